@@ -1,0 +1,187 @@
+"""Compares every pair of arms: units, interval, P(A > B), validity, verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from analysis.estimators.estimate import LEVEL, Estimate
+from analysis.estimators.holm import holm
+from analysis.estimators.precision import units_for
+from analysis.estimators.superiority import probability_of_superiority
+from analysis.estimators.welch import difference_interval
+from analysis.loading import Search, Unit
+from analysis.pictures import PictureScores
+from analysis.units import FAMILIES, Units, arm_units
+from analysis.validity import Check, checklist
+from analysis.verdict import SMALLEST_EFFECT, Kind, Row, Scope, decide
+
+#: Of the bootstrap of P(A > B).
+_SEED = 1947
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remedy:
+    """What would settle an inconclusive pair.
+
+    Attributes:
+        units: units per arm whose interval is at most half the smallest effect to each side.
+            None: more than is worth proposing.
+        have: units in the arm that has fewest now.
+        hours: what the missing units cost, of both arms together.
+        resource: ``accelerator`` or ``CPU``, that of ``hours``.
+    """
+
+    units: int | None
+    have: int
+    hours: float | None
+    resource: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """One comparison. ``first`` has the higher mean; estimates are None without any score.
+
+    Attributes:
+        difference: first minus second, macro-F1 on the test split, in [0, 1].
+        superiority: P(first > second).
+        p_value: Welch's, uncorrected; ``p_holm`` after Holm over all pairs.
+        rows: the decision table as applied; empty when there was nothing to decide on.
+    """
+
+    first: str
+    second: str
+    kind: Kind
+    scope: Scope
+    unit: Unit
+    difference: Estimate | None
+    superiority: Estimate | None
+    p_value: float | None
+    p_holm: float | None
+    checks: tuple[Check, ...]
+    rows: tuple[Row, ...]
+    remedy: Remedy | None
+
+    @property
+    def broken(self) -> tuple[Check, ...]:
+        return tuple(check for check in self.checks if check.status == "broken")
+
+
+def compare(
+    search: Search,
+    scores: Mapping[str, PictureScores],
+    smallest_effect: float = SMALLEST_EFFECT,
+) -> tuple[Pair, ...]:
+    """Every pair of arms, in the arms' order; empty with fewer than two arms.
+
+    With m > 1 pairs the intervals cover jointly (level 1 - 0.05 / m each, Bonferroni) and zero
+    counts as excluded by Holm's adjusted p-value.
+    """
+    pairs = list(combinations(search.arms, 2))
+    level = 1 - (1 - LEVEL) / max(len(pairs), 1)
+    units = {arm: arm_units(search, arm) for arm in search.arms}
+    ordered = [_by_mean(units, a, b) for a, b in pairs]
+    p_values = [_p_value(units[a], units[b]) for a, b in ordered]
+    # A pair without an interval still counts as a comparison that was asked for.
+    adjusted = holm([1.0 if p is None else p for p in p_values])
+    return tuple(
+        _pair(
+            search,
+            scores,
+            (a, b),
+            (units[a], units[b]),
+            level=level,
+            p_value=p,
+            p_holm=None if p is None else float(q),
+            smallest_effect=smallest_effect,
+        )
+        for (a, b), p, q in zip(ordered, p_values, adjusted, strict=True)
+    )
+
+
+def _by_mean(units: Mapping[str, Units], a: str, b: str) -> tuple[str, str]:
+    if not (units[a].n and units[b].n):
+        return a, b
+    return (a, b) if units[a].values.mean() >= units[b].values.mean() else (b, a)
+
+
+def _p_value(a: Units, b: Units) -> float | None:
+    return difference_interval(a.values, b.values).p_value if a.n and b.n else None
+
+
+def _pair(
+    search: Search,
+    scores: Mapping[str, PictureScores],
+    names: tuple[str, str],
+    units: tuple[Units, Units],
+    *,
+    level: float,
+    p_value: float | None,
+    p_holm: float | None,
+    smallest_effect: float,
+) -> Pair:
+    a, b = units
+    checks = checklist(search, names, scores)
+    broken = any(check.status == "broken" for check in checks)
+    difference = superiority = None
+    kind: Kind = "not comparable"
+    rows: tuple[Row, ...] = ()
+    if a.n and b.n:
+        difference = difference_interval(a.values, b.values, level).estimate
+        rng = np.random.default_rng(_SEED)
+        superiority = probability_of_superiority(a.values, b.values, rng)
+        kind, rows = decide(
+            broken=broken,
+            difference=difference,
+            superiority=superiority.value,
+            smallest_effect=smallest_effect,
+            significant=p_holm is not None and p_holm < 1 - LEVEL,
+        )
+    remedy = None
+    if kind == "inconclusive":
+        remedy = _remedy(search, names, units, level, smallest_effect)
+    return Pair(
+        first=names[0],
+        second=names[1],
+        kind=kind,
+        scope="families" if min(a.n, b.n) >= FAMILIES and a.kind == "study" else "configurations",
+        unit=a.kind,
+        difference=difference,
+        superiority=superiority,
+        p_value=p_value,
+        p_holm=p_holm,
+        checks=checks,
+        rows=rows,
+        remedy=remedy,
+    )
+
+
+def _remedy(
+    search: Search,
+    names: tuple[str, str],
+    units: tuple[Units, Units],
+    level: float,
+    smallest_effect: float,
+) -> Remedy:
+    have = min(unit.n for unit in units)
+    spread = float(np.sqrt(np.mean([unit.values.var(ddof=1) for unit in units])))
+    wanted = units_for(smallest_effect / 2, spread, level)
+    # One more seed is one more confirmation run; one more study is its whole search as well.
+    spent = [search.confirmations, *([] if search.unit == "seed" else [search.trials])]
+    mine = [table[table["arm"].isin(names)] for table in spent]
+    accelerator, cpu = (
+        sum(float(table[column].sum()) for table in mine)
+        for column in ("accelerator_seconds", "cpu_seconds")
+    )
+    each = (accelerator or cpu) / sum(unit.n for unit in units)
+    if wanted is not None:
+        wanted = max(wanted, have + 1)
+    return Remedy(
+        units=wanted,
+        have=have,
+        hours=None if wanted is None else 2 * (wanted - have) * each / 3600,
+        resource="accelerator" if accelerator else "CPU",
+    )

@@ -1,0 +1,52 @@
+"""Accuracy and macro-F1 from labels or from confusion counts.
+
+Everything goes through confusion counts (..., C, C), rows true, columns predicted, so that one
+formula serves a run, a sum of runs and ten thousand bootstrap resamples alike.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from analysis.estimators.estimate import Floats
+
+
+def confusion_counts(
+    true: NDArray[np.int64], predicted: NDArray[np.int64], classes: int
+) -> NDArray[np.int64]:
+    """Counts (C, C) from class numbers (n,) in 0 .. C-1; rows true, columns predicted."""
+    assert true.shape == predicted.shape, "one prediction per picture"
+    cells = np.bincount(true * classes + predicted, minlength=classes * classes)
+    counts: NDArray[np.int64] = cells.reshape(classes, classes)
+    return counts
+
+
+def accuracy(counts: ArrayLike) -> Floats:
+    """Share of pictures on the diagonal, in [0, 1]: (..., C, C) to (...); no picture gives 0."""
+    table = np.asarray(counts, dtype=np.float64)
+    total = table.sum(axis=(-2, -1))
+    right = np.trace(table, axis1=-2, axis2=-1)
+    return _ratio(right, total)
+
+
+def class_f1(counts: ArrayLike) -> Floats:
+    """F1 of every class, in [0, 1]: (..., C, C) to (..., C).
+
+    F1 = 2 TP / (2 TP + FP + FN). A class neither present nor predicted scores 0, as in
+    scikit-learn with ``zero_division=0``.
+    """
+    table = np.asarray(counts, dtype=np.float64)
+    hits = np.diagonal(table, axis1=-2, axis2=-1)
+    return _ratio(2 * hits, table.sum(axis=-1) + table.sum(axis=-2))
+
+
+def macro_f1(counts: ArrayLike) -> Floats:
+    """Unweighted mean of :func:`class_f1` over all C classes: (..., C, C) to (...)."""
+    mean: Floats = class_f1(counts).mean(axis=-1)
+    return mean
+
+
+def _ratio(part: Floats, whole: Floats) -> Floats:
+    ratio: Floats = np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
+    return ratio

@@ -1,0 +1,138 @@
+"""A results folder as tidy frames, whatever stage the search has reached."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from fer_tune.records import Results
+
+#: States whose trial may be chosen for confirmation.
+ELIGIBLE = ("complete", "overfit")
+
+Unit = Literal["study", "seed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """One search as it stands on disk. Frames have the columns of ``fer_tune.records.SCHEMAS``.
+
+    Attributes:
+        root: the results folder.
+        manifest: see ``docs/architecture.md``; an unfinished search may lack keys.
+        arms: names of the arms, in the manifest's order.
+        classes: names of the classes, in the manifest's order.
+        trials: ended trials of the search itself, a row each.
+        confirmations: confirmation runs, a row each, with the ``test_*`` columns.
+        epochs: a row per trial and epoch, of trials that still run too.
+        confusion: confusion counts, long form.
+        predictions: the confirmation runs' answers on the test split, a row per picture and run.
+        floors: the same of the two floors (arms ``majority`` and ``logistic_regression``).
+    """
+
+    root: Path
+    manifest: Mapping[str, Any]
+    arms: tuple[str, ...]
+    classes: tuple[str, ...]
+    trials: pd.DataFrame
+    confirmations: pd.DataFrame
+    epochs: pd.DataFrame
+    confusion: pd.DataFrame
+    predictions: pd.DataFrame
+    floors: pd.DataFrame
+
+    def get(self, *path: str, default: Any = None) -> Any:
+        """The manifest's value at ``path``, ``default`` where any step is absent or null."""
+        value: Any = self.manifest
+        for key in path:
+            if not isinstance(value, Mapping) or value.get(key) is None:
+                return default
+            value = value[key]
+        return value
+
+    @property
+    def state(self) -> str:
+        """``running``, ``interrupted`` or ``finished``."""
+        return str(self.get("state", default="interrupted"))
+
+    @property
+    def replicates(self) -> int:
+        """Independent studies per arm, as the search space asks for."""
+        return int(self.get("space", "compare", "replicates", default=1))
+
+    @property
+    def unit(self) -> Unit:
+        """What was drawn independently: the study where there are several, else the seed."""
+        return "study" if self.replicates > 1 else "seed"
+
+    @property
+    def metric(self) -> str:
+        """The validation metric by which trials were chosen."""
+        return str(self.get("space", "metric", default="macro_f1"))
+
+    @property
+    def metric_name(self) -> str:
+        """:attr:`metric` as people write it."""
+        return {"macro_f1": "macro-F1"}.get(self.metric, self.metric)
+
+    @property
+    def metric_column(self) -> str:
+        """Column of ``trials`` with the best value of :attr:`metric`."""
+        return f"best_val_{self.metric}"
+
+    @property
+    def running(self) -> pd.DataFrame:
+        """Trials that have reported epochs but not ended: a row each (trial, arm, epochs)."""
+        open_ones = self.epochs[
+            ~self.epochs["trial"].isin(self.trials["trial"]) & (self.epochs["cohort"] != "confirm")
+        ]
+        last = open_ones.groupby(["trial", "arm"])["epoch"].max()
+        counts: pd.DataFrame = last.reset_index(name="epochs")
+        return counts
+
+    def chosen(self) -> dict[str, list[int]]:
+        """Trial numbers per arm: the frozen choices or, before those, the best so far."""
+        choices = self.get("choices", default=[])
+        if choices:
+            return {arm: [int(c["trial"]) for c in choices if c["arm"] == arm] for arm in self.arms}
+        able = self.trials[self.trials["state"].isin(ELIGIBLE)].dropna(subset=self.metric_column)
+        able = able.sort_values(self.metric_column, ascending=self.metric == "loss", kind="stable")
+        best = able.drop_duplicates(["arm", "replicate"]).sort_values("replicate")
+        return {arm: best.loc[best["arm"] == arm, "trial"].tolist() for arm in self.arms}
+
+
+def load(folder: Path | str) -> Search:
+    """Reads a results folder; tables that are not there yet become empty frames.
+
+    Raises:
+        ResultsError: the folder is no results folder or has another schema.
+    """
+    results = Results.open(folder)
+    manifest = results.manifest()
+    trials, predictions = results.read("trials"), results.read("predictions")
+    confirmed, tested = trials["cohort"] == "confirm", predictions["split"] == "test"
+    floor = predictions["cohort"] == "floor"
+    epochs = results.read("epochs")
+    return Search(
+        root=results.root,
+        manifest=manifest,
+        arms=_arms(manifest, trials, epochs),
+        classes=tuple(str(name) for name in manifest.get("classes") or ()),
+        trials=trials[~confirmed].reset_index(drop=True),
+        confirmations=trials[confirmed].reset_index(drop=True),
+        epochs=epochs,
+        confusion=results.read("confusion"),
+        predictions=predictions[tested & ~floor].reset_index(drop=True),
+        floors=predictions[tested & floor].reset_index(drop=True),
+    )
+
+
+def _arms(manifest: Mapping[str, Any], *tables: pd.DataFrame) -> tuple[str, ...]:
+    """The manifest's arms, then any that only the records name."""
+    declared = [str(arm) for arm in manifest.get("arms") or {}]
+    seen = [str(arm) for table in tables for arm in table["arm"].unique()]
+    return tuple(dict.fromkeys([*declared, *seen]))

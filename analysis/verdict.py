@@ -1,0 +1,94 @@
+"""The decision table: from an interval and P(A > B) to one of four verdicts. Pure.
+
+First row that fits:
+
+===============================================================  ==================
+condition                                                        verdict
+===============================================================  ==================
+a validity check is broken                                       ``not comparable``
+the whole interval lies within +- the smallest effect            ``small``
+the interval covers zero                                         ``inconclusive``
+P(A > B) >= 0.75 and the estimate reaches the smallest effect    ``better``
+otherwise                                                        ``small``
+===============================================================  ==================
+
+A is the arm with the higher mean. Source: Bouthillier et al., "Accounting for Variance in Machine
+Learning Benchmarks", MLSys 2021 (the threshold 0.75); the second row is a test of equivalence by
+interval inclusion (Schuirmann 1987).
+
+Which units the interval is over, and so what the verdict may speak of, is settled before, in
+:mod:`analysis.units`: with five studies per arm or more it speaks of the *families*; with fewer,
+of the *configurations* found. From two studies on the study stays the unit even then, because
+pooled seeds of several configurations would not be independent; the interval is honestly wide.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from analysis.estimators.estimate import Estimate
+
+Kind = Literal["better", "small", "inconclusive", "not comparable"]
+Scope = Literal["families", "configurations"]
+
+#: P(A > B) from which a difference is called meaningful.
+MEANINGFUL = 0.75
+#: Smallest effect of interest: one point of macro-F1.
+SMALLEST_EFFECT = 0.01
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One row of the table as it was applied: ``fits`` marks the one that decided."""
+
+    condition: str
+    verdict: Kind
+    fits: bool
+
+
+def decide(
+    *,
+    broken: bool,
+    difference: Estimate,
+    superiority: float,
+    smallest_effect: float = SMALLEST_EFFECT,
+    significant: bool | None = None,
+) -> tuple[Kind, tuple[Row, ...]]:
+    """The verdict and the table with its deciding row marked.
+
+    Args:
+        broken: whether any validity check is broken.
+        difference: mean(A) - mean(B) >= 0 with interval, in [0, 1]. An interval may be missing
+            only when a check is broken.
+        superiority: P(A > B), in [0, 1].
+        smallest_effect: of interest, in the unit of ``difference`` (> 0).
+        significant: whether zero is excluded; by default whether the interval excludes it.
+            Several comparisons pass Holm's decision instead.
+    """
+    assert smallest_effect > 0, "the smallest effect of interest is positive"
+    assert difference.value >= 0, "A is the arm with the higher mean"
+    if not broken:
+        assert difference.low is not None, "without an interval a check must be broken"
+    excluded = difference.covers(0.0) is False if significant is None else significant
+    tests: tuple[tuple[str, Kind, bool], ...] = (
+        ("a validity check is broken", "not comparable", broken),
+        (
+            "the whole interval lies within ± the smallest effect",
+            "small",
+            difference.within(smallest_effect) is True,
+        ),
+        ("the interval covers zero", "inconclusive", not excluded),
+        (
+            f"P(A > B) ≥ {MEANINGFUL} and the estimate reaches the smallest effect",
+            "better",
+            superiority >= MEANINGFUL and difference.value >= smallest_effect,
+        ),
+        ("otherwise", "small", True),
+    )
+    first = next(number for number, (_, _, holds) in enumerate(tests) if holds)
+    rows = tuple(
+        Row(condition=condition, verdict=kind, fits=number == first)
+        for number, (condition, kind, _) in enumerate(tests)
+    )
+    return tests[first][1], rows

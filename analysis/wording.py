@@ -1,0 +1,119 @@
+"""The verdict in words: never more than the design allows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from analysis.compare import Pair, Remedy
+from analysis.formats import capped, hours, listing, plural, points, probability
+from analysis.loading import Search
+
+
+def sentence(pair: Pair, smallest_effect: float) -> str:
+    """The verdict on one pair, in one sentence with its interval, and what it speaks of."""
+    if pair.kind == "not comparable":
+        reasons = "; ".join(check.detail for check in pair.broken)
+        return f"{pair.first} and {pair.second} are not comparable: {reasons}."
+    assert pair.difference is not None and pair.superiority is not None
+    a, b = _subjects(pair)
+    gap, figures = points(pair.difference.value), _figures(pair)
+    bound = points(smallest_effect)
+    one = pair.scope == "families" or pair.unit == "seed"
+    scores = "scores" if one else "score"
+    if pair.kind == "better":
+        verb = "is" if one else "are"
+        text = f"{a} {verb} better than {b}, by {gap} points of test macro-F1 ({figures})"
+    elif pair.kind == "inconclusive":
+        text = (
+            f"Inconclusive: {a} {scores} {gap} points of test macro-F1 above {b}, "
+            f"but the interval covers zero ({figures})"
+        )
+    elif pair.difference.within(smallest_effect):
+        text = (
+            f"No difference that matters: {a} and {b} lie within ±{bound} points of test macro-F1 "
+            f"({figures})"
+        )
+    else:
+        text = (
+            f"A small difference: {a} {scores} {gap} points of test macro-F1 above {b}: "
+            f"real, perhaps not worth it ({figures})"
+        )
+    return f"{capped(text)}."
+
+
+def scope_note(pair: Pair) -> str:
+    """One sentence on what the verdict speaks of."""
+    if pair.scope == "families":
+        return (
+            f"Each arm was tuned in {plural(_n(pair), 'independent study', 'independent studies')}"
+            " and the study is the unit, so this speaks of the two families under this budget."
+        )
+    if pair.unit == "seed":
+        return (
+            "Each arm was tuned once and the seed is the unit, so this speaks of the two "
+            "configurations found, not of the two families."
+        )
+    return (
+        f"Each arm was tuned in only {plural(_n(pair), 'study', 'studies')}: too few to speak of "
+        "the families, so this speaks of the configurations found. The study is the unit all the "
+        "same, since seeds of one configuration are not independent of its choice."
+    )
+
+
+def remedy_note(remedy: Remedy, pair: Pair) -> str:
+    """What would settle an inconclusive pair."""
+    kind = "seeds" if pair.unit == "seed" else "studies"
+    if remedy.units is None:
+        return f"At the spread seen, even 1,000 {kind} per arm would not settle it."
+    assert remedy.hours is not None
+    return (
+        f"About {remedy.units} {kind} per arm would settle it ({remedy.have} now), for about "
+        f"{hours(remedy.hours)} more {remedy.resource}-hours."
+    )
+
+
+def headline(search: Search, pairs: Sequence[Pair], smallest_effect: float) -> str:
+    """The report's first sentence, for any number of arms."""
+    if not search.arms:
+        return "No verdict: no trial has reported anything yet."
+    if not pairs:
+        return f"No verdict: {search.arms[0]} is the only arm, so there is nothing to compare."
+    if len(pairs) == 1:
+        return sentence(pairs[0], smallest_effect)
+    kinds = Counter(pair.kind for pair in pairs)
+    counts = listing(f"{number} {kind}" for kind, number in kinds.items())
+    arms = f"{len(search.arms)} arms, {len(pairs)} comparisons"
+    return f"Pairwise over {arms}: {counts}{_best(pairs)}."
+
+
+def _best(pairs: Sequence[Pair]) -> str:
+    better = [
+        f"{pair.first} over {pair.second} by {points(pair.difference.value)} points"
+        for pair in pairs
+        if pair.kind == "better" and pair.difference is not None
+    ]
+    return f" ({listing(better)})" if better else ""
+
+
+def _subjects(pair: Pair) -> tuple[str, str]:
+    if pair.scope == "families":
+        return f"the {pair.first} family", f"the {pair.second} family"
+    kind = "configuration" if pair.unit == "seed" else "configurations"
+    return f"the {pair.first} {kind} found", f"the {pair.second} {kind} found"
+
+
+def _figures(pair: Pair) -> str:
+    assert pair.difference is not None and pair.superiority is not None
+    low, high = points(pair.difference.low, sign=True), points(pair.difference.high, sign=True)
+    unit = "seed" if pair.unit == "seed" else "study"
+    return (
+        f"{100 * pair.difference.level:.3g} % interval {low} to {high}; "
+        f"{plural(_n(pair), unit, 'studies' if unit == 'study' else '')} per arm; "
+        f"P({pair.first} > {pair.second}) = {probability(pair.superiority.value)}"
+    )
+
+
+def _n(pair: Pair) -> int:
+    assert pair.difference is not None
+    return pair.difference.n

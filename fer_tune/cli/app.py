@@ -1,0 +1,102 @@
+"""Commands, options and help of ``fer-tune``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fer_tune.cli import data, spaces, weights
+
+app = typer.Typer(
+    help="Search hyperparameters of facial expression recognisers, and settle which is better.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.add_typer(data.app, name="data")
+app.add_typer(spaces.app, name="spaces")
+app.add_typer(weights.app, name="weights")
+
+Data = Annotated[Path, typer.Option("--data", help="Packed dataset (from `data import`).")]
+Address = Annotated[
+    str | None, typer.Option("--address", help="Running Ray cluster; none starts Ray here.")
+]
+Cpus = Annotated[int | None, typer.Option("--cpus", help="CPUs for a Ray started here.")]
+Bank = Annotated[Path | None, typer.Option("--bank", help="Folder of the feature bank.")]
+Dashboard = Annotated[
+    bool, typer.Option("--dashboard/--no-dashboard", help="Dashboard of a Ray started here.")
+]
+
+
+@app.command()
+def search(
+    space: Annotated[str, typer.Argument(help="A shipped search space's name, or a YAML file.")],
+    data: Data,
+    results: Annotated[
+        Path | None, typer.Option("--results", help="Results folder; by default results/NAME-TIME.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Override, as budget.trials=40; repeatable.")
+    ] = None,
+    address: Address = None,
+    cpus: Cpus = None,
+    bank: Bank = None,
+    dashboard: Dashboard = True,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the plan and stop before anything starts.")
+    ] = False,
+) -> None:
+    """Search, confirm and report: from a packed dataset to a verdict."""
+    from fer_tune.cli.searching import run
+
+    run(space, data, results, set_ or [], address, cpus, bank, dashboard, dry_run)
+
+
+@app.command()
+def confirm(
+    results: Annotated[Path, typer.Argument(help="Results folder of a search.")],
+    seeds: Annotated[int, typer.Option("--seeds", help="Seeds per choice, earlier ones counted.")],
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Packed dataset, if it has moved.")
+    ] = None,
+    address: Address = None,
+    cpus: Cpus = None,
+    bank: Bank = None,
+    dashboard: Dashboard = True,
+) -> None:
+    """Add confirmation seeds to a search, without choosing again."""
+    from fer_tune.cli.searching import run_confirm
+
+    run_confirm(results, seeds, data, address, cpus, bank, dashboard)
+
+
+@app.command()
+def report(
+    results: Annotated[Path, typer.Argument(help="Results folder of a search.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Where to write; by default RESULTS/report.")
+    ] = None,
+) -> None:
+    """Write the report (HTML, Markdown, JSON) from the records."""
+    from fer_tune.cli.searching import show_report
+
+    show_report(results, out)
+
+
+@app.command()
+def doctor() -> None:
+    """Tell versions, accelerators, disk and weights of this machine."""
+    from fer_tune.cli.doctor import examine
+
+    examine()
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from fer_tune import __version__
+
+    typer.echo(__version__)

@@ -1,0 +1,100 @@
+"""What `search`, `confirm` and `report` do."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from fer_tune.cli import BEGAN
+
+
+def run(
+    name: str,
+    data: Path,
+    folder: Path | None,
+    overrides: list[str],
+    address: str | None,
+    cpus: int | None,
+    bank: Path | None,
+    dashboard: bool,
+    dry_run: bool,
+) -> None:
+    """The `search` command."""
+    from fer_tune.space import load
+
+    console = Console()
+    space = load(name, overrides)
+    if dry_run:
+        _show_plan(name, overrides, data, console)
+        return
+    from fer_tune.data import PackedDataset
+
+    dataset = PackedDataset.open(data)
+    folder = folder or Path("results") / f"{space.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+
+    from fer_tune.tuning.run import run_search
+    from fer_tune.tuning.settings import SearchOptions
+
+    options = SearchOptions(address=address, cpus=cpus, bank=bank, dashboard=dashboard)
+    run_search(space, dataset, folder, options, console, command_began=BEGAN)
+    show_report(folder, None)
+
+
+def run_confirm(
+    folder: Path,
+    seeds: int,
+    data: Path | None,
+    address: str | None,
+    cpus: int | None,
+    bank: Path | None,
+    dashboard: bool,
+) -> None:
+    """The `confirm` command."""
+    from fer_tune.tuning.run import confirm_more
+    from fer_tune.tuning.settings import SearchOptions
+
+    options = SearchOptions(address=address, cpus=cpus, bank=bank, dashboard=dashboard)
+    confirm_more(folder, seeds, options, Console(), data)
+    show_report(folder, None)
+
+
+def show_report(folder: Path, out: Path | None) -> None:
+    """The `report` command: writes the report and prints its summary."""
+    import json
+
+    from analysis import write_report
+    from analysis.terminal import summary_text
+
+    written = write_report(folder, out)
+    console = Console()
+    console.print()
+    document = json.loads(written.json.read_text(encoding="utf-8"))
+    console.print(summary_text(document), highlight=False, markup=False, soft_wrap=True)
+    console.print(f"\nreport: {written.html}", highlight=False, soft_wrap=True)
+
+
+def _show_plan(name: str, overrides: list[str], data: Path, console: Console) -> None:
+    from rich.table import Table
+
+    from fer_tune.data import PackedDataset, cut
+    from fer_tune.space import load, plan
+
+    space = load(name, overrides)
+    dataset = PackedDataset.open(data)
+    split = cut(
+        dataset,
+        validation_share=space.data.validation_share,
+        seed=space.seeds.split,
+        leaks=space.data.leaks,
+        conflicts=space.data.conflicts,
+    )
+    table = Table(box=None, show_header=False, pad_edge=False)
+    pictures = (
+        f"{len(split.train)} train, {len(split.validation)} validation, {len(split.test)} test"
+    )
+    for label, text in [*plan(space).rows(), ("pictures", pictures)]:
+        table.add_row(label, text)
+    console.print(f"[bold]{space.name}[/]: {space.purpose}", highlight=False)
+    console.print(table)

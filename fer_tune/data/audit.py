@@ -1,0 +1,141 @@
+"""What is wrong with a dataset: copies, leaks, contradictory labels, blanks, imbalance."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_tune.data.dataset import PackedDataset
+from fer_tune.data.names import SPLITS
+
+#: A picture is blank if no channel's standard deviation (0 to 127.5) reaches this.
+BLANK_DEVIATION = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Audit:
+    """Findings on one packed dataset. Copies are pictures with the same content hash.
+
+    Attributes:
+        fingerprint: of the dataset.
+        pictures: how many.
+        channels: 1 or 3.
+        classes: class names in label order.
+        counts: pictures per split and class name, zeros included.
+        imbalance: pictures of the largest class by those of the smallest, over all splits.
+        copy_groups: contents that stand there twice or more.
+        copy_pictures: pictures in those groups.
+        groups_across_splits: copy groups with members in more than one split.
+        test_in_training: test pictures with a copy in the training split.
+        test_in_validation: test pictures with a copy in the source's own validation split.
+        conflicting_groups: copy groups whose members carry different labels.
+        conflicting_pictures: pictures in those groups.
+        blank_contents: distinct contents with standard deviation below 1.
+        blank_pictures: pictures with such a content, copies counted each.
+        smallest, largest: height and width of the pictures with the fewest and the most pixels.
+    """
+
+    fingerprint: str
+    pictures: int
+    channels: int
+    classes: tuple[str, ...]
+    counts: dict[str, dict[str, int]]
+    imbalance: float
+    copy_groups: int
+    copy_pictures: int
+    groups_across_splits: int
+    test_in_training: int
+    test_in_validation: int
+    conflicting_groups: int
+    conflicting_pictures: int
+    blank_contents: int
+    blank_pictures: int
+    smallest: tuple[int, int]
+    largest: tuple[int, int]
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-able form."""
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in asdict(self).items()
+        }
+
+    def as_text(self, width: int = 100) -> str:
+        """Plain-text tables at most ``width`` characters wide."""
+        from fer_tune.data.audit_text import as_text
+
+        return as_text(self, width)
+
+
+def audit(dataset: PackedDataset) -> Audit:
+    """Audits a dataset from its index alone; reads no pixels."""
+    groups, labels, splits = dataset.groups, dataset.labels, dataset.splits
+    test = splits == "test"
+    copied = np.bincount(groups)[groups] > 1
+    across = spanning_mask(groups, test) | spanning_mask(groups, splits == "train")
+    conflicting = conflicting_mask(groups, labels)
+    blank = dataset.deviations < BLANK_DEVIATION
+    areas = dataset.sizes.prod(axis=1)
+    per_class = np.bincount(labels, minlength=len(dataset.classes))
+    return Audit(
+        fingerprint=dataset.fingerprint,
+        pictures=len(dataset),
+        channels=dataset.channels,
+        classes=dataset.classes,
+        counts=_counts(dataset),
+        imbalance=float(per_class.max() / per_class.min()),
+        copy_groups=_groups(groups, copied),
+        copy_pictures=int(copied.sum()),
+        groups_across_splits=_groups(groups, across),
+        test_in_training=int((test & np.isin(groups, groups[splits == "train"])).sum()),
+        test_in_validation=int((test & np.isin(groups, groups[splits == "validation"])).sum()),
+        conflicting_groups=_groups(groups, conflicting),
+        conflicting_pictures=int(conflicting.sum()),
+        blank_contents=_groups(groups, blank),
+        blank_pictures=int(blank.sum()),
+        smallest=_size(dataset, int(areas.argmin())),
+        largest=_size(dataset, int(areas.argmax())),
+    )
+
+
+def spanning_mask(groups: NDArray[np.int64], side: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which of n pictures belong to a copy group with members both in and out of ``side``.
+
+    Args:
+        groups: int64 (n,), copy group, counted from 0.
+        side: bool (n,).
+    """
+    inside = np.bincount(groups, weights=side)
+    spanning: NDArray[np.bool_] = (inside > 0) & (inside < np.bincount(groups))
+    return spanning[groups]
+
+
+def conflicting_mask(groups: NDArray[np.int64], labels: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which of n pictures have a copy with another label; both arguments int64 (n,)."""
+    first = np.full(int(groups.max()) + 1, -1, dtype=np.int64)
+    first[groups[::-1]] = labels[::-1]
+    disagreeing = np.bincount(groups, weights=labels != first[groups]) > 0
+    mask: NDArray[np.bool_] = disagreeing[groups]
+    return mask
+
+
+def _groups(groups: NDArray[np.int64], mask: NDArray[np.bool_]) -> int:
+    return len(np.unique(groups[mask]))
+
+
+def _counts(dataset: PackedDataset) -> dict[str, dict[str, int]]:
+    return {
+        split: {
+            name: int(((dataset.splits == split) & (dataset.labels == label)).sum())
+            for label, name in enumerate(dataset.classes)
+        }
+        for split in SPLITS
+    }
+
+
+def _size(dataset: PackedDataset, i: int) -> tuple[int, int]:
+    height, width = dataset.sizes[i]
+    return int(height), int(width)

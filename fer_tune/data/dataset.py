@@ -1,0 +1,199 @@
+"""One packed dataset on disk: memory-mapped pixels, an index in canonical order, a description.
+
+::
+
+    DIR/dataset.json     format, version, fingerprint, classes, channels, counts, source, skipped
+    DIR/index.parquet    a row per picture, ordered by (content hash, split, class)
+    DIR/pixels.bin       uint8 pixels of all pictures, (h, w, c) each, in the order of the index
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from PIL import Image
+
+from fer_tune.errors import DataError
+
+FORMAT = "fer_tune packed dataset"
+VERSION = 1
+DESCRIPTION, INDEX, PIXELS = "dataset.json", "index.parquet", "pixels.bin"
+
+INDEX_SCHEMA = pa.schema(
+    [
+        pa.field("hash", pa.string()),  # content hash of the picture as packed
+        pa.field("split", pa.string()),  # train, validation or test
+        pa.field("class_name", pa.string()),
+        pa.field("origin", pa.string()),  # name inside the source
+        pa.field("group", pa.int64()),  # copy group: pictures with the same hash share it
+        pa.field("height", pa.int32()),
+        pa.field("width", pa.int32()),
+        pa.field("channels", pa.int32()),  # as stored, 1 or 3
+        pa.field("offset", pa.int64()),  # of the first pixel in pixels.bin, in bytes
+        pa.field("deviation", pa.float64()),  # standard deviation of the liveliest channel
+    ]
+)
+
+_REMEDY = "Import the source again with `fer-tune data import SOURCE --out DIR`"
+
+
+def fingerprint(
+    classes: Sequence[str], hashes: Sequence[str], splits: Sequence[str], names: Sequence[str]
+) -> str:
+    """SHA-256 over classes and, in canonical order, each picture's hash, split and class name."""
+    digest = hashlib.sha256(json.dumps(list(classes)).encode())
+    for row in zip(hashes, splits, names, strict=True):
+        digest.update(("\n" + " ".join(row)).encode())
+    return digest.hexdigest()
+
+
+class PackedDataset:
+    """Pictures, labels and splits of one packed dataset; ``open`` is the way in.
+
+    Arrays run over all n pictures in canonical order, so that picture i is the same wherever the
+    same pictures were imported. Pickles as its path and opens again on the other side.
+
+    Attributes:
+        root: the folder.
+        fingerprint: 64 hex digits; equal for the same pictures, splits and classes.
+        classes: class names; a label is a position in it.
+        channels: 1 or 3, for every picture of the dataset (grey ones of a colour set get three).
+        description: ``dataset.json`` as written.
+        labels: int64 (n,).
+        splits: str (n,), ``train``, ``validation`` or ``test``.
+        hashes: str (n,), content hash.
+        groups: int64 (n,), copy group; copies, and they alone, share one.
+        sizes: int64 (n, 2), height and width in pixels.
+        deviations: float64 (n,), standard deviation of the pixels (0 to 127.5).
+        origins: str objects (n,), the name of each picture inside its source.
+    """
+
+    def __init__(self, root: Path, description: dict[str, Any], index: pa.Table) -> None:
+        self.root = root
+        self.description = description
+        self.fingerprint: str = description["fingerprint"]
+        self.classes: tuple[str, ...] = tuple(description["classes"])
+        self.channels: int = description["channels"]
+        positions = {name: label for label, name in enumerate(self.classes)}
+        names = index["class_name"].to_pylist()
+        self.labels: NDArray[np.int64] = np.array([positions[name] for name in names], np.int64)
+        self.splits: NDArray[np.str_] = np.array(index["split"].to_pylist(), np.str_)
+        self.hashes: NDArray[np.str_] = np.array(index["hash"].to_pylist(), np.str_)
+        self.groups: NDArray[np.int64] = index["group"].to_numpy()
+        self.sizes: NDArray[np.int64] = np.stack(
+            [index["height"].to_numpy(), index["width"].to_numpy()], axis=1
+        ).astype(np.int64)
+        self.deviations: NDArray[np.float64] = index["deviation"].to_numpy()
+        self.origins: NDArray[np.object_] = np.array(index["origin"].to_pylist(), np.object_)
+        self._channels: NDArray[np.int64] = index["channels"].to_numpy().astype(np.int64)
+        self._offsets: NDArray[np.int64] = index["offset"].to_numpy()
+        self._pixels: NDArray[np.uint8] = np.memmap(root / PIXELS, np.uint8, mode="r")
+
+    @classmethod
+    def open(cls, folder: Path | str) -> PackedDataset:
+        """Opens a packed dataset after checking that its three files belong together.
+
+        Raises:
+            DataError: no packed dataset, another version, or damaged.
+        """
+        root = Path(folder)
+        description = read_description(root)
+        try:
+            index = pq.read_table(root / INDEX, schema=INDEX_SCHEMA, partitioning=None)
+            size = (root / PIXELS).stat().st_size
+        except (OSError, pa.ArrowException) as error:
+            raise DataError(
+                f"packed dataset is damaged: {error}", where=str(root), remedy=_REMEDY
+            ) from None
+        _check(root, description, index, size)
+        return cls(root, description, index)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __repr__(self) -> str:
+        return f"PackedDataset({str(self.root)!r}, {len(self)} pictures)"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_reopen, (str(self.root.absolute()), self.fingerprint))
+
+    def picture(self, i: int) -> NDArray[np.uint8]:
+        """Picture ``i`` (0 to n - 1) as a writable copy, uint8 (h, w, channels)."""
+        height, width = self.sizes[i]
+        start, channels = self._offsets[i], self._channels[i]
+        flat = self._pixels[start : start + height * width * channels]
+        stored = np.array(flat).reshape(height, width, channels)
+        return stored if channels == self.channels else np.repeat(stored, self.channels, axis=2)
+
+    def thumbnail(self, i: int, side: int = 48) -> bytes:
+        """Picture ``i`` as PNG, its longer side at most ``side`` pixels."""
+        pixels = self.picture(i)
+        image = Image.fromarray(pixels[:, :, 0] if self.channels == 1 else pixels)
+        image.thumbnail((side, side), Image.Resampling.LANCZOS)
+        out = io.BytesIO()
+        image.save(out, "PNG")
+        return out.getvalue()
+
+
+def read_description(root: Path) -> dict[str, Any]:
+    """``dataset.json`` of a packed dataset, its format and version checked.
+
+    Raises:
+        DataError: absent, foreign, damaged or of another version.
+    """
+    try:
+        description = json.loads((root / DESCRIPTION).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        description = None
+    if not isinstance(description, dict) or description.get("format") != FORMAT:
+        raise DataError("not a packed dataset", where=str(root), remedy=_REMEDY)
+    if description.get("version") != VERSION:
+        raise DataError(
+            f"packed dataset must have version {VERSION}",
+            where=str(root),
+            value=description.get("version"),
+            remedy=_REMEDY,
+        )
+    missing = [key for key in ("fingerprint", "classes", "channels") if key not in description]
+    if missing:
+        raise DataError(
+            f"packed dataset is damaged: {DESCRIPTION} lacks {', '.join(missing)}",
+            where=str(root),
+            remedy=_REMEDY,
+        )
+    return description
+
+
+def _check(root: Path, description: dict[str, Any], index: pa.Table, size: int) -> None:
+    shapes = [index[name].to_numpy() for name in ("height", "width", "channels")]
+    expected = int(np.prod(np.array(shapes, np.int64), axis=0).sum())
+    columns = [index[name].to_pylist() for name in ("hash", "split", "class_name")]
+    found = fingerprint(description["classes"], *columns)
+    if size != expected:
+        what = f"{PIXELS} has {size} bytes instead of {expected}"
+    elif found != description["fingerprint"]:
+        what = f"{INDEX} does not match the fingerprint in {DESCRIPTION}"
+    else:
+        return
+    raise DataError(f"packed dataset is damaged: {what}", where=str(root), remedy=_REMEDY)
+
+
+def _reopen(root: str, expected: str) -> PackedDataset:
+    dataset = PackedDataset.open(root)
+    if dataset.fingerprint != expected:
+        raise DataError(
+            "another packed dataset stands here than the one that was sent",
+            where=root,
+            value=dataset.fingerprint,
+            remedy=f"Put the dataset with fingerprint {expected} at this path on every machine",
+        )
+    return dataset

@@ -1,0 +1,214 @@
+"""From any source to a packed dataset, with an account of what was not taken."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from fer_tune.data.names import PublicTest, class_names
+from fer_tune.data.pack import PackWriter
+from fer_tune.data.pixels import UnusableError, canonical
+from fer_tune.data.sources import RawPicture, Reading, Skipped, Source, open_source
+from fer_tune.errors import DataError, EnvironmentFault
+
+#: Called with the items done and, where it is known, their total.
+Progress = Callable[[int, int | None], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportReport:
+    """What an import took and what it did not.
+
+    Attributes:
+        root: the packed dataset.
+        fingerprint: 64 hex digits; equal for the same pictures, splits and classes.
+        classes: class names in label order.
+        pictures: how many were packed.
+        counts: pictures per split and class name.
+        skipped: name and reason of every file or row that could not be read.
+        left_out: pictures per class that was not picked.
+        ignored: files passed over quietly as clutter.
+        reduced: pictures that were larger than ``max_side``.
+    """
+
+    root: Path
+    fingerprint: str
+    classes: tuple[str, ...]
+    pictures: int
+    counts: dict[str, dict[str, int]]
+    skipped: tuple[tuple[str, str], ...]
+    left_out: dict[str, int]
+    ignored: int
+    reduced: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-able form."""
+        return {**asdict(self), "root": str(self.root)}
+
+
+def import_source(
+    source: str,
+    out: Path,
+    *,
+    classes: Sequence[str] | None = None,
+    max_side: int = 256,
+    strict: bool = False,
+    public_test: PublicTest = "test",
+    seed: int = 0,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> ImportReport:
+    """Imports ``source`` into a packed dataset at ``out``.
+
+    Args:
+        source: a folder, a zip, a FER2013 CSV, ``kaggle:OWNER/NAME`` or ``synthetic[:COUNT]``.
+        out: the packed dataset's folder; whole afterwards, or untouched.
+        classes: names picked, in label order; by default all that are found, sorted.
+        max_side: longer sides are reduced to this, in pixels (at least 16).
+        strict: end at the first file that cannot be read, instead of skipping it.
+        public_test: the split of FER2013's PublicTest pictures.
+        seed: of the synthetic generator.
+        force: replace a packed dataset that stands at ``out``.
+        progress: told of every item.
+
+    Raises:
+        DataError: no source, no target, no readable picture, a class without pictures, fewer than
+            two classes, or with ``strict`` an unreadable file.
+        EnvironmentFault: an extra is missing or the disk refuses.
+    """
+    if max_side < 16:
+        raise DataError("must be at least 16 pixels", where="--max-side", value=max_side)
+    if public_test not in ("test", "validation"):
+        raise DataError("must be test or validation", where="--public-test", value=public_test)
+    picked = class_names(classes) if classes is not None else None
+    writer = PackWriter(out, force=force)
+    # The source lists its files before the scratch folder appears, possibly inside it.
+    opened = _open(source, Reading(classes=picked, public_test=public_test), seed)
+    try:
+        with writer:
+            tally = _take(opened, writer, picked, max_side, strict, progress)
+            found = _check(source, writer, picked, tally)
+            description = writer.finish(
+                classes=found,
+                about={
+                    "source": source,
+                    "max_side": max_side,
+                    "public_test": public_test,
+                    "skipped": tally.skipped,
+                    "left_out": dict(sorted(tally.left_out.items())),
+                    "ignored": opened.ignored,
+                    "reduced": tally.reduced,
+                },
+            )
+    except OSError as error:
+        raise EnvironmentFault(
+            f"cannot be written: {error.strerror or error}",
+            where=str(error.filename or out),
+            remedy="Check the free space and the rights, or choose another --out",
+        ) from error
+    return ImportReport(
+        root=out,
+        fingerprint=description["fingerprint"],
+        classes=found,
+        pictures=len(writer),
+        counts=description["counts"],
+        skipped=tuple(tally.skipped),
+        left_out=description["left_out"],
+        ignored=opened.ignored,
+        reduced=tally.reduced,
+    )
+
+
+def _open(source: str, reading: Reading, seed: int) -> Source:
+    try:
+        return open_source(source, reading, seed=seed)
+    except OSError as error:
+        raise DataError(
+            f"cannot be read: {error.strerror or error}",
+            where=source,
+            remedy="Check the path and its rights",
+        ) from None
+
+
+class _Tally:
+    def __init__(self) -> None:
+        self.skipped: list[tuple[str, str]] = []
+        self.left_out: Counter[str] = Counter()
+        self.reduced = 0
+
+
+def _take(
+    source: Source,
+    writer: PackWriter,
+    picked: tuple[str, ...] | None,
+    max_side: int,
+    strict: bool,
+    progress: Progress | None,
+) -> _Tally:
+    tally = _Tally()
+    for done, item in enumerate(source.items, start=1):
+        if isinstance(item, RawPicture) and picked is not None and item.class_name not in picked:
+            tally.left_out[item.class_name] += 1
+        elif (fault := _take_one(item, writer, max_side, tally)) is not None:
+            if strict:
+                raise DataError(
+                    fault.reason,
+                    where=fault.origin,
+                    remedy="Mend or remove it, or import without --strict to skip it",
+                )
+            tally.skipped.append((fault.origin, fault.reason))
+        if progress is not None:
+            progress(done, source.total)
+    return tally
+
+
+def _take_one(
+    item: RawPicture | Skipped, writer: PackWriter, max_side: int, tally: _Tally
+) -> Skipped | None:
+    if isinstance(item, Skipped):
+        return item
+    try:
+        pixels = item.load()
+    except UnusableError as error:
+        return Skipped(origin=item.origin, reason=str(error))
+    tally.reduced += max(pixels.shape[:2]) > max_side
+    writer.add(
+        canonical(pixels, max_side),
+        class_name=item.class_name,
+        split=item.split,
+        origin=item.origin,
+    )
+    return None
+
+
+def _check(
+    source: str, writer: PackWriter, picked: tuple[str, ...] | None, tally: _Tally
+) -> tuple[str, ...]:
+    found = sorted({name for counts in writer.counts().values() for name in counts})
+    missing = [name for name in picked or () if name not in found]
+    if missing and (found or tally.left_out):
+        raise DataError(
+            "no picture of a picked class was found",
+            where="--classes",
+            value=", ".join(missing),
+            remedy=f"Found: {', '.join(sorted({*found, *tally.left_out}))}",
+        )
+    if not found and tally.skipped:
+        name, reason = tally.skipped[0]
+        raise DataError(
+            f"none of {len(tally.skipped)} files or rows is a usable picture; the first, "
+            f"{name}: {reason}",
+            where=source,
+            remedy="Pictures stand in folders named for their class, such as train/happy/1.png",
+        )
+    if len(found) < 2:
+        raise DataError(
+            "needs pictures of at least two classes",
+            where=source,
+            value=", ".join(found) or "no pictures",
+            remedy="Pictures stand in folders named for their class, such as train/happy/1.png",
+        )
+    return picked or tuple(found)

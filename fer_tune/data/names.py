@@ -1,0 +1,70 @@
+"""What folders and columns call splits and classes, mapped to one vocabulary."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Literal
+
+from fer_tune.errors import DataError
+
+#: Where FER2013's PublicTest pictures go.
+PublicTest = Literal["test", "validation"]
+
+SPLITS = ("train", "validation", "test")
+
+#: FER2013's labels 0 to 6 (Goodfellow et al. 2013, "Challenges in representation learning").
+FER2013_CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+
+_SPLIT_NAMES = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+    "testing": "test",
+    "privatetest": "test",
+}
+
+_CLASS_NAMES = {
+    "anger": "angry",
+    "disgusted": "disgust",
+    "fearful": "fear",
+    "happiness": "happy",
+    "sadness": "sad",
+    "suprise": "surprise",  # so spelt in the Kaggle set of 35,340 pictures
+    "suprised": "surprise",
+    "surprised": "surprise",
+}
+
+EXPRESSIONS = frozenset({*FER2013_CLASSES, "contempt"})
+
+
+def split_name(text: str, public_test: PublicTest = "test") -> str | None:
+    """The split that ``text`` names, without regard to case and separators, or None."""
+    key = re.sub(r"[\s_-]+", "", text.casefold())
+    return public_test if key == "publictest" else _SPLIT_NAMES.get(key)
+
+
+def class_name(text: str) -> str:
+    """The class that ``text`` names: lower case, usual variants merged (``Suprise``)."""
+    key = text.strip().casefold()
+    return _CLASS_NAMES.get(key, key)
+
+
+def class_names(picked: Iterable[str]) -> tuple[str, ...]:
+    """Picked classes in their order.
+
+    Raises:
+        DataError: fewer than two, an empty one, or the same one twice.
+    """
+    names = tuple(class_name(name) for name in picked)
+    if len(names) < 2 or "" in names or len(set(names)) < len(names):
+        raise DataError(
+            "must be two or more different class names",
+            where="--classes",
+            value=", ".join(names),
+            remedy="Write for example --classes angry,fear,happy,neutral,sad,surprise",
+        )
+    return names

@@ -1,0 +1,207 @@
+"""Writes a packed dataset: spooled as pictures come, put in canonical order, moved into place."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import uuid
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fer_tune.data.dataset import (
+    DESCRIPTION,
+    FORMAT,
+    INDEX,
+    INDEX_SCHEMA,
+    PIXELS,
+    VERSION,
+    fingerprint,
+    read_description,
+)
+from fer_tune.data.names import SPLITS
+from fer_tune.data.pixels import Pixels, content_hash, deviation
+from fer_tune.errors import DataError
+
+_SPOOL = "spool.bin"
+
+
+class _Row(NamedTuple):
+    """A picture of the index; the first four fields are the canonical order."""
+
+    hash: str
+    split: str
+    class_name: str
+    origin: str
+    height: int
+    width: int
+    channels: int
+    deviation: float
+    spooled: int  # offset in the spool, in bytes
+
+
+class PackWriter:
+    """Collects canonical pictures in a scratch folder beside ``out``; ``finish`` moves it there.
+
+    A context manager: leaving without ``finish`` removes the scratch folder, so that ``out``
+    is whole or untouched.
+    """
+
+    def __init__(self, out: Path, *, force: bool = False) -> None:
+        """Checks the target before any work.
+
+        Args:
+            force: replace a packed dataset that already stands at ``out``.
+
+        Raises:
+            DataError: ``out`` is a file, or a folder with something in it that must not go.
+        """
+        _check_target(out, force)
+        self._out = out
+        self._force = force
+        self._scratch = _beside(out)
+        self._rows: list[_Row] = []
+        self._spooled = 0
+
+    def __enter__(self) -> Self:
+        self._scratch.mkdir(parents=True)
+        self._spool = (self._scratch / _SPOOL).open("wb")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._spool.close()
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def add(self, pixels: Pixels, *, class_name: str, split: str, origin: str) -> None:
+        """Takes one canonical picture, uint8 (h, w, 1 or 3)."""
+        assert split in SPLITS, split
+        height, width, channels = pixels.shape
+        row = _Row(
+            hash=content_hash(pixels),
+            split=split,
+            class_name=class_name,
+            origin=origin,
+            height=height,
+            width=width,
+            channels=channels,
+            deviation=deviation(pixels),
+            spooled=self._spooled,
+        )
+        self._rows.append(row)
+        self._spooled += self._spool.write(pixels.tobytes())
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Pictures per split and class name; splits in fixed order, classes sorted."""
+        counted = Counter((row.split, row.class_name) for row in self._rows)
+        return {
+            split: {name: n for (s, name), n in sorted(counted.items()) if s == split}
+            for split in SPLITS
+        }
+
+    def finish(self, *, classes: tuple[str, ...], about: Mapping[str, Any]) -> dict[str, Any]:
+        """Orders, writes and moves into place; returns the description as written.
+
+        Args:
+            classes: every class that was added, in label order.
+            about: further keys of ``dataset.json``.
+        """
+        assert self._rows, "an empty dataset cannot be packed"
+        self._spool.close()
+        rows = sorted(self._rows)
+        self._write_pixels(rows)
+        pq.write_table(_index(rows), self._scratch / INDEX)
+        description = {
+            "format": FORMAT,
+            "version": VERSION,
+            "fingerprint": fingerprint(
+                classes,
+                [row.hash for row in rows],
+                [row.split for row in rows],
+                [row.class_name for row in rows],
+            ),
+            "classes": list(classes),
+            "channels": max(row.channels for row in rows),
+            "pictures": len(rows),
+            "counts": self.counts(),
+            **about,
+        }
+        text = json.dumps(description, indent=2, ensure_ascii=False) + "\n"
+        (self._scratch / DESCRIPTION).write_text(text, encoding="utf-8")
+        # Hours may lie between the first check and now.
+        _check_target(self._out, self._force)
+        _replace(self._scratch, self._out)
+        return description
+
+    def _write_pixels(self, rows: list[_Row]) -> None:
+        spool = self._scratch / _SPOOL
+        pixels = np.memmap(spool, np.uint8, mode="r")
+        with (self._scratch / PIXELS).open("wb") as out:
+            for row in rows:
+                size = row.height * row.width * row.channels
+                out.write(pixels[row.spooled : row.spooled + size].data)
+        del pixels
+        spool.unlink()
+
+
+def _index(rows: list[_Row]) -> pa.Table:
+    hashes = np.array([row.hash for row in rows])
+    sizes = np.array([row.height * row.width * row.channels for row in rows], np.int64)
+    columns: dict[str, Any] = {
+        name: [getattr(row, name) for row in rows]
+        for name in INDEX_SCHEMA.names
+        if name not in ("group", "offset")
+    }
+    # Copies are neighbours in canonical order: a group starts wherever the hash changes.
+    columns["group"] = np.concatenate([[0], np.cumsum(hashes[1:] != hashes[:-1])])
+    columns["offset"] = np.cumsum(sizes) - sizes
+    return pa.table(columns, schema=INDEX_SCHEMA)
+
+
+def _beside(out: Path) -> Path:
+    return out.absolute().parent / f".{out.absolute().name}.{uuid.uuid4().hex}"
+
+
+def _check_target(out: Path, force: bool) -> None:
+    if out.is_symlink() or (out.exists() and not out.is_dir()):
+        raise DataError("exists and is no folder", where=str(out), remedy="Choose another --out")
+    if not out.exists() or not any(out.iterdir()):
+        return
+    try:
+        read_description(out)
+    except DataError:
+        raise DataError(
+            "the folder is not empty and holds no packed dataset",
+            where=str(out),
+            remedy="Choose another --out",
+        ) from None
+    if not force:
+        raise DataError(
+            "a packed dataset already stands here",
+            where=str(out),
+            remedy="Choose another --out, or replace it with --force",
+        )
+
+
+def _replace(scratch: Path, out: Path) -> None:
+    # A rename onto an empty folder succeeds, onto a full one it fails: move that aside first.
+    if out.exists() and any(out.iterdir()):
+        old = _beside(out)
+        out.rename(old)
+        scratch.rename(out)
+        shutil.rmtree(old)
+    else:
+        scratch.rename(out)

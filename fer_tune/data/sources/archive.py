@@ -1,0 +1,81 @@
+"""A zip of a picture folder, read member by member in memory; nothing is ever extracted."""
+
+from __future__ import annotations
+
+import io
+import stat
+import zipfile
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+from fer_tune.data.pixels import Pixels, UnusableError, decode
+from fer_tune.data.sources.base import RawPicture, Reading, Skipped, Source, is_clutter, place
+from fer_tune.errors import DataError
+
+#: Largest uncompressed member read into memory, in bytes.
+MAX_MEMBER_BYTES = 256 * 1024**2
+
+
+def open_archive(path: Path, reading: Reading) -> Source:
+    """Reads the zip's directory at once and its members as it is iterated.
+
+    Raises:
+        DataError: the file is no zip or its directory is damaged.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            found = [member for member in archive.infolist() if not member.is_dir()]
+    except (zipfile.BadZipFile, OSError) as error:
+        raise DataError(
+            f"cannot be read as a zip: {error}", where=str(path), remedy="Download it again"
+        ) from None
+    members = [member for member in found if not is_clutter(_inside(member))]
+    return Source(
+        items=_items(path, members, reading),
+        total=len(members),
+        ignored=len(found) - len(members),
+    )
+
+
+def _items(
+    path: Path, members: list[zipfile.ZipInfo], reading: Reading
+) -> Iterator[RawPicture | Skipped]:
+    with zipfile.ZipFile(path) as archive:
+        for member in members:
+            origin = str(_inside(member))
+            try:
+                _check(member)
+                label, split = place(_inside(member), reading)
+            except UnusableError as error:
+                yield Skipped(origin=origin, reason=str(error))
+            else:
+                load = partial(_load, archive, member)
+                yield RawPicture(origin=origin, class_name=label, split=split, load=load)
+
+
+def _inside(member: zipfile.ZipInfo) -> PurePosixPath:
+    # Some Windows programs write backslashes, against the zip specification (4.4.17.1).
+    return PurePosixPath(member.filename.replace("\\", "/"))
+
+
+def _check(member: zipfile.ZipInfo) -> None:
+    path = _inside(member)
+    drive = any(part.endswith(":") for part in path.parts[:1])
+    if path.is_absolute() or drive or ".." in path.parts:
+        raise UnusableError("its path leads out of the archive")
+    mode = member.external_attr >> 16
+    if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
+        raise UnusableError("a link or special file, not a picture")
+    if member.file_size > MAX_MEMBER_BYTES:
+        raise UnusableError(f"larger than {MAX_MEMBER_BYTES // 1024**2} MiB")
+
+
+def _load(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Pixels:
+    try:
+        data = archive.read(member)
+    except Exception as error:
+        # A damaged or encrypted member raises BadZipFile, zlib.error, RuntimeError,
+        # NotImplementedError, EOFError, ...; each concerns this member alone.
+        raise UnusableError(f"cannot be unpacked: {error}") from None
+    return decode(io.BytesIO(data))

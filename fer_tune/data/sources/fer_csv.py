@@ -1,0 +1,88 @@
+"""FER2013's CSV, and its ``icml_face_data.csv`` variant whose column names have leading spaces."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from fer_tune.data.names import FER2013_CLASSES, split_name
+from fer_tune.data.pixels import Pixels, UnusableError
+from fer_tune.data.sources.base import RawPicture, Reading, Skipped, Source
+from fer_tune.errors import DataError
+
+
+def open_fer_csv(path: Path, reading: Reading) -> Source:
+    """Checks the header at once and reads rows as it is iterated.
+
+    Columns are ``emotion`` (0 to 6), ``pixels`` (values 0 to 255 parted by spaces, a square) and
+    ``Usage`` (Training, PublicTest, PrivateTest; without it all is training), in any order.
+
+    Raises:
+        DataError: a column is missing; while iterating, the file is no CSV.
+    """
+    header = _header(path)
+    missing = [name for name in ("emotion", "pixels") if name not in header]
+    if missing:
+        raise DataError(
+            f"the CSV has no column {' and no column '.join(missing)}",
+            where=str(path),
+            value=", ".join(header)[:100],
+            remedy="FER2013 has the columns emotion, pixels, Usage",
+        )
+    return Source(items=_items(path, header, reading))
+
+
+def _header(path: Path) -> list[str]:
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
+        try:
+            return [name.strip().casefold() for name in next(csv.reader(lines), [])]
+        except csv.Error:
+            return []
+
+
+def _items(path: Path, header: list[str], reading: Reading) -> Iterator[RawPicture | Skipped]:
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
+        rows = csv.reader(lines)
+        next(rows)
+        try:
+            for row in rows:
+                if row:
+                    yield _item(f"{path.name}:{rows.line_num}", row, header, reading)
+        except csv.Error as error:
+            raise DataError(
+                f"cannot be read as CSV: {error}", where=f"{path}:{rows.line_num}"
+            ) from None
+
+
+def _item(origin: str, row: list[str], header: list[str], reading: Reading) -> RawPicture | Skipped:
+    if len(row) != len(header):
+        return Skipped(origin=origin, reason=f"{len(row)} fields, the header has {len(header)}")
+    fields = dict(zip(header, row, strict=True))
+    emotion, usage = fields["emotion"].strip(), fields.get("usage", "Training").strip()
+    if emotion not in map(str, range(len(FER2013_CLASSES))):
+        return Skipped(origin=origin, reason=f"emotion must be 0 to 6 (got {emotion[:20]!r})")
+    split = split_name(usage, reading.public_test)
+    if split is None:
+        return Skipped(origin=origin, reason=f"unknown Usage {usage[:20]!r}")
+    return RawPicture(
+        origin=origin,
+        class_name=FER2013_CLASSES[int(emotion)],
+        split=split,
+        load=partial(_load, fields["pixels"]),
+    )
+
+
+def _load(text: str) -> Pixels:
+    try:
+        values = np.frombuffer(bytes(map(int, text.split())), dtype=np.uint8)
+    except ValueError:
+        raise UnusableError("pixels must be whole numbers from 0 to 255") from None
+    side = math.isqrt(values.size)
+    if side * side != values.size or side == 0:
+        raise UnusableError(f"{values.size} pixels are no square")
+    return values.reshape(side, side, 1)

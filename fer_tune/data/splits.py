@@ -1,0 +1,162 @@
+"""Cuts a dataset into training, validation and test positions, copies kept together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_tune.data.audit import BLANK_DEVIATION, conflicting_mask, spanning_mask
+from fer_tune.data.dataset import PackedDataset
+from fer_tune.errors import DataError
+
+Handling = Literal["drop", "keep"]
+Positions = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Split:
+    """Positions of a packed dataset's n pictures, each array sorted, none overlapping.
+
+    Attributes:
+        train, validation: int64, for the search; no copy group stands in both.
+        test: int64, every test picture of the dataset, always.
+        leaked: bool (n,), a copy stands on the other side of the test border: test pictures that
+            were also given for training or validation, and those copies themselves.
+        conflicting: bool (n,), a copy carries another label.
+        blank: bool (n,), standard deviation below 1.
+        dropped: pictures taken out of training and validation, by reason; each counted once,
+            ``leaked`` before ``conflicting`` before ``copy_of_validation``.
+    """
+
+    train: Positions
+    validation: Positions
+    test: Positions
+    leaked: Mask
+    conflicting: Mask
+    blank: Mask
+    dropped: dict[str, int]
+
+
+def cut(
+    dataset: PackedDataset,
+    *,
+    validation_share: float,
+    seed: int,
+    leaks: Handling = "drop",
+    conflicts: Handling = "drop",
+) -> Split:
+    """Cuts validation out of training by seed, stratified by class over copy groups.
+
+    A dataset that brings its own validation split keeps it; training copies of its pictures are
+    then dropped. The test split is only ever read off, never changed.
+
+    Args:
+        validation_share: of each class's training pictures, 0 to 1 (both excluded).
+        seed: of the cut; the same seed gives the same positions wherever the dataset is the same.
+        leaks: what becomes of training and validation copies of test pictures.
+        conflicts: what becomes of training and validation pictures whose copies differ in label.
+
+    Raises:
+        DataError: an option out of range, or a class left without pictures in one of the splits.
+    """
+    _check_options(validation_share, leaks, conflicts)
+    test = dataset.splits == "test"
+    own = dataset.splits == "validation"
+    leaked = spanning_mask(dataset.groups, test)
+    conflicting = conflicting_mask(dataset.groups, dataset.labels)
+
+    pool = ~test
+    dropped: dict[str, int] = {}
+    for reason, mask, handling in (
+        ("leaked", leaked, leaks),
+        ("conflicting", conflicting, conflicts),
+    ):
+        gone = pool & mask if handling == "drop" else np.zeros_like(pool)
+        pool &= ~gone
+        dropped[reason] = int(gone.sum())
+    if own.any():
+        validation = pool & own
+        copies = pool & ~own & np.isin(dataset.groups, dataset.groups[validation])
+        dropped["copy_of_validation"] = int(copies.sum())
+        train = pool & ~own & ~copies
+    else:
+        validation = _cut_by_class(dataset, pool, validation_share, seed)
+        train = pool & ~validation
+    split = Split(
+        train=np.flatnonzero(train),
+        validation=np.flatnonzero(validation),
+        test=np.flatnonzero(test),
+        leaked=leaked,
+        conflicting=conflicting,
+        blank=dataset.deviations < BLANK_DEVIATION,
+        dropped=dropped,
+    )
+    _check_classes(dataset, split)
+    return split
+
+
+def _cut_by_class(dataset: PackedDataset, pool: Mask, share: float, seed: int) -> Mask:
+    groups, labels = dataset.groups, dataset.labels
+    members = np.flatnonzero(pool)
+    # Kept conflicting copies must move together too: a group belongs to the class of its first
+    # member in canonical order.
+    starts, counts = np.unique(groups[members], return_index=True, return_counts=True)[1:]
+    stratum = labels[members[starts]]
+    chosen: list[int] = []
+    for label in range(len(dataset.classes)):
+        rng = np.random.default_rng([seed, label])
+        mine = rng.permutation(np.flatnonzero(stratum == label))
+        for position in _fill(counts[mine], share):
+            chosen.append(int(groups[members[starts[mine[position]]]]))
+    return pool & np.isin(groups, np.array(chosen, dtype=groups.dtype))
+
+
+def _fill(sizes: NDArray[np.int64], share: float) -> list[int]:
+    """Which of the groups, in order, fill ``share`` of the pictures, one group left at least."""
+    if len(sizes) < 2:
+        return []
+    room = min(max(1, round(share * int(sizes.sum()))), int(sizes.sum()) - 1)
+    taken: list[int] = []
+    for position, size in enumerate(sizes):
+        if size <= room:
+            taken.append(position)
+            room -= int(size)
+    return taken or [int(sizes.argmin())]
+
+
+def _check_options(share: float, leaks: str, conflicts: str) -> None:
+    if not 0 < share < 1:
+        raise DataError(
+            "must be above 0 and below 1",
+            where="data.validation_share",
+            value=share,
+            remedy="0.15 cuts 15 % of the training pictures",
+        )
+    for name, value in (("leaks", leaks), ("conflicts", conflicts)):
+        if value not in ("drop", "keep"):
+            raise DataError("must be drop or keep", where=f"data.{name}", value=value)
+
+
+_REMEDIES = {
+    "train": "Add training pictures of it, or leave the class out with --classes on import",
+    "validation": "Add training pictures of it, or leave the class out with --classes on import",
+    "test": "The verdict needs a test split: put pictures into a test folder and import again",
+}
+
+
+def _check_classes(dataset: PackedDataset, split: Split) -> None:
+    for name in ("train", "validation", "test"):
+        positions: Positions = getattr(split, name)
+        present = np.bincount(dataset.labels[positions], minlength=len(dataset.classes)) > 0
+        missing = [c for c, there in zip(dataset.classes, present, strict=True) if not there]
+        if missing:
+            raise DataError(
+                f"the {name} split has no picture of a class",
+                where=str(dataset.root),
+                value=", ".join(missing),
+                remedy=_REMEDIES[name],
+            )

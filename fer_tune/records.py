@@ -1,0 +1,272 @@
+"""The on-disk contract between the platform and the analysis: one results folder per search.
+
+Tables are folders of Parquet parts. A part is written whole under a dot-name and renamed into
+place, so a reader at any instant sees whole parts only and a SIGKILL can tear nothing.
+``pandas.read_parquet(folder)`` reads a table; :meth:`Results.read` also drops rows that a
+restarted trial reported again (the last part wins).
+
+This module knows neither torch nor Ray, so that the analysis runs on a laptop without them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fer_tune.errors import ResultsError
+
+SCHEMA_VERSION = 1
+
+TableName = Literal["trials", "epochs", "confusion", "predictions", "thumbnails"]
+
+#: How a trial can end. ``complete`` and ``overfit`` may be chosen for confirmation.
+TRIAL_STATES = ("complete", "pruned", "overfit", "diverged", "oom", "failed")
+#: The allocation rules a trial can come from.
+COHORTS = ("tpe", "random", "baseline", "confirm")
+#: Columns of ``trials`` that hold the configuration (see ``fer_tune.space.TrialConfig``).
+CONFIG_COLUMNS = (
+    pa.field("backbone", pa.string()),
+    pa.field("unfreeze_depth", pa.int32()),
+    pa.field("crop_size", pa.int32()),
+    pa.field("augment_policy", pa.string()),
+    pa.field("optimizer", pa.string()),
+    pa.field("lr_head", pa.float64()),
+    pa.field("lr_backbone", pa.float64()),
+    pa.field("weight_decay", pa.float64()),
+    pa.field("momentum", pa.float64()),
+    pa.field("schedule", pa.string()),
+    pa.field("warmup_epochs", pa.float64()),
+    pa.field("label_smoothing", pa.float64()),
+    pa.field("class_weights", pa.string()),
+    pa.field("dropout", pa.float64()),
+    pa.field("batch_size", pa.int32()),
+)
+
+_WHO = (
+    pa.field("trial", pa.int32()),  # own number, unique in the search, in order of asking
+    pa.field("arm", pa.string()),
+    pa.field("replicate", pa.int32()),  # 0 .. R-1
+    pa.field("cohort", pa.string()),
+)
+
+SCHEMAS: dict[str, pa.Schema] = {
+    "trials": pa.schema(
+        [
+            *_WHO,
+            pa.field("seed", pa.int64()),  # of this run: head, shuffle, dropout (views in confirm)
+            *CONFIG_COLUMNS,
+            pa.field("state", pa.string()),
+            pa.field("stop_reason", pa.string()),
+            pa.field("epochs", pa.int32()),  # epochs run
+            pa.field("max_epochs", pa.int32()),
+            pa.field("best_epoch", pa.int32()),  # epochs count from 1; null: none was finite
+            pa.field("best_val_macro_f1", pa.float64()),
+            pa.field("best_val_accuracy", pa.float64()),
+            pa.field("best_val_loss", pa.float64()),
+            pa.field("last_val_macro_f1", pa.float64()),
+            pa.field("last_val_loss", pa.float64()),
+            pa.field("last_train_loss", pa.float64()),
+            pa.field("onset_epoch", pa.int32()),  # null: did not overfit
+            pa.field("generalisation_gap", pa.float64()),  # val loss - train loss, best epoch
+            pa.field("test_macro_f1", pa.float64()),  # confirmation runs only
+            pa.field("test_accuracy", pa.float64()),
+            pa.field("test_clean_macro_f1", pa.float64()),
+            pa.field("test_clean_accuracy", pa.float64()),
+            pa.field("started", pa.float64()),  # seconds since the epoch
+            pa.field("setup_seconds", pa.float64()),  # from being given to its first training step
+            pa.field("seconds", pa.float64()),  # wall time of the trial's own work
+            pa.field("accelerator_seconds", pa.float64()),  # seconds x share of an accelerator
+            pa.field("cpu_seconds", pa.float64()),  # seconds x CPUs held
+            pa.field("peak_memory_mib", pa.float64()),
+            pa.field("node", pa.string()),
+        ]
+    ),
+    "epochs": pa.schema(
+        [
+            *_WHO,
+            pa.field("epoch", pa.int32()),  # from 1
+            pa.field("train_loss", pa.float64()),
+            pa.field("train_accuracy", pa.float64()),
+            pa.field("train_macro_f1", pa.float64()),
+            pa.field("val_loss", pa.float64()),
+            pa.field("val_accuracy", pa.float64()),
+            pa.field("val_macro_f1", pa.float64()),
+            pa.field("lr_head", pa.float64()),
+            pa.field("lr_backbone", pa.float64()),
+            pa.field("seconds", pa.float64()),
+            pa.field("images_per_s", pa.float64()),
+            pa.field("bank_hits", pa.int32()),  # feature files of this epoch found ready
+            pa.field("bank_misses", pa.int32()),
+            pa.field("peak_memory_mib", pa.float64()),
+        ]
+    ),
+    "confusion": pa.schema(
+        [
+            *_WHO,
+            pa.field("split", pa.string()),  # "validation" or, in confirmation, "test"
+            pa.field("subset", pa.string()),  # "all" or "clean" (no leaked, no conflicting picture)
+            pa.field("epoch", pa.int32()),  # the best epoch, at which it was counted
+            pa.field("true_class", pa.string()),
+            pa.field("predicted_class", pa.string()),
+            pa.field("count", pa.int64()),
+        ]
+    ),
+    "predictions": pa.schema(
+        [
+            *_WHO,
+            pa.field("seed", pa.int64()),
+            pa.field("split", pa.string()),
+            pa.field("picture", pa.string()),  # content hash
+            pa.field("position", pa.int64()),  # row of the packed dataset
+            pa.field("true_class", pa.string()),
+            pa.field("predicted_class", pa.string()),
+            pa.field("probabilities", pa.list_(pa.float32())),  # in the manifest's class order
+            pa.field("leaked", pa.bool_()),  # also stands in the source's training split
+            pa.field("conflicting", pa.bool_()),  # a copy carries another label
+            pa.field("blank", pa.bool_()),
+        ]
+    ),
+    "thumbnails": pa.schema([pa.field("picture", pa.string()), pa.field("png", pa.binary())]),
+}
+
+#: Rows with the same key are one row; the last part wins.
+KEYS: dict[str, list[str]] = {
+    "trials": ["trial"],
+    "epochs": ["trial", "epoch"],
+    "confusion": ["trial", "split", "subset", "true_class", "predicted_class"],
+    "predictions": ["trial", "split", "position"],
+    "thumbnails": ["picture"],
+}
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Writes ``text`` to ``path`` whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        with scratch.open("w", encoding="utf-8") as out:
+            out.write(text)
+            out.flush()
+            os.fsync(out.fileno())
+        scratch.replace(path)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+class Results:
+    """A results folder. Many may read at once; the search's driver alone appends.
+
+    Raises:
+        ResultsError: on opening (:meth:`open`) a folder that is no results folder or has
+            another schema.
+    """
+
+    def __init__(self, root: Path | str) -> None:
+        self.root = Path(root)
+
+    @classmethod
+    def open(cls, root: Path | str) -> Results:
+        """Opens an existing results folder after checking its manifest's schema version."""
+        results = cls(root)
+        version = results.manifest().get("schema_version")
+        if version != SCHEMA_VERSION:
+            raise ResultsError(
+                f"results folder has schema version {version}, this version reads {SCHEMA_VERSION}",
+                where=str(root),
+                remedy="Use the fer_tune version that wrote it (named in manifest.json)",
+            )
+        return results
+
+    # -- manifest ---------------------------------------------------------------------------
+
+    @property
+    def manifest_path(self) -> Path:
+        return self.root / "manifest.json"
+
+    def manifest(self) -> dict[str, Any]:
+        """The manifest as written last (see ``docs/architecture.md`` for its keys)."""
+        try:
+            loaded = json.loads(self.manifest_path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise ResultsError(
+                "no manifest.json here, so this is not a results folder",
+                where=str(self.root),
+                remedy="Name the folder that `fer-tune search` printed",
+            ) from None
+        except json.JSONDecodeError as error:
+            raise ResultsError(
+                f"manifest.json is not valid JSON: {error}", where=str(self.manifest_path)
+            ) from None
+        if not isinstance(loaded, dict):
+            raise ResultsError("manifest.json holds no object", where=str(self.manifest_path))
+        return loaded
+
+    def write_manifest(self, manifest: Mapping[str, Any]) -> None:
+        text = json.dumps({**manifest, "schema_version": SCHEMA_VERSION}, indent=2)
+        write_atomically(self.manifest_path, text + "\n")
+
+    def update_manifest(self, **changes: Any) -> dict[str, Any]:
+        """Replaces top-level keys; returns the manifest as written."""
+        manifest = {**self.manifest(), **changes}
+        self.write_manifest(manifest)
+        return manifest
+
+    # -- tables -----------------------------------------------------------------------------
+
+    def folder(self, table: TableName) -> Path:
+        return self.root / f"{table}.parquet"
+
+    def append(
+        self, table: TableName, rows: Iterable[Mapping[str, Any]], *, part: str | None = None
+    ) -> Path | None:
+        """Writes one part with ``rows``; absent columns become null, unknown ones are refused.
+
+        Args:
+            part: a fixed name (without suffix) for parts that a restarted writer must replace
+                rather than repeat; by default the next number.
+        """
+        rows = list(rows)
+        if not rows:
+            return None
+        schema = SCHEMAS[table]
+        unknown = {name for row in rows for name in row} - set(schema.names)
+        assert not unknown, f"columns that {table} does not have: {sorted(unknown)}"
+        folder = self.folder(table)
+        folder.mkdir(parents=True, exist_ok=True)
+        name = part or f"part-{self._next_number(folder):08d}"
+        scratch = folder / f".{name}.{uuid.uuid4().hex}"
+        try:
+            pq.write_table(pa.Table.from_pylist([dict(r) for r in rows], schema=schema), scratch)
+            target = folder / f"{name}.parquet"
+            scratch.replace(target)
+        finally:
+            scratch.unlink(missing_ok=True)
+        return target
+
+    @staticmethod
+    def _next_number(folder: Path) -> int:
+        numbers = [int(p.stem[5:]) for p in folder.glob("part-*.parquet") if p.stem[5:].isdigit()]
+        return max(numbers, default=-1) + 1
+
+    def read(self, table: TableName) -> pd.DataFrame:
+        """A table as a frame with the schema's columns, one row per key, last part wins.
+
+        An absent table is an empty frame, so that unfinished searches can be read.
+        """
+        schema = SCHEMAS[table]
+        parts = sorted(self.folder(table).glob("[!.]*.parquet"))
+        if not parts:
+            return schema.empty_table().to_pandas()
+        whole = pa.concat_tables([pq.read_table(p, schema=schema) for p in parts])
+        frame: pd.DataFrame = whole.to_pandas()
+        frame = frame.drop_duplicates(KEYS[table], keep="last")
+        by = [c for c in ("trial", "epoch") if c in KEYS[table]]
+        return (frame.sort_values(by, kind="stable") if by else frame).reset_index(drop=True)

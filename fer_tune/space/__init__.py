@@ -1,0 +1,24 @@
+"""Search spaces: from YAML to typed values, with every fault told at once.
+
+Knows neither torch nor Ray nor Optuna, so that checking a file takes no time.
+"""
+
+from fer_tune.space.config import TrialConfig
+from fer_tune.space.domains import ChoiceDomain, Domain, FloatDomain, IntDomain
+from fer_tune.space.loading import load, shipped
+from fer_tune.space.model import SearchSpace
+from fer_tune.space.plan import Plan, StudyPlan, plan
+
+__all__ = [
+    "ChoiceDomain",
+    "Domain",
+    "FloatDomain",
+    "IntDomain",
+    "Plan",
+    "SearchSpace",
+    "StudyPlan",
+    "TrialConfig",
+    "load",
+    "plan",
+    "shipped",
+]

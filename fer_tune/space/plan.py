@@ -1,0 +1,168 @@
+"""What a search space will cost and how its trials are dealt, before anything runs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from fer_tune.space.model import SearchSpace
+
+#: From this many replicates the verdict may speak of the families, not of the configurations
+#: found (Bouthillier et al. 2021).
+REPLICATES_FOR_FAMILIES = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyPlan:
+    """One study's trials by cohort, run in this order: ``baseline``, ``random``, ``tpe``.
+
+    ``arm`` is None for the single study of ``allocation: sampled``.
+    """
+
+    arm: str | None
+    replicate: int
+    baseline: int
+    random: int
+    tpe: int
+
+    @property
+    def trials(self) -> int:
+        return self.baseline + self.random + self.tpe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The whole search.
+
+    Attributes:
+        rungs: epochs at which ASHA compares; empty without a scheduler.
+        worst_epochs: if no trial were stopped.
+        expected_epochs: with synchronous halving in every study; a rough guide, since ASHA lets
+            early arrivals pass and the overfit stopper, not counted here, ends more.
+        confirm_runs, confirm_epochs: retraining of the chosen configurations, never stopped.
+        notes: what is permitted but worth knowing.
+    """
+
+    studies: tuple[StudyPlan, ...]
+    rungs: tuple[int, ...]
+    max_epochs: int
+    worst_epochs: int
+    expected_epochs: int
+    confirm_runs: int
+    confirm_epochs: int
+    notes: tuple[str, ...]
+
+    @property
+    def trials(self) -> int:
+        return sum(study.trials for study in self.studies)
+
+    def rows(self) -> list[tuple[str, str]]:
+        """(label, text) pairs in the order of reading."""
+        each = sorted({study.trials for study in self.studies})
+        cohorts = {
+            name: sum(getattr(study, name) for study in self.studies)
+            for name in ("baseline", "random", "tpe")
+        }
+        rows = [
+            ("studies", f"{len(self.studies)} of {' or '.join(map(str, each))} trials"),
+            ("trials", f"{self.trials} ({', '.join(f'{n} {c}' for c, n in cohorts.items())})"),
+            ("epochs per trial", f"at most {self.max_epochs}"),
+            ("rungs", ", ".join(map(str, self.rungs)) or "none"),
+            ("search epochs", f"at most {self.worst_epochs}, roughly {self.expected_epochs}"),
+            ("confirmation", f"{self.confirm_runs} runs, at most {self.confirm_epochs} epochs"),
+        ]
+        return rows + [("note", note) for note in self.notes]
+
+
+def plan(space: SearchSpace) -> Plan:
+    """The plan of a checked search space."""
+    studies = _studies(space)
+    epochs = space.budget.max_epochs
+    rungs = _rungs(space)
+    expected = sum(
+        expected_epochs(study.trials, rungs, space.scheduler.reduction_factor, epochs)
+        for study in studies
+    )
+    # A study of all arms still confirms one configuration of each arm, to compare them.
+    chosen = len(studies) if space.compare.allocation == "equal" else len(space.compare.arms)
+    runs = chosen * space.confirm.seeds
+    return Plan(
+        studies=studies,
+        rungs=rungs,
+        max_epochs=epochs,
+        worst_epochs=space.budget.trials * epochs,
+        expected_epochs=expected,
+        confirm_runs=runs,
+        confirm_epochs=runs * epochs,
+        notes=tuple(_notes(space)),
+    )
+
+
+def expected_epochs(trials: int, rungs: tuple[int, ...], factor: int, max_epochs: int) -> int:
+    """Epochs of one study under synchronous halving: a rung passes its best 1/factor, rounded up.
+
+    Successive halving as in Li et al. 2020 (A System for Massively Parallel Hyperparameter
+    Tuning), section 3, eta = ``factor``.
+    """
+    total, running, reached = 0, trials, 0
+    for rung in rungs:
+        total += running * (rung - reached)
+        running, reached = math.ceil(running / factor), rung
+    return total + running * (max_epochs - reached)
+
+
+def _rungs(space: SearchSpace) -> tuple[int, ...]:
+    if space.scheduler.kind == "none":
+        return ()
+    rungs, rung = [], space.scheduler.grace_epochs
+    while rung < space.budget.max_epochs:
+        rungs.append(rung)
+        rung *= space.scheduler.reduction_factor
+    return tuple(rungs)
+
+
+def _studies(space: SearchSpace) -> tuple[StudyPlan, ...]:
+    arms, trials = space.compare.arms, space.budget.trials
+    baselines = {arm: len(space.baselines(arm)) for arm in arms}
+    if space.compare.allocation == "sampled":
+        return (_study(None, 0, trials, sum(baselines.values()), space.cohorts.random),)
+    each = trials // (len(arms) * space.compare.replicates)
+    return tuple(
+        _study(arm, replicate, each, baselines[arm], space.cohorts.random)
+        for arm in arms
+        for replicate in range(space.compare.replicates)
+    )
+
+
+def _study(arm: str | None, replicate: int, trials: int, baseline: int, share: float) -> StudyPlan:
+    """Random trials are the share of those after the baselines, halves up, at least one."""
+    left = trials - baseline
+    random = min(left, max(1, math.floor(share * left + 0.5))) if share > 0 else 0
+    return StudyPlan(
+        arm=arm, replicate=replicate, baseline=baseline, random=random, tpe=left - random
+    )
+
+
+def _notes(space: SearchSpace) -> list[str]:
+    notes = []
+    views, epochs = space.augment.views, space.budget.max_epochs
+    if space.compare.allocation == "sampled":
+        notes.append("allocation sampled: arms get unequal budgets, the comparison is unbalanced")
+    elif space.compare.replicates < REPLICATES_FOR_FAMILIES and len(space.compare.arms) > 1:
+        notes.append(
+            f"{space.compare.replicates} of {REPLICATES_FOR_FAMILIES} replicates: the verdict "
+            "speaks of the configurations found, not of the families"
+        )
+    if isinstance(views, int) and views > epochs:
+        notes.append(f"augment.views {views} exceeds max_epochs {epochs}: same as fresh views")
+    if space.confirm.seeds == 0:
+        notes.append("confirm.seeds 0: no test score, hence no verdict")
+    outside = sum(
+        not space.covers(arm, config)
+        for arm in space.compare.arms
+        if space.domains(arm)
+        for config in space.baselines(arm)
+    )
+    if outside:
+        notes.append(f"baselines outside what is sampled: {outside}; they run all the same")
+    return notes

@@ -1,0 +1,318 @@
+"""One whole trial: set up from a configuration, an epoch at a time, saved and restored."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fer_tune import curves
+from fer_tune.data import view_pictures
+from fer_tune.features import CHUNK, FeatureBank, FeatureProvider
+from fer_tune.models import STAGES, backbone, build
+from fer_tune.scores import Counts
+from fer_tune.space import TrialConfig
+from fer_tune.training.compute import Compute, MemoryFit, OutOfMemory
+from fer_tune.training.context import TrialContext, data_of, initial_state
+from fer_tune.training.epoch import (
+    Objective,
+    Outcome,
+    Schedule,
+    assess,
+    balanced_weights,
+    predict,
+    train_epoch,
+)
+from fer_tune.training.optimiser import learning_rate, make_optimiser
+
+CHECKPOINT_FILE = "trial.pt"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSeeds:
+    """Where a run's randomness comes from.
+
+    In a search all trials share ``weights`` and ``views`` (common random numbers, and prefix
+    features that can be shared); a confirmation run has its own of each.
+    """
+
+    run: int  # head, shuffle, dropout
+    weights: int
+    views: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochReport:
+    """A row of the ``epochs`` table."""
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    train_macro_f1: float
+    val_loss: float
+    val_accuracy: float
+    val_macro_f1: float
+    lr_head: float
+    lr_backbone: float
+    seconds: float
+    images_per_s: float
+    bank_hits: int
+    bank_misses: int
+    peak_memory_mib: float
+
+
+class TrialRun:
+    """One configuration in training.
+
+    Args:
+        keep_best: keep the tail of the best epoch, for scoring later (confirmation).
+        stop_early: obey the overfit stopper; confirmation runs to the budget.
+    """
+
+    def __init__(
+        self,
+        context: TrialContext,
+        config: TrialConfig,
+        seeds: RunSeeds,
+        *,
+        keep_best: bool = False,
+        stop_early: bool = True,
+        device: str | None = None,
+    ) -> None:
+        torch.set_num_threads(context.threads)
+        self.context, self.config, self.seeds = context, config, seeds
+        self.keep_best, self.stop_early = keep_best, stop_early
+        self.compute = Compute.choose(context.precision, device)
+        self.dataset, self.split = data_of(context)
+        self.classes = len(self.dataset.classes)
+        self.curve: list[EpochReport] = []
+        self.best_counts: Counts = np.zeros((self.classes, self.classes), dtype=np.int64)
+        self._best_tail: dict[str, Tensor] | None = None
+        self._fit = MemoryFit(config.batch_size)
+        self._out_of_memory = False
+        self._build()
+
+    def _build(self) -> None:
+        config, compute = self.config, self.compute
+        state, weights_id = initial_state(
+            self.context, config.backbone, config.crop_size, self.seeds.weights, compute
+        )
+        network = build(
+            backbone(config.backbone),
+            state,
+            unfreeze_depth=config.unfreeze_depth,
+            classes=self.classes,
+            dropout=config.dropout,
+            seed=self.seeds.run,
+        )
+        self.prefix = network.prefix.to(compute.device)
+        self.tail = network.tail.to(compute.device)
+        self.optimiser = make_optimiser(network, config)
+        weights = None
+        if config.class_weights == "balanced":
+            weights = balanced_weights(self.dataset.labels[self.split.train], self.classes)
+            weights = weights.to(compute.device)
+        self._objective = Objective(label_smoothing=config.label_smoothing, class_weights=weights)
+        self._schedule = Schedule(
+            kind=config.schedule,
+            max_epochs=self.context.max_epochs,
+            warmup_epochs=config.warmup_epochs,
+        )
+        untouched = config.unfreeze_depth == len(STAGES)
+        bank = self.context.bank
+        self._provider = partial(
+            FeatureProvider,
+            prefix=self.prefix,
+            dtype=torch.uint8 if untouched else compute.dtype,
+            autocast=compute.autocast(),
+            device=compute.device,
+            identity={
+                "dataset": self.context.fingerprint,
+                "weights": None if untouched else weights_id,
+                "backbone": None if untouched else config.backbone,
+                "depth": config.unfreeze_depth,
+                "crop": config.crop_size,
+                "policy": config.augment_policy,
+                "view_seed": self.seeds.views,
+                "resize_ratio": self.context.resize_ratio,
+                "torch": torch.__version__,
+                "threads": self.context.threads,
+                "device": compute.device.type,
+            },
+            bank=FeatureBank(Path(bank), self.context.bank_bytes) if bank else None,
+            pictures=self.pictures,
+        )
+        self._train = self._provider(positions=self.split.train)
+        self._validation = self._provider(positions=self.split.validation)
+
+    def pictures(self, positions: NDArray[np.int64], view: int | None) -> Tensor:
+        return view_pictures(
+            self.dataset,
+            positions,
+            crop_size=self.config.crop_size,
+            policy=self.config.augment_policy,
+            view=view,
+            seed=self.seeds.views,
+            resize_ratio=self.context.resize_ratio,
+            device=str(self.compute.device),
+        )
+
+    # -- one epoch --------------------------------------------------------------------------
+
+    @property
+    def epoch(self) -> int:
+        """Epochs run so far."""
+        return len(self.curve)
+
+    def run_epoch(self) -> EpochReport | None:
+        """Trains and validates once; None when memory ran out for good."""
+        started = time.monotonic()
+        self.compute.reset_peak()
+        epoch = self.epoch + 1
+        try:
+            source = self._train.view(self.context.view_of(epoch))
+            trained = train_epoch(
+                self.tail,
+                self.optimiser,
+                self._objective,
+                source,
+                self.dataset.labels[self.split.train],
+                classes=self.classes,
+                epoch=epoch,
+                seed=self.seeds.run,
+                batch_size=self.config.batch_size,
+                schedule=self._schedule,
+                compute=self.compute,
+                fit=self._fit,
+            )
+            validation = self._validation.view(None)
+            logits = predict(
+                self.tail, validation, compute=self.compute, fit=MemoryFit(CHUNK), chunk=CHUNK
+            )
+        except OutOfMemory:
+            self._out_of_memory = True
+            return None
+        validated = assess(logits, self.dataset.labels[self.split.validation], self.classes)
+        self.compute.synchronise()
+        seconds = time.monotonic() - started
+        hits = [s.hit for s in (source, validation)]
+        report = self._report(epoch, trained, validated, seconds, hits)
+        self.curve.append(report)
+        if self.best_epoch == epoch:
+            self.best_counts = validated.counts
+            if self.keep_best:
+                self._best_tail = {n: t.cpu().clone() for n, t in self.tail.state_dict().items()}
+        return report
+
+    def _report(
+        self,
+        epoch: int,
+        trained: Outcome,
+        validated: Outcome,
+        seconds: float,
+        hits: list[bool | None],
+    ) -> EpochReport:
+        return EpochReport(
+            epoch=epoch,
+            train_loss=trained.loss,
+            train_accuracy=trained.accuracy,
+            train_macro_f1=trained.macro_f1,
+            val_loss=validated.loss,
+            val_accuracy=validated.accuracy,
+            val_macro_f1=validated.macro_f1,
+            lr_head=learning_rate(self.optimiser, "head"),
+            lr_backbone=learning_rate(self.optimiser, "backbone"),
+            seconds=seconds,
+            images_per_s=len(self.split.train) / seconds,
+            bank_hits=hits.count(True),
+            bank_misses=hits.count(False),
+            peak_memory_mib=self.compute.peak_memory_mib(),
+        )
+
+    # -- what the curve says ----------------------------------------------------------------
+
+    def losses(self) -> tuple[list[float], list[float]]:
+        """Training and validation loss per epoch."""
+        return [r.train_loss for r in self.curve], [r.val_loss for r in self.curve]
+
+    def values(self) -> list[float]:
+        """The search's metric on validation, per epoch; NaN where the loss was not finite."""
+        name = f"val_{self.context.metric}"
+        return [
+            float(getattr(r, name)) if math.isfinite(r.val_loss) else math.nan for r in self.curve
+        ]
+
+    @property
+    def mode(self) -> Any:
+        return "min" if self.context.metric == "loss" else "max"
+
+    @property
+    def best_epoch(self) -> int | None:
+        return curves.best_epoch(self.values(), self.mode)
+
+    @property
+    def onset(self) -> int | None:
+        """Epoch of overfit onset by the stopper's rule (patience 3 when the stopper is off)."""
+        patience = self.context.patience or 3
+        return curves.overfit_onset(*self.losses(), patience=patience, window=self.context.window)
+
+    def stop_reason(self) -> str | None:
+        """Why this trial ends now: ``oom``, ``diverged``, ``completed``, ``overfit`` or None."""
+        if self._out_of_memory:
+            return "oom"
+        if self.curve and curves.diverged(*self.losses(), self.classes):
+            return "diverged"
+        if self.epoch >= self.context.max_epochs:
+            return "completed"
+        if self.stop_early and self.context.patience is not None and self.onset is not None:
+            return "overfit"
+        return None
+
+    # -- scoring the best epoch -------------------------------------------------------------
+
+    def test_logits(self) -> Tensor:
+        """Logits (n_test, classes) of the best epoch's tail on the test split.
+
+        Leaves the tail as it was at that epoch, so a run must have ended before it is scored.
+        """
+        assert self._best_tail is not None, "the tail of the best epoch was not kept"
+        self.tail.load_state_dict(self._best_tail)
+        source = self._provider(positions=self.split.test).view(None)
+        return predict(self.tail, source, compute=self.compute, fit=MemoryFit(CHUNK), chunk=CHUNK)
+
+    # -- checkpoint -------------------------------------------------------------------------
+
+    def save(self, folder: Path) -> None:
+        """Writes everything that the next epoch depends on (the tail only, never the prefix)."""
+        torch.save(
+            {
+                "tail": self.tail.state_dict(),
+                "optimiser": self.optimiser.state_dict(),
+                "curve": [asdict(report) for report in self.curve],
+                "best_counts": torch.from_numpy(self.best_counts),
+                "best_tail": self._best_tail,
+                "micro_batch": self._fit.limit,
+            },
+            folder / CHECKPOINT_FILE,
+        )
+
+    def restore(self, folder: Path) -> None:
+        """Goes back to what :meth:`save` wrote."""
+        saved: dict[str, Any] = torch.load(
+            folder / CHECKPOINT_FILE, map_location=self.compute.device, weights_only=True
+        )
+        self.tail.load_state_dict(saved["tail"])
+        self.optimiser.load_state_dict(saved["optimiser"])
+        self.curve = [EpochReport(**row) for row in saved["curve"]]
+        self.best_counts = saved["best_counts"].cpu().numpy()
+        best = saved["best_tail"]
+        self._best_tail = None if best is None else {n: t.cpu() for n, t in best.items()}
+        self._fit.limit = int(saved["micro_batch"])

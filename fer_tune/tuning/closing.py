@@ -1,0 +1,65 @@
+"""What follows the confirmation runs: the floors beside them, thumbnails, latency."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+
+from fer_tune import scores
+from fer_tune.data import PackedDataset, Split, cut
+from fer_tune.records import Results, write_atomically
+from fer_tune.space import SearchSpace
+from fer_tune.training.floors import Floor, fit_floors
+from fer_tune.tuning.confirmation import confusion_rows, prediction_rows
+
+#: Trial numbers of the floors in the predictions; no trial has a negative one.
+FLOOR_TRIALS = {"majority": -1, "logistic_regression": -2}
+
+Latencies = dict[str, list[dict[str, float]]]
+
+
+def close_confirmation(
+    space: SearchSpace, dataset: PackedDataset, results: Results, latencies: Latencies
+) -> None:
+    """Writes the floors (once), the thumbnails of the test pictures and ``latency.json``."""
+    split = cut(
+        dataset,
+        validation_share=space.data.validation_share,
+        seed=space.seeds.split,
+        leaks=space.data.leaks,
+        conflicts=space.data.conflicts,
+    )
+    for floor in fit_floors(dataset, split, seed=space.seeds.search):
+        _write_floor(floor, dataset, split, results)
+    results.append(
+        "thumbnails",
+        [{"picture": str(dataset.hashes[p]), "png": dataset.thumbnail(int(p))} for p in split.test],
+        part="test",
+    )
+    _write_latency(results, latencies)
+
+
+def _write_floor(floor: Floor, dataset: PackedDataset, split: Split, results: Results) -> None:
+    who = {
+        "trial": FLOOR_TRIALS[floor.name],
+        "arm": floor.name,
+        "replicate": 0,
+        "cohort": "floor",
+    }
+    part = f"floor-{floor.name}"
+    rows = prediction_rows(who, 0, dataset, split, floor.probabilities)
+    results.append("predictions", rows, part=part)
+    truth, predicted = dataset.labels[split.test], floor.probabilities.argmax(axis=1)
+    counts = scores.confusion(truth, predicted, len(dataset.classes))
+    cells = confusion_rows(who, "test", "all", 0, counts, dataset.classes)
+    results.append("confusion", cells, part=part)
+
+
+def _write_latency(results: Results, latencies: Latencies) -> None:
+    """Per arm, the median over its confirmation runs."""
+    summary = {
+        arm: {key: float(np.median([run[key] for run in runs])) for key in runs[0]}
+        for arm, runs in sorted(latencies.items())
+    }
+    write_atomically(results.root / "latency.json", json.dumps(summary, indent=2) + "\n")

@@ -1,0 +1,171 @@
+"""Choosing one configuration per study, and scoring its confirmation runs on the test split."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fer_tune import scores
+from fer_tune.data import PackedDataset, Split
+from fer_tune.records import CONFIG_COLUMNS, Results
+from fer_tune.space import SearchSpace, TrialConfig
+from fer_tune.training.latency import measure_latency
+from fer_tune.training.trial import TrialRun
+from fer_tune.tuning.assignment import Assignment, derive_seed
+
+ELIGIBLE = ("complete", "overfit")
+
+
+def choose(trials: pd.DataFrame, metric: str) -> list[dict[str, Any]]:
+    """The best eligible trial of every study, by its best validation value.
+
+    Args:
+        trials: the ``trials`` table. Trials that ran to the end or ended as ``overfit`` are
+            eligible; the earliest wins a tie.
+
+    Returns:
+        One mapping per (arm, replicate) with an eligible trial: arm, replicate, trial, epoch,
+        value, config.
+    """
+    column = f"best_val_{metric}"
+    searched = trials[(trials["cohort"] != "confirm") & trials["state"].isin(ELIGIBLE)]
+    searched = searched.sort_values("trial").dropna(subset=[column])
+    chosen = []
+    for (arm, replicate), group in searched.groupby(["arm", "replicate"], sort=True):
+        place = group[column].idxmin() if metric == "loss" else group[column].idxmax()
+        row = group.loc[place]
+        config = {field.name: row[field.name] for field in CONFIG_COLUMNS}
+        chosen.append(
+            {
+                "arm": str(arm),
+                "replicate": int(replicate),
+                "trial": int(row["trial"]),
+                "epoch": int(row["best_epoch"]),
+                "value": float(row[column]),
+                "config": {k: v.item() if hasattr(v, "item") else v for k, v in config.items()},
+            }
+        )
+    return chosen
+
+
+def assignments(
+    space: SearchSpace, choices: list[dict[str, Any]], seeds: range, first_number: int
+) -> list[Assignment]:
+    """The confirmation runs: every choice with every seed of ``seeds``, arms in turn.
+
+    A seed varies head, shuffle, dropout and views, and the backbone's initial weights where
+    none are pretrained. Seed k is the same for every choice, so that seeds pair across arms.
+    """
+    runs: list[Assignment] = []
+    for k in seeds:
+        for choice in choices:
+            base = space.seeds.search
+            runs.append(
+                Assignment(
+                    number=first_number + len(runs),
+                    arm=choice["arm"],
+                    replicate=choice["replicate"],
+                    cohort="confirm",
+                    seed=derive_seed(base, "confirm", choice["replicate"], k),
+                    weights_seed=derive_seed(base, "confirm-weights", choice["replicate"], k),
+                    view_seed=derive_seed(base, "confirm-views", choice["replicate"], k),
+                    config=TrialConfig.from_dict(choice["config"]),
+                )
+            )
+    return runs
+
+
+def score_on_test(run: TrialRun, assignment: Assignment, results: Results) -> dict[str, Any]:
+    """Scores the best epoch on the test split, once, and writes predictions and confusion.
+
+    The parts are named by the run, so that a restarted run replaces rather than repeats them.
+
+    Returns:
+        ``test_*`` columns of the ``trials`` table and the run's latency.
+    """
+    logits = run.test_logits()
+    probabilities = logits.softmax(dim=1).numpy()
+    test = run.split.test
+    truth = run.dataset.labels[test]
+    predicted = probabilities.argmax(axis=1)
+    clean = ~(run.split.leaked[test] | run.split.conflicting[test])
+    names = run.dataset.classes
+    part = f"run-{assignment.number:06d}"
+    rows = prediction_rows(assignment.who(), assignment.seed, run.dataset, run.split, probabilities)
+    results.append("predictions", rows, part=part)
+    everything = scores.confusion(truth, predicted, len(names))
+    cleaned = scores.confusion(truth[clean], predicted[clean], len(names))
+    epoch = run.best_epoch or 0
+    results.append(
+        "confusion",
+        [
+            *confusion_rows(assignment.who(), "test", "all", epoch, everything, names),
+            *confusion_rows(assignment.who(), "test", "clean", epoch, cleaned, names),
+        ],
+        part=part,
+    )
+    return {
+        "test_macro_f1": scores.macro_f1(everything),
+        "test_accuracy": scores.accuracy(everything),
+        "test_clean_macro_f1": scores.macro_f1(cleaned),
+        "test_clean_accuracy": scores.accuracy(cleaned),
+        "latency": measure_latency(run),
+    }
+
+
+def prediction_rows(
+    who: dict[str, Any],
+    seed: int,
+    dataset: PackedDataset,
+    split: Split,
+    probabilities: NDArray[np.float32],
+) -> list[dict[str, Any]]:
+    """Rows of the ``predictions`` table for the test split.
+
+    Args:
+        probabilities: shape (n_test, classes), in the order of ``split.test``.
+    """
+    names = dataset.classes
+    return [
+        {
+            **who,
+            "seed": seed,
+            "split": "test",
+            "picture": str(dataset.hashes[position]),
+            "position": int(position),
+            "true_class": names[dataset.labels[position]],
+            "predicted_class": names[int(row.argmax())],
+            "probabilities": row.tolist(),
+            "leaked": bool(split.leaked[position]),
+            "conflicting": bool(split.conflicting[position]),
+            "blank": bool(split.blank[position]),
+        }
+        for position, row in zip(split.test, probabilities, strict=True)
+    ]
+
+
+def confusion_rows(
+    who: dict[str, Any],
+    split: str,
+    subset: str,
+    epoch: int,
+    counts: NDArray[np.int64],
+    classes: tuple[str, ...],
+) -> list[dict[str, Any]]:
+    """Rows of the ``confusion`` table for counts (classes, classes)."""
+    return [
+        {
+            **who,
+            "split": split,
+            "subset": subset,
+            "epoch": epoch,
+            "true_class": true,
+            "predicted_class": predicted,
+            "count": int(counts[i, j]),
+        }
+        for i, true in enumerate(classes)
+        for j, predicted in enumerate(classes)
+    ]

@@ -1,0 +1,84 @@
+"""Starting, reaching and leaving Ray."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from fer_tune.errors import EnvironmentFault
+from fer_tune.tuning.settings import SearchOptions
+
+#: Objects between processes are small here (settings, metrics), so Ray need not take a third of
+#: the memory for them.
+_OBJECT_STORE = 200 * 1024**2
+
+_DEFAULTS = {
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # our records and event files replace Ray's
+    "TUNE_RESULT_BUFFER_LENGTH": "1",  # a report at once, for ASHA and for the records
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # Without a word Ray turns on token mode once a token lies about from an earlier run.
+    "RAY_AUTH_MODE": "disabled",
+    # Otherwise Ray tells workers that they have no accelerator when a trial asks for none.
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+}
+
+
+@contextmanager
+def ray_session(options: SearchOptions) -> Iterator[Any]:
+    """A Ray to work with: started here and stopped after, or the one at ``options.address``.
+
+    Yields:
+        The ``ray`` module, initialised.
+
+    Raises:
+        EnvironmentFault: nothing answers at the address.
+    """
+    for name, value in _DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    import ray
+
+    common: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    try:
+        if options.address:
+            ray.init(address=options.address, **common)
+        else:
+            ray.init(
+                num_cpus=options.cpus,
+                include_dashboard=options.dashboard,
+                dashboard_host="127.0.0.1",
+                object_store_memory=_OBJECT_STORE,
+                **common,
+            )
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise EnvironmentFault(
+            f"no Ray to work with: {str(error).splitlines()[0]}",
+            where="--address" if options.address else "starting Ray",
+            value=options.address,
+            remedy="Start one with `ray up` or `ray start --head`, or leave --address out"
+            if options.address
+            else "See `fer-tune doctor`",
+        ) from error
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def dashboard_url(ray: Any) -> str | None:
+    """Address of the dashboard of the Ray in use, None without one."""
+    url = getattr(ray._private.worker._global_node, "webui_url", None) or ray.get_dashboard_url()
+    return f"http://{url}" if url else None
+
+
+def slots(ray: Any, cpu: float, gpu: float) -> int:
+    """Trials that fit at the same time on what the cluster has now."""
+    have = ray.cluster_resources()
+    fits = [int(have.get("CPU", 0) // cpu)]
+    if gpu > 0:
+        fits.append(int(have.get("GPU", 0) / gpu + 1e-9))
+    return min(fits)

@@ -1,0 +1,119 @@
+"""The first manifest of a search: everything that is known before the first trial."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import time
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+import torch
+
+from fer_tune.data import PackedDataset, Split, audit
+from fer_tune.models import backbone
+from fer_tune.space import SearchSpace
+
+_LIBRARIES = (
+    "fer-tune",
+    "ray",
+    "torch",
+    "torchvision",
+    "optuna",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "scikit-learn",
+)
+
+
+def first_manifest(
+    space: SearchSpace, dataset: PackedDataset, split: Split, started: float
+) -> dict[str, Any]:
+    """The manifest as it stands when the search begins (keys: ``docs/architecture.md``)."""
+    return {
+        "state": "running",
+        "name": space.name,
+        "command": sys.argv,
+        "started": started,
+        "ended": None,
+        "wall_seconds": None,
+        "space": space.as_dict(),
+        "dataset": {
+            "path": str(dataset.root.resolve()),
+            "fingerprint": dataset.fingerprint,
+            "audit": audit(dataset).as_dict(),
+        },
+        "classes": list(dataset.classes),
+        "splits": _splits(dataset, split),
+        "arms": {arm: _arm(space, arm) for arm in space.compare.arms},
+        "versions": versions(),
+        "hardware": hardware(),
+        "seeds": space.seeds.model_dump(),
+        "startup_seconds": None,
+        "choices": [],
+        "choice_frozen_at": None,
+        "first_test_read_at": None,
+        "confirm_seeds": [],
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the libraries that results depend on."""
+    found = {"python": platform.python_version()}
+    for library in _LIBRARIES:
+        try:
+            found[library] = metadata.version(library)
+        except metadata.PackageNotFoundError:
+            found[library] = "not installed as a package"
+    return found
+
+
+def hardware() -> dict[str, Any]:
+    """What this machine has to offer."""
+    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return {
+        "machine": platform.machine(),
+        "system": platform.system(),
+        "cpus": len(os.sched_getaffinity(0)),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        "gpus": gpus,
+    }
+
+
+def _splits(dataset: PackedDataset, split: Split) -> dict[str, Any]:
+    def counts(positions: Any) -> dict[str, int]:
+        number = np.bincount(dataset.labels[positions], minlength=len(dataset.classes))
+        return {name: int(n) for name, n in zip(dataset.classes, number, strict=True)}
+
+    clean = ~(split.leaked[split.test] | split.conflicting[split.test])
+    return {
+        "train": len(split.train),
+        "validation": len(split.validation),
+        "test": len(split.test),
+        "test_clean": int(clean.sum()),
+        "dropped": split.dropped,
+        "train_counts": counts(split.train),
+        "validation_counts": counts(split.validation),
+        "test_counts": counts(split.test),
+    }
+
+
+def _arm(space: SearchSpace, arm: str) -> dict[str, Any]:
+    name = space.config(arm, {}).backbone
+    with torch.device("meta"):
+        parameters = sum(p.numel() for p in backbone(name).module().parameters())
+    return {
+        "value": space.compare.arms[arm],
+        "backbone": name,
+        "weights": space.weights,
+        "parameters": parameters,
+    }
+
+
+def finished(began: float, earlier: float = 0.0) -> dict[str, Any]:
+    """The changes that mark a search as finished now."""
+    now = time.time()
+    return {"state": "finished", "ended": now, "wall_seconds": earlier + now - began}

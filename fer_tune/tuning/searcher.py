@@ -1,0 +1,189 @@
+"""Asks Optuna for configurations, one study per (arm, replicate), and tells it the truth.
+
+Ray's own OptunaSearch tells COMPLETE, with the last value, for every trial that a scheduler
+stopped, and forgets the last report. Here:
+
+=====================================  ==================================================
+how the trial ended                    what its study is told
+=====================================  ==================================================
+ran to its budget, or overfitted       COMPLETE with the best value so far
+stopped by ASHA                        PRUNED with every intermediate value
+diverged                               PRUNED with its finite values: TPE ignores FAIL and
+                                       would keep asking there
+out of memory                          FAIL; this (arm, crop, depth) and larger ones are
+                                       not asked for again
+crashed                                FAIL
+=====================================  ==================================================
+"""
+
+from __future__ import annotations
+
+import math
+import pickle
+import time
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.trial import TrialState
+from ray.tune.search import Searcher
+
+from fer_tune.space import SearchSpace, StudyPlan, TrialConfig
+from fer_tune.space import plan as make_plan
+from fer_tune.tuning.asha import SCORE
+from fer_tune.tuning.assignment import Assignment, Cohort, derive_seed, study_name
+from fer_tune.tuning.exclusion import MemoryWall
+from fer_tune.tuning.study import ArmStudy, Baseline
+
+#: Proposals refused in a row by the memory wall before a study gives up.
+MAX_REFUSALS = 200
+
+
+class StudySearcher(Searcher):  # type: ignore[misc]
+    """Serves the search's studies in turn until their trials are used up.
+
+    Args:
+        deadline_s: seconds of search after which nothing more is asked; running trials drain.
+    """
+
+    def __init__(self, space: SearchSpace, *, deadline_s: float | None = None) -> None:
+        super().__init__(metric=SCORE, mode="max")
+        # Its notes on every study and trial would tear the live table.
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self.space = space
+        self.studies = _studies(space)
+        self.assignments: dict[str, Assignment] = {}  # by Ray's trial id
+        self.wall = MemoryWall()
+        self._number = 0
+        self._deadline_s = deadline_s
+        self._spent = 0.0  # seconds before the last restore
+        self._since = time.monotonic()
+
+    # -- asking -----------------------------------------------------------------------------
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str:
+        """The next run as ``{"run": assignment}``, or FINISHED."""
+        while True:
+            open_studies = [s for s in self.studies if s.remaining]
+            if not open_studies or self.out_of_time():
+                return Searcher.FINISHED
+            study = min(open_studies, key=lambda s: s.asked)
+            assignment = self._ask(study)
+            if assignment is not None:
+                self.assignments[trial_id] = assignment
+                return {"run": assignment.as_dict()}
+
+    def _ask(self, study: ArmStudy) -> Assignment | None:
+        cohort, baseline = study.next_cohort()
+        number = self._number
+        for _ in range(MAX_REFUSALS):
+            arm, config = study.ask(number, cohort, baseline)
+            if not self.wall.excludes(arm, config):
+                self._number += 1
+                return self._assignment(number, arm, study.replicate, cohort, config)
+            study.tell(number, TrialState.FAIL)
+            if baseline is not None:
+                return None  # a baseline is this configuration or none
+        return None
+
+    def _assignment(
+        self, number: int, arm: str, replicate: int, cohort: Cohort, config: TrialConfig
+    ) -> Assignment:
+        seeds = self.space.seeds
+        return Assignment(
+            number=number,
+            arm=arm,
+            replicate=replicate,
+            cohort=cohort,
+            seed=derive_seed(seeds.search, "trial", number),
+            weights_seed=seeds.weights,
+            view_seed=seeds.views,
+            config=config,
+        )
+
+    def out_of_time(self) -> bool:
+        """Whether the wall-time budget is used up, earlier sittings included."""
+        return self._deadline_s is not None and self.spent() >= self._deadline_s
+
+    def spent(self) -> float:
+        """Seconds of search so far."""
+        return self._spent + time.monotonic() - self._since
+
+    # -- telling ----------------------------------------------------------------------------
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        self._report(self.assignments[trial_id], result)
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        assignment = self.assignments.get(trial_id)
+        if assignment is None:
+            return
+        study = self._study(assignment)
+        if error or not result:
+            study.tell(assignment.number, TrialState.FAIL)
+            return
+        # The last report comes here alone, never through on_trial_result.
+        self._report(assignment, result)
+        reason = result.get("stop_reason")
+        if reason in ("completed", "overfit"):
+            value = float(result[SCORE]) * self._sign
+            study.tell(assignment.number, TrialState.COMPLETE, value)
+        elif reason == "oom":
+            self.wall.record(assignment.arm, assignment.config)
+            study.tell(assignment.number, TrialState.FAIL)
+        else:
+            study.tell(assignment.number, TrialState.PRUNED)
+
+    def _report(self, assignment: Assignment, result: dict[str, Any]) -> None:
+        value = result.get(f"val_{self.space.metric}", math.nan)
+        self._study(assignment).report(assignment.number, result.get("epoch", 0), float(value))
+
+    @property
+    def _sign(self) -> float:
+        return -1.0 if self.space.metric == "loss" else 1.0
+
+    def _study(self, assignment: Assignment) -> ArmStudy:
+        return next(
+            s
+            for s in self.studies
+            if assignment.arm in s.arms and s.replicate == assignment.replicate
+        )
+
+    # -- memory -----------------------------------------------------------------------------
+
+    _REMEMBERED = ("studies", "assignments", "wall", "_number")
+
+    def save(self, checkpoint_path: str) -> None:
+        state = {name: getattr(self, name) for name in self._REMEMBERED}
+        Path(checkpoint_path).write_bytes(pickle.dumps({**state, "spent": self.spent()}))
+
+    def restore(self, checkpoint_path: str) -> None:
+        state = pickle.loads(Path(checkpoint_path).read_bytes())
+        self._spent, self._since = state.pop("spent"), time.monotonic()
+        for name, value in state.items():
+            setattr(self, name, value)
+
+
+def _studies(space: SearchSpace) -> list[ArmStudy]:
+    """The search's studies in the order they are served, arms alternating."""
+    return [
+        ArmStudy(
+            space,
+            arms=tuple(space.compare.arms) if study.arm is None else (study.arm,),
+            replicate=study.replicate,
+            trials=_trials(space, study),
+            name=study_name(study.arm or "all", study.replicate),
+        )
+        for study in sorted(make_plan(space).studies, key=lambda s: s.replicate)
+    ]
+
+
+def _trials(space: SearchSpace, study: StudyPlan) -> list[tuple[Cohort, Baseline | None]]:
+    arms = list(space.compare.arms) if study.arm is None else [study.arm]
+    trials: list[tuple[Cohort, Baseline | None]] = [
+        ("baseline", (arm, config)) for arm in arms for config in space.baselines(arm)
+    ]
+    trials += [("random", None)] * study.random
+    return trials + [("tpe", None)] * study.tpe

@@ -1,0 +1,68 @@
+"""From a search space to what every worker of its search is given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from fer_tune.data import PackedDataset
+from fer_tune.space import SearchSpace
+from fer_tune.training.context import TrialContext
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerSettings:
+    """What the actor needs besides its assignment.
+
+    Attributes:
+        results: the results folder, where confirmation runs write their predictions.
+    """
+
+    context: TrialContext
+    results: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchOptions:
+    """How a search runs on this machine or cluster; none of it changes what is found.
+
+    Attributes:
+        address: of a running Ray cluster; None starts Ray here.
+        cpus: that the Ray started here may use; None for all.
+        bank: folder of the feature bank on every node; None for the default place.
+        bank_bytes: bound on it; None for a quarter of the free disk.
+        dashboard: start Ray's dashboard with a Ray started here.
+    """
+
+    address: str | None = None
+    cpus: int | None = None
+    bank: Path | None = None
+    bank_bytes: int | None = None
+    dashboard: bool = True
+
+
+def trial_context(
+    space: SearchSpace, dataset: PackedDataset, options: SearchOptions, bank: Path
+) -> TrialContext:
+    """The settings shared by all runs of the search."""
+    return TrialContext(
+        dataset=str(dataset.root.resolve()),
+        fingerprint=dataset.fingerprint,
+        validation_share=space.data.validation_share,
+        split_seed=space.seeds.split,
+        leaks=space.data.leaks,
+        conflicts=space.data.conflicts,
+        weights=space.weights,
+        weights_seed=space.seeds.weights,
+        view_seed=space.seeds.views,
+        views=space.augment.views,
+        resize_ratio=space.augment.resize_ratio,
+        precision=space.precision,
+        max_epochs=space.budget.max_epochs,
+        metric=space.metric,
+        patience=space.stopper.patience if space.stopper.enabled else None,
+        window=space.stopper.window,
+        bank=str(bank),
+        bank_bytes=options.bank_bytes,
+        threads=max(1, int(space.resources.cpu)),
+    )

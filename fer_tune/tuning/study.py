@@ -1,0 +1,145 @@
+"""One Optuna study of one (arm, replicate), or of all arms when the arm itself is sampled."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+import optuna
+from optuna.trial import TrialState
+
+from fer_tune.space import ChoiceDomain, Domain, FloatDomain, SearchSpace, TrialConfig
+from fer_tune.tuning.assignment import Cohort, derive_seed
+
+#: Trials that TPE wants to have seen before it models anything.
+STARTUP_TRIALS = 4
+_ARM = "arm"
+
+Baseline = tuple[str, TrialConfig]
+
+
+class ArmStudy:
+    """Asks and tells one study, in memory (so that it can be pickled whole and restored).
+
+    Args:
+        arms: the arms this study may propose: one, or all with ``sampled`` allocation.
+        trials: the cohort of each of its trials, in order; a baseline comes with its arm and
+            configuration.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        arms: tuple[str, ...],
+        replicate: int,
+        trials: list[tuple[Cohort, Baseline | None]],
+        name: str,
+    ) -> None:
+        self._space, self.arms, self.replicate, self.name = space, arms, replicate, name
+        self._left = list(trials)
+        self.asked = 0
+        seed = space.seeds.search
+        with warnings.catch_warnings():
+            # Optuna calls these options experimental at every use.
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            self._tpe = optuna.samplers.TPESampler(
+                seed=derive_seed(seed, "tpe", name),
+                n_startup_trials=STARTUP_TRIALS,
+                multivariate=True,
+                group=True,
+                constant_liar=True,
+            )
+        self._random = optuna.samplers.RandomSampler(seed=derive_seed(seed, "random", name))
+        self.study = optuna.create_study(
+            study_name=name,
+            direction="minimize" if space.metric == "loss" else "maximize",
+            sampler=self._tpe,
+            pruner=optuna.pruners.NopPruner(),
+        )
+        self._open: dict[int, optuna.Trial] = {}  # by own trial number
+        self._reported: dict[int, set[int]] = {}
+
+    @property
+    def remaining(self) -> int:
+        return len(self._left)
+
+    def next_cohort(self) -> tuple[Cohort, Baseline | None]:
+        """The cohort of the next trial, and what a baseline is."""
+        self.asked += 1
+        return self._left.pop(0)
+
+    # -- asking -----------------------------------------------------------------------------
+
+    def ask(
+        self, number: int, cohort: Cohort, baseline: Baseline | None = None
+    ) -> tuple[str, TrialConfig]:
+        """Proposes the configuration of own trial ``number``: (arm, configuration)."""
+        if baseline is not None:
+            return self._ask_baseline(number, *baseline)
+        self.study.sampler = self._random if cohort == "random" else self._tpe
+        trial = self.study.ask()
+        arm = self._suggest_arm(trial)
+        sampled = {
+            name: self._suggest(trial, arm, name, domain)
+            for name, domain in self._space.domains(arm).items()
+        }
+        return self._opened(number, trial, cohort, arm, self._space.config(arm, sampled))
+
+    def _ask_baseline(self, number: int, arm: str, config: TrialConfig) -> tuple[str, TrialConfig]:
+        if not self._space.covers(arm, config):
+            # Outside the sampled space Optuna cannot place it, so the study is not told.
+            return arm, config
+        domains, values = self._space.domains(arm), config.as_dict()
+        fixed = {self._name(arm, name): values[name] for name in domains}
+        if len(self.arms) > 1:
+            fixed[_ARM] = arm
+        self.study.enqueue_trial(fixed)
+        trial = self.study.ask()
+        self._suggest_arm(trial)
+        for name, domain in domains.items():
+            self._suggest(trial, arm, name, domain)
+        return self._opened(number, trial, "baseline", arm, config)
+
+    def _opened(
+        self, number: int, trial: optuna.Trial, cohort: Cohort, arm: str, config: TrialConfig
+    ) -> tuple[str, TrialConfig]:
+        trial.set_user_attr("trial", number)
+        trial.set_user_attr("cohort", cohort)
+        self._open[number] = trial
+        self._reported[number] = set()
+        return arm, config
+
+    def _suggest_arm(self, trial: optuna.Trial) -> str:
+        if len(self.arms) == 1:
+            return self.arms[0]
+        return str(trial.suggest_categorical(_ARM, list(self.arms)))
+
+    def _name(self, arm: str, parameter: str) -> str:
+        # Optuna refuses one name with different choices, so a parameter that differs between
+        # arms gets a name per arm where arms share a study.
+        domains = {repr(self._space.domains(a).get(parameter)) for a in self.arms}
+        return parameter if len(domains) == 1 else f"{parameter}@{arm}"
+
+    def _suggest(self, trial: optuna.Trial, arm: str, name: str, domain: Domain) -> Any:
+        key = self._name(arm, name)
+        if isinstance(domain, ChoiceDomain):
+            return trial.suggest_categorical(key, list(domain.values))
+        if isinstance(domain, FloatDomain):
+            return trial.suggest_float(key, domain.low, domain.high, log=domain.log)
+        return trial.suggest_int(key, domain.low, domain.high, log=domain.log, step=domain.step)
+
+    # -- telling ----------------------------------------------------------------------------
+
+    def report(self, number: int, epoch: int, value: float) -> None:
+        """Adds an intermediate value, once per epoch; values that are not finite stay out."""
+        if number in self._open and math.isfinite(value) and epoch not in self._reported[number]:
+            self._open[number].report(value, step=epoch)
+            self._reported[number].add(epoch)
+
+    def tell(self, number: int, state: TrialState, value: float | None = None) -> None:
+        """Ends own trial ``number`` as ``state``; ``value`` belongs to COMPLETE alone."""
+        if number in self._open:
+            self.study.tell(self._open.pop(number), value, state=state)
+            del self._reported[number]

@@ -1,0 +1,153 @@
+"""The Ray actor that trains runs, one after the other, an epoch per step."""
+
+from __future__ import annotations
+
+import socket
+import time
+from pathlib import Path
+from typing import Any
+
+from ray.tune import Trainable
+
+from fer_tune import curves
+from fer_tune.records import Results
+from fer_tune.training.trial import EpochReport, RunSeeds, TrialRun
+from fer_tune.tuning.asha import SCORE
+from fer_tune.tuning.assignment import Assignment
+from fer_tune.tuning.confirmation import score_on_test
+from fer_tune.tuning.settings import WorkerSettings
+
+
+class TrialActor(Trainable):  # type: ignore[misc]
+    """A Trainable whose process is reused: the next run costs a network, not an interpreter.
+
+    Whether a run ends by itself (completed, overfit, diverged, out of memory) is decided here,
+    from the curve in its own checkpoint; ASHA alone decides on the driver.
+    """
+
+    def setup(self, config: dict[str, Any], settings: WorkerSettings | None = None) -> None:
+        assert settings is not None
+        self.settings = settings
+        self._take(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self._take(new_config)
+        return True
+
+    def _take(self, config: dict[str, Any]) -> None:
+        self.assignment = Assignment.from_dict(config["run"])
+        self._given = time.time()
+        self._started: float | None = None
+        self._setup_seconds = 0.0
+        self._seconds = 0.0
+        self._run: TrialRun | None = None
+        self._ended = False
+
+    def __repr__(self) -> str:
+        return self.assignment.name
+
+    # -- training ---------------------------------------------------------------------------
+
+    @property
+    def run(self) -> TrialRun:
+        """The run in training, built when first needed so that its faults are the trial's own."""
+        if self._run is None:
+            confirming = self.assignment.cohort == "confirm"
+            self._run = TrialRun(
+                self.settings.context,
+                self.assignment.config,
+                RunSeeds(
+                    run=self.assignment.seed,
+                    weights=self.assignment.weights_seed,
+                    views=self.assignment.view_seed,
+                ),
+                keep_best=confirming,
+                stop_early=not confirming,
+            )
+        return self._run
+
+    def step(self) -> dict[str, Any]:
+        """One epoch; ``done`` with a ``stop_reason`` when the run ends by itself."""
+        run = self.run
+        if self._started is None:
+            self._started = time.time()
+            self._setup_seconds = self._started - self._given
+        begun = time.monotonic()
+        report = run.run_epoch()
+        reason = run.stop_reason()
+        result = {**_epoch_columns(report, run), **_summary(run), "stop_reason": reason}
+        if reason is not None:
+            self._ended = True
+            if self.assignment.cohort == "confirm" and run.best_epoch is not None:
+                results = Results(self.settings.results)
+                result.update(score_on_test(run, self.assignment, results))
+        self._seconds += time.monotonic() - begun
+        return {
+            **result,
+            "done": reason is not None,
+            "started": self._started,
+            "setup_seconds": self._setup_seconds,
+            "seconds": self._seconds,
+            "node": socket.gethostname(),
+        }
+
+    # -- checkpoints ------------------------------------------------------------------------
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Saves the run, or next to nothing once it has ended: nobody goes on from there."""
+        folder = Path(checkpoint_dir)
+        (folder / "clock").write_text(f"{self._started} {self._setup_seconds} {self._seconds}")
+        if not self._ended:
+            self.run.save(folder)
+
+    def load_checkpoint(self, checkpoint: str | dict[str, Any]) -> None:
+        assert isinstance(checkpoint, str)
+        folder = Path(checkpoint)
+        started, setup, seconds = (folder / "clock").read_text().split()
+        self._started = None if started == "None" else float(started)
+        self._setup_seconds, self._seconds = float(setup), float(seconds)
+        self.run.restore(folder)
+
+    def cleanup(self) -> None:
+        self._run = None
+
+
+def _epoch_columns(report: EpochReport | None, run: TrialRun) -> dict[str, Any]:
+    """The ``epochs`` row as result keys; when memory ran out, the epoch that never was."""
+    if report is None:
+        return {"epoch": run.epoch, "ran": False}
+    columns = {name: getattr(report, name) for name in report.__dataclass_fields__}
+    columns["epoch_seconds"] = columns.pop("seconds")
+    return {**columns, "ran": True}
+
+
+def _summary(run: TrialRun) -> dict[str, Any]:
+    """What is known of the run so far, in the names of the ``trials`` table."""
+    best = run.best_epoch
+    sign = -1.0 if run.mode == "min" else 1.0
+    summary: dict[str, Any] = {
+        SCORE: float("nan"),
+        "epochs": run.epoch,
+        "max_epochs": run.context.max_epochs,
+        "onset_epoch": run.onset,
+        "best_epoch": best,
+        "peak_memory_mib": run.compute.peak_memory_mib(),
+    }
+    if run.curve:
+        last = run.curve[-1]
+        summary |= {
+            "last_val_macro_f1": last.val_macro_f1,
+            "last_val_loss": last.val_loss,
+            "last_train_loss": last.train_loss,
+        }
+    if best is not None:
+        at = run.curve[best - 1]
+        summary |= {
+            SCORE: sign * run.values()[best - 1],
+            "best_val_macro_f1": at.val_macro_f1,
+            "best_val_accuracy": at.val_accuracy,
+            "best_val_loss": at.val_loss,
+            "generalisation_gap": curves.generalisation_gap(*run.losses(), best),
+            "best_counts": run.best_counts.tolist(),
+        }
+    return summary

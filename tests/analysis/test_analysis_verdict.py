@@ -1,0 +1,220 @@
+"""The decision table row by row, then whole searches through the checks to the sentence."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_search import Plan, write
+
+from analysis.estimators.estimate import Estimate
+from analysis.loading import load
+from analysis.report import build
+from analysis.verdict import decide
+
+
+def gap(value: float, low: float, high: float) -> Estimate:
+    return Estimate(value=value, low=low, high=high, n=5, estimator="made up")
+
+
+@pytest.mark.parametrize(
+    ("broken", "difference", "superiority", "row", "kind"),
+    [
+        (True, gap(0.05, 0.04, 0.06), 1.0, 0, "not comparable"),
+        (False, gap(0.002, -0.004, 0.008), 0.6, 1, "small"),
+        (False, gap(0.006, 0.003, 0.009), 0.9, 1, "small"),
+        (False, gap(0.006, -0.004, 0.016), 0.9, 2, "inconclusive"),
+        (False, gap(0.05, -0.01, 0.11), 0.9, 2, "inconclusive"),
+        (False, gap(0.02, 0.012, 0.028), 0.75, 3, "better"),
+        (False, gap(0.02, 0.012, 0.028), 0.74, 4, "small"),
+        (False, gap(0.009, 0.001, 0.017), 0.9, 4, "small"),
+    ],
+)
+def test_first_row_that_fits(
+    broken: bool, difference: Estimate, superiority: float, row: int, kind: str
+) -> None:
+    verdict, rows = decide(broken=broken, difference=difference, superiority=superiority)
+    assert verdict == kind
+    assert [r.fits for r in rows] == [number == row for number in range(5)]
+
+
+def test_smallest_effect_moves_the_verdict() -> None:
+    difference = gap(0.02, 0.012, 0.028)
+    kinds = [
+        decide(broken=False, difference=difference, superiority=0.9, smallest_effect=effect)[0]
+        for effect in (0.01, 0.025, 0.03)
+    ]
+    assert kinds == ["better", "small", "small"]
+
+
+def test_holm_overrules_the_interval() -> None:
+    difference = gap(0.02, -0.001, 0.041)
+    kind, _ = decide(broken=False, difference=difference, superiority=0.9, significant=True)
+    assert kind == "better"
+
+
+def report_of(folder: Path, plan: Plan, **manifest: Any) -> dict[str, Any]:
+    return build(load(write(folder, plan, **manifest)))
+
+
+EQUAL = {"densenet161": 0.64, "resnet152": 0.64}
+
+
+def test_one_study_speaks_of_configurations(tmp_path: Path) -> None:
+    report = report_of(tmp_path, Plan())
+    verdict = report["verdict"]
+    assert verdict["kind"] == "better"
+    assert "densenet161 configuration found is better than the resnet152" in verdict["sentence"]
+    assert "5 seeds per arm" in verdict["sentence"]
+    assert "family" not in verdict["sentence"]
+    assert "not of the two families" in verdict["scope_note"]
+    assert report["arms"][0]["test_macro_f1"]["of"] == "seeds"
+
+
+def test_five_studies_speak_of_families(tmp_path: Path) -> None:
+    report = report_of(tmp_path, Plan(replicates=5, seeds=2, trials=20))
+    assert report["verdict"]["kind"] == "better"
+    assert "densenet161 family is better" in report["verdict"]["sentence"]
+    assert report["pairs"][0]["scope"] == "families"
+    # The study is the unit: five values, not ten.
+    assert report["arms"][0]["test_macro_f1"]["n"] == 5
+    assert report["arms"][0]["spread"]["n"] == 10
+
+
+def test_three_studies_do_not(tmp_path: Path) -> None:
+    report = report_of(tmp_path, Plan(replicates=3, seeds=3, trials=12))
+    assert report["pairs"][0]["scope"] == "configurations"
+    assert "configurations found are better" in report["verdict"]["sentence"]
+    assert "too few to speak of the families" in report["verdict"]["scope_note"]
+    assert report["arms"][0]["test_macro_f1"]["n"] == 3
+
+
+def test_families_need_five_confirmed_studies(tmp_path: Path) -> None:
+    """Five studies were asked for, but one arm lost one."""
+    write(tmp_path, Plan(replicates=5, seeds=2, trials=20))
+    search = load(tmp_path)
+    lost = (search.confirmations["arm"] == "resnet152") & (search.confirmations["replicate"] == 4)
+    search.confirmations.loc[lost, "test_macro_f1"] = None
+    report = build(search)
+    assert report["pairs"][0]["scope"] == "configurations"
+    assert any("4 of 5 studies" in check["detail"] for check in report["validity"])
+    assert any("18 of 20 runs" in text for text in report["verdict"]["cautions"])
+
+
+def test_equal_arms_with_little_spread_are_small(tmp_path: Path) -> None:
+    plan = Plan(skill=EQUAL, seed_spread=0.002, study_spread=0.0, seeds=8, pictures=900)
+    report = report_of(tmp_path, plan)
+    assert report["verdict"]["kind"] == "small"
+    assert "No difference that matters" in report["verdict"]["sentence"]
+
+
+def test_equal_arms_with_much_spread_are_inconclusive(tmp_path: Path) -> None:
+    report = report_of(tmp_path, Plan(skill=EQUAL, seed_spread=0.03, seed=1))
+    assert report["verdict"]["kind"] == "inconclusive"
+    assert "covers zero" in report["verdict"]["sentence"]
+    remedy = report["pairs"][0]["remedy"]
+    assert remedy["units_per_arm"] > remedy["units_now"] == 5
+    assert f"About {remedy['units_per_arm']} seeds per arm" in report["verdict"]["remedy_note"]
+    assert "accelerator-hours" in report["verdict"]["remedy_note"]
+
+
+@pytest.mark.parametrize(
+    ("plan", "manifest", "check", "words"),
+    [
+        (Plan(trials={"densenet161": 12, "resnet152": 6}), {}, "trials", "unequal budgets"),
+        (Plan(weights={"resnet152": "imagenet-v2"}), {}, "weights", "compare recipes"),
+        (Plan(allocation="sampled"), {}, "allocation", "comparison is unbalanced"),
+        (Plan(seeds=1), {}, "units", "too few seeds"),
+        (Plan(), {"first_test_read_at": 1.0}, "choice", "before the choice"),
+        (Plan(), {"choice_frozen_at": None}, "choice", "no choice was frozen"),
+        (Plan(failures=0.6, trials=20), {}, "failures", "too many trials"),
+        (
+            Plan(skill={"densenet161": 0.6, "resnet152": 0.08}),
+            {},
+            "floor_majority",
+            "not above majority class",
+        ),
+        (Plan(confirmed=False, state="running"), {}, "units", "nothing has been confirmed"),
+    ],
+)
+def test_broken_checks_are_named(
+    tmp_path: Path, plan: Plan, manifest: dict[str, Any], check: str, words: str
+) -> None:
+    report = report_of(tmp_path, plan, **manifest)
+    broken = {c["id"]: c["detail"] for c in report["validity"] if c["status"] == "broken"}
+    assert check in broken
+    assert report["verdict"]["kind"] == "not comparable"
+    assert words in broken[check]
+    assert words in report["verdict"]["sentence"]
+
+
+def test_runs_that_do_not_differ_are_not_comparable(tmp_path: Path) -> None:
+    """No spread would make an interval of no width, and a certainty out of nothing."""
+    search = load(write(tmp_path, Plan()))
+    search.confirmations["test_macro_f1"] = search.confirmations["arm"].map(
+        {"densenet161": 0.66, "resnet152": 0.61}
+    )
+    verdict = build(search)["verdict"]
+    assert verdict["kind"] == "not comparable"
+    assert "no spread to judge by" in verdict["sentence"]
+
+
+def test_different_test_pictures_are_not_comparable(tmp_path: Path) -> None:
+    write(tmp_path, Plan())
+    search, rows = load(tmp_path), load(tmp_path).predictions
+    fewer = rows[(rows["arm"] != "resnet152") | (rows["position"] >= 3)]
+    verdict = build(replace(search, predictions=fewer))["verdict"]
+    assert verdict["kind"] == "not comparable"
+    assert "different test pictures" in verdict["sentence"]
+
+
+@pytest.mark.parametrize(
+    ("plan", "words"),
+    [
+        (Plan(logistic=0.63), "not above logistic regression"),
+        (Plan(seeds=3), "only 3 seeds per study"),
+        (Plan(state="interrupted"), "the search is interrupted"),
+        (Plan(floors=False), "no comparison with majority class"),
+    ],
+)
+def test_warnings_stand_on_the_first_screen(tmp_path: Path, plan: Plan, words: str) -> None:
+    verdict = report_of(tmp_path, plan)["verdict"]
+    assert verdict["kind"] != "not comparable"
+    assert any(words in caution for caution in verdict["cautions"])
+
+
+def test_scores_that_do_not_follow_from_predictions_are_noticed(tmp_path: Path) -> None:
+    write(tmp_path, Plan())
+    search = load(tmp_path)
+    search.confirmations.loc[0, "test_macro_f1"] += 0.01
+    cautions = build(search)["verdict"]["cautions"]
+    assert any("1 of 10 runs differ, by up to 0.0100" in caution for caution in cautions)
+
+
+def test_one_arm_has_no_verdict(tmp_path: Path) -> None:
+    report = report_of(tmp_path, Plan(skill={"resnet50": 0.6}))
+    assert report["verdict"]["kind"] == "none"
+    assert report["pairs"] == []
+    assert report["arms"][0]["test_macro_f1"]["value"] == pytest.approx(0.6, abs=0.04)
+
+
+def test_three_arms_are_compared_in_pairs(tmp_path: Path) -> None:
+    plan = Plan(skill={"densenet161": 0.66, "resnet152": 0.62, "resnet50": 0.62}, seeds=6)
+    report = report_of(tmp_path, plan)
+    assert report["verdict"]["kind"] == "pairwise"
+    assert report["verdict"]["sentence"].startswith("Pairwise over 3 arms, 3 comparisons")
+    assert len(report["pairs"]) == 3
+    for pair in report["pairs"]:
+        assert pair["difference"]["level"] == pytest.approx(1 - 0.05 / 3)
+        assert pair["p_holm"]["value"] >= pair["p_value"]["value"]
+
+
+def test_a_pair_is_judged_by_its_own_checks(tmp_path: Path) -> None:
+    skill = {"densenet161": 0.66, "resnet152": 0.62, "resnet50": 0.62}
+    trials = {"densenet161": 12, "resnet152": 12, "resnet50": 4}
+    pairs = report_of(tmp_path, Plan(skill=skill, trials=trials))["pairs"]
+    kinds = {frozenset((pair["first"], pair["second"])): pair["verdict"] for pair in pairs}
+    assert kinds[frozenset(("densenet161", "resnet152"))] == "better"
+    assert kinds[frozenset(("densenet161", "resnet50"))] == "not comparable"

@@ -1,0 +1,245 @@
+import stat
+import sys
+import zipfile
+from pathlib import Path, PurePosixPath
+from types import ModuleType, SimpleNamespace
+
+import numpy as np
+import pytest
+from noise_pictures import noise, save, zip_up
+from source_reading import read, skipped
+
+from fer_tune.data.pixels import UnusableError
+from fer_tune.data.sources import RawPicture, Reading, Source, open_source
+from fer_tune.data.sources import archive as archive_module
+from fer_tune.data.sources.base import is_clutter, place
+from fer_tune.errors import DataError, EnvironmentFault
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("Training/Training/Angry/1.jpg", ("angry", "train")),
+        ("train/happy/1.jpg", ("happy", "train")),
+        ("happy/1.jpg", ("happy", "train")),
+        ("happy/test/1.jpg", ("happy", "test")),
+        ("a set/Testing/Suprise/1.jpg", ("surprise", "test")),
+        ("val/happy/subject 7/1.jpg", ("happy", "validation")),
+        ("data/test/cats/1.jpg", ("cats", "test")),
+        ("test/cats/batch 1/1.jpg", ("batch 1", "test")),
+        ("Testing/Sad/PublicTest_1.jpg", ("sad", "test")),
+    ],
+)
+def test_class_and_split_are_read_off_any_nesting(path: str, expected: tuple[str, str]) -> None:
+    assert place(PurePosixPath(path), Reading()) == expected
+
+
+def test_picked_classes_are_known_ones() -> None:
+    reading = Reading(classes=("cats", "dogs"))
+    assert place(PurePosixPath("test/cats/batch 1/1.jpg"), reading) == ("cats", "test")
+
+
+def test_public_test_is_recognised_by_file_name_in_the_test_folder_only() -> None:
+    reading = Reading(public_test="validation")
+    for path, split in {
+        "Testing/Sad/PublicTest_1.jpg": "validation",
+        "Testing/Sad/PrivateTest_1.jpg": "test",
+        "Training/Sad/PublicTest_1.jpg": "train",
+    }.items():
+        assert place(PurePosixPath(path), reading) == ("sad", split)
+
+
+@pytest.mark.parametrize("path", ["1.jpg", "train/1.jpg", "train/test/happy/1.jpg"])
+def test_unplaceable_files_say_why(path: str) -> None:
+    with pytest.raises(UnusableError, match=r"class folder|two splits"):
+        place(PurePosixPath(path), Reading())
+
+
+@pytest.mark.parametrize(
+    ("path", "clutter"),
+    [
+        ("happy/.DS_Store", True),
+        ("happy/Thumbs.db", True),
+        ("README.txt", True),
+        ("LICENSE", True),
+        ("__MACOSX/happy/._1.jpg", True),
+        ("happy/._1.jpg", True),
+        ("happy/.ipynb_checkpoints/1-checkpoint.jpg", True),
+        ("happy/1.jpg", False),
+        ("happy/.hidden.PNG", False),
+        ("happy/model.h5", False),
+        ("happy/without_suffix", False),
+        ("../happy/1.png", False),
+    ],
+)
+def test_clutter_is_told_from_files_worth_a_word(path: str, clutter: bool) -> None:
+    assert is_clutter(PurePosixPath(path)) == clutter
+
+
+def test_a_folder_names_what_it_cannot_read(faces: Path) -> None:
+    (faces / "Training/Training/Sad/broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 cut off")
+    (faces / "Training/Training/Sad/empty.png").touch()
+    (faces / "Training/Training/Sad/weights.h5").write_bytes(b"1234")
+    (faces / "Training/Training/Sad/.DS_Store").write_bytes(b"1234")
+    (faces / "stray.png").write_bytes((faces / "Training/Training/Sad/train_0.png").read_bytes())
+    (faces / "linked").symlink_to(faces / "Training/Training")
+    (faces / "Testing/Testing/Sad/dangling.png").symlink_to(faces / "nowhere.png")
+    source = read(faces)
+    assert (source.total, source.ignored) == (24 + 6, 1)
+    found = skipped(source)
+    assert {name.rpartition("/")[2] for name in found} == {
+        "broken.jpg", "empty.png", "weights.h5", "stray.png", "linked", "dangling.png",
+    }  # fmt: skip
+    assert found["stray.png"] == "no class folder above it"
+    assert found["linked"] == "a link to a folder is not followed"
+    assert found["Training/Training/Sad/weights.h5"] == "not an image"
+
+
+def test_unreadable_folders_are_named(faces: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    real = os.scandir
+
+    def guarded(path: str) -> object:
+        if str(path).endswith("Angry"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    assert skipped(read(faces)) == {
+        f"{split}/{split}/Angry": "cannot be read: Permission denied"
+        for split in ("Testing", "Training")
+    }
+
+
+def test_hostile_and_damaged_zip_members_are_named_and_nothing_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(tmp_path / "good.png", noise(1))
+    good = (tmp_path / "good.png").read_bytes()
+    link = zipfile.ZipInfo("train/sad/link.png")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(tmp_path / "evil.zip", "w") as target:
+        for name in (
+            "../../train/sad/up.png",
+            "/train/sad/absolute.png",
+            "C:/train/sad/drive.png",
+            "..\\train\\sad\\backslash.png",
+            "train\\sad\\windows.png",
+            "train/sad/good.png",
+            "train/sad/corrupt.png",
+            "__MACOSX/train/sad/._good.png",
+        ):
+            target.writestr(name, good)
+        target.writestr(link, "/etc/passwd")
+        target.writestr("train/sad/huge.png", good * 3)
+    raw = (tmp_path / "evil.zip").read_bytes()
+    start = raw.index(b"train/sad/corrupt.png") + 60
+    (tmp_path / "evil.zip").write_bytes(raw[:start] + b"\0\0\0\0" + raw[start + 4 :])
+    monkeypatch.setattr(archive_module, "MAX_MEMBER_BYTES", 2 * len(good))
+    before = sorted(tmp_path.rglob("*"))
+
+    source = read(tmp_path / "evil.zip")
+    assert (source.total, source.ignored) == (9, 1)
+    found = skipped(source)
+    outside = "its path leads out of the archive"
+    assert found.pop("train/sad/corrupt.png").startswith("cannot be unpacked: Bad CRC-32")
+    assert found == {
+        "../../train/sad/up.png": outside,
+        "/train/sad/absolute.png": outside,
+        "C:/train/sad/drive.png": outside,
+        "../train/sad/backslash.png": outside,
+        "train/sad/link.png": "a link or special file, not a picture",
+        "train/sad/huge.png": "larger than 0 MiB",
+    }
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_an_encrypted_member_is_named(tmp_path: Path, faces: Path) -> None:
+    target = zip_up(faces, tmp_path / "faces.zip")
+    raw = bytearray(target.read_bytes())
+    for signature, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        raw[raw.index(signature) + flags] |= 1
+    target.write_bytes(raw)
+    (reason,) = skipped(read(target)).values()
+    assert "encrypted" in reason
+
+
+def test_a_zip_gives_the_pictures_of_its_folder(tmp_path: Path, faces: Path) -> None:
+    def contents(source: Source) -> dict[str, bytes]:
+        return {i.origin: i.load().tobytes() for i in source.items if isinstance(i, RawPicture)}
+
+    unpacked = contents(read(faces))
+    assert len(unpacked) == 24
+    assert contents(read(zip_up(faces, tmp_path / "faces.zip"))) == unpacked
+
+
+def test_foreign_sources_are_refused_with_a_remedy(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("name,pixels\n")
+    (tmp_path / "x.zip").write_text("no zip")
+    (tmp_path / "x.tar").write_text("")
+    (tmp_path / "empty.csv").write_text("")
+    for name, message in {
+        "x.csv": "no column emotion.*FER2013 has",
+        "empty.csv": "no column emotion and no column pixels",
+        "x.zip": "cannot be read as a zip.*Download",
+        "x.tar": "neither a folder nor a .zip.*Name a folder",
+        "nowhere": "no such source.*nowhere.*Name a folder",
+    }.items():
+        with pytest.raises(DataError, match=message):
+            read(tmp_path / name)
+
+
+def test_kaggle_downloads_through_kagglehub(faces: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def download(handle: str) -> str:
+        asked.append(handle)
+        return str(faces)
+
+    fake = SimpleNamespace(dataset_download=download)
+    monkeypatch.setitem(sys.modules, "kagglehub", fake)  # type: ignore[arg-type]
+    assert read("kaggle:someone/faces-2.0").total == 24
+    assert asked == ["someone/faces-2.0"]
+
+
+def test_kaggle_faults_come_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "kagglehub", None)  # type: ignore[arg-type]
+    with pytest.raises(EnvironmentFault, match=r"not installed.*fer-tune\[kaggle\]"):
+        read("kaggle:someone/faces")
+    with pytest.raises(DataError, match=r"OWNER/NAME.*'someone'"):
+        read("kaggle:someone")
+
+    def refuse(handle: str) -> str:
+        raise ConnectionError("no route")
+
+    fake = SimpleNamespace(dataset_download=refuse)
+    monkeypatch.setitem(sys.modules, "kagglehub", fake)  # type: ignore[arg-type]
+    with pytest.raises(DataError, match=r"did not deliver: no route.*Check the name"):
+        read("kaggle:someone/faces")
+
+
+def test_the_synthetic_source_passes_count_and_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def generate(count: int, seed: int) -> list[tuple[np.ndarray, str, str]]:
+        asked.append((count, seed))
+        return [(noise(n), "happy", "test") for n in range(count)]
+
+    fake = ModuleType("fer_tune.data.synthetic")
+    monkeypatch.setattr(fake, "generate", generate, raising=False)
+    monkeypatch.setitem(sys.modules, "fer_tune.data.synthetic", fake)
+    source = open_source("synthetic:3", Reading(), seed=7)
+    items = [item for item in source.items if isinstance(item, RawPicture)]
+    assert [(i.origin, i.class_name, i.split) for i in items] == [
+        (f"synthetic:7:{n}", "happy", "test") for n in range(3)
+    ]
+    assert np.array_equal(items[2].load(), noise(2)) and source.total == 3
+    assert len(list(open_source("synthetic", Reading(), seed=0).items)) == 1500
+    assert asked == [(3, 7), (1500, 0)]
+
+
+@pytest.mark.parametrize("count", ["0", "-3", "many", "1.5"])
+def test_a_senseless_synthetic_count_is_refused(count: str) -> None:
+    with pytest.raises(DataError, match="positive whole number"):
+        read(f"synthetic:{count}")

@@ -1,0 +1,101 @@
+"""How trials are dealt, and what they cost at most."""
+
+from __future__ import annotations
+
+import pytest
+
+from fer_tune.space import SearchSpace, StudyPlan, plan
+from fer_tune.space.plan import expected_epochs
+
+
+def test_equal_allocation_deals_the_same_to_every_study(valid):
+    valid["compare"]["replicates"] = 3
+    valid["budget"]["trials"] = 60
+    valid["cohorts"] = {
+        "random": 0.25,
+        "baseline": [{"unfreeze_depth": 1}, {"arm": "resnet152", "unfreeze_depth": 2}],
+    }
+    planned = plan(SearchSpace.from_dict(valid))
+    assert [(s.arm, s.replicate) for s in planned.studies] == [
+        (arm, r) for arm in ("densenet161", "resnet152") for r in range(3)
+    ]
+    assert planned.studies[0] == StudyPlan(
+        arm="densenet161", replicate=0, baseline=1, random=2, tpe=7
+    )
+    assert planned.studies[5] == StudyPlan(
+        arm="resnet152", replicate=2, baseline=2, random=2, tpe=6
+    )
+    assert planned.trials == 60 and planned.worst_epochs == 600
+    assert planned.confirm_runs == 12 and planned.confirm_epochs == 120
+
+
+def test_sampled_allocation_is_one_study_that_confirms_every_arm(valid):
+    valid["compare"]["allocation"] = "sampled"
+    valid["budget"]["trials"] = 9
+    valid["cohorts"] = {"baseline": [{"unfreeze_depth": 1}]}
+    planned = plan(SearchSpace.from_dict(valid))
+    assert planned.studies == (StudyPlan(arm=None, replicate=0, baseline=2, random=2, tpe=5),)
+    assert planned.confirm_runs == 4
+    assert any("unbalanced" in note for note in planned.notes)
+
+
+@pytest.mark.parametrize(
+    ("share", "random"), [(0.0, 0), (0.01, 1), (0.1, 1), (0.125, 1), (0.375, 2), (0.5, 2), (1.0, 4)]
+)
+def test_random_share_rounds_halves_up_and_gives_at_least_one(valid, share, random):
+    valid["cohorts"] = {"random": share}
+    study = plan(SearchSpace.from_dict(valid)).studies[0]
+    assert (study.random, study.tpe) == (random, 4 - random)
+
+
+def test_baselines_that_fill_a_study_leave_nothing_random(valid):
+    valid["cohorts"] = {"baseline": [{"unfreeze_depth": d} for d in range(4)]}
+    assert plan(SearchSpace.from_dict(valid)).studies[0] == StudyPlan(
+        arm="densenet161", replicate=0, baseline=4, random=0, tpe=0
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "grace", "factor", "epochs", "rungs"),
+    [
+        ("asha", 1, 3, 27, (1, 3, 9)),
+        ("asha", 1, 3, 28, (1, 3, 9, 27)),
+        ("asha", 4, 2, 5, (4,)),
+        ("none", 1, 3, 27, ()),
+    ],
+)
+def test_rungs_lie_below_the_last_epoch(valid, kind, grace, factor, epochs, rungs):
+    valid["scheduler"] = {"kind": kind, "grace_epochs": grace, "reduction_factor": factor}
+    valid["budget"]["max_epochs"] = epochs
+    assert plan(SearchSpace.from_dict(valid)).rungs == rungs
+
+
+def test_expected_epochs_by_hand():
+    # 9 trials run 1 epoch, 3 go on to epoch 3, 1 to epoch 9.
+    assert expected_epochs(9, (1, 3), 3, 9) == 9 * 1 + 3 * 2 + 1 * 6
+    assert expected_epochs(4, (2,), 3, 5) == 4 * 2 + 2 * 3
+    assert expected_epochs(4, (), 3, 5) == 20
+
+
+def test_notes_tell_what_is_permitted_but_worth_knowing(valid):
+    assert plan(SearchSpace.from_dict(valid)).notes == (
+        "1 of 5 replicates: the verdict speaks of the configurations found, not of the families",
+    )
+    valid["compare"]["replicates"] = 5
+    valid["budget"]["trials"] = 20
+    valid["augment"] = {"views": 11}
+    valid["confirm"] = {"seeds": 0}
+    valid["cohorts"] = {"baseline": [{"unfreeze_depth": 5}]}
+    notes = plan(SearchSpace.from_dict(valid)).notes
+    assert [note.split(":")[0] for note in notes] == [
+        "augment.views 11 exceeds max_epochs 10",
+        "confirm.seeds 0",
+        "baselines outside what is sampled",
+    ]
+
+
+def test_rows_are_pairs_of_text(valid):
+    rows = plan(SearchSpace.from_dict(valid)).rows()
+    assert ("trials", "8 (0 baseline, 2 random, 6 tpe)") in rows
+    assert ("rungs", "2, 6") in rows
+    assert rows[-1][0] == "note"
