@@ -264,9 +264,9 @@ class Results:
         schema = SCHEMAS[table]
         parts = sorted(self.folder(table).glob("[!.]*.parquet"))
         if not parts:
-            return schema.empty_table().to_pandas()
+            empty: pd.DataFrame = schema.empty_table().to_pandas()
+            return empty
         whole = pa.concat_tables([pq.read_table(p, schema=schema) for p in parts])
-        frame: pd.DataFrame = whole.to_pandas()
-        frame = frame.drop_duplicates(KEYS[table], keep="last")
+        frame: pd.DataFrame = whole.to_pandas().drop_duplicates(KEYS[table], keep="last")
         by = [c for c in ("trial", "epoch") if c in KEYS[table]]
         return (frame.sort_values(by, kind="stable") if by else frame).reset_index(drop=True)

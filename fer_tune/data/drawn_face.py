@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw
 
 Points = NDArray[np.float64]
 
@@ -47,8 +47,7 @@ class Expression:
     def towards(self, other: Expression, share: float) -> Expression:
         """The expression ``share`` of the way to ``other`` (0: this one, 1: the other)."""
         blend = {
-            field.name: (1 - share) * getattr(self, field.name)
-            + share * getattr(other, field.name)
+            field.name: (1 - share) * getattr(self, field.name) + share * getattr(other, field.name)
             for field in fields(self)
         }
         return Expression(**blend)
@@ -184,9 +183,7 @@ def _draw_head(canvas: _Canvas, sitter: Sitter) -> None:
     if sitter.hair_length > 0:
         canvas.fill(_ellipse(0, -0.18, 2.34, 2.2 * tall), sitter.hair)
         drop = -0.2 + 1.4 * sitter.hair_length
-        canvas.fill(
-            np.array([(-1.17, -0.3), (1.17, -0.3), (1.1, drop), (-1.1, drop)]), sitter.hair
-        )
+        canvas.fill(np.array([(-1.17, -0.3), (1.17, -0.3), (1.1, drop), (-1.1, drop)]), sitter.hair)
     canvas.fill(np.array([(-0.4, 0.5), (0.4, 0.5), (0.5, 2.2), (-0.5, 2.2)]), sitter.skin * 0.88)
     outline = _ellipse(0, 0, 2.0, 2 * tall)
     below = outline[:, 1] > 0
@@ -244,4 +241,5 @@ def _lit(tones: NDArray[np.float64], sitter: Sitter) -> NDArray[np.float64]:
     across = (np.arange(side) + 0.5) / side - 0.5
     ramp = np.cos(sitter.light) * across[None, :] + np.sin(sitter.light) * across[:, None]
     shade = 1 - sitter.light_strength * (0.5 + ramp / np.sqrt(2))
-    return np.clip(tones * shade, 0, 1)
+    lit: NDArray[np.float64] = np.clip(tones * shade, 0, 1)
+    return lit

@@ -99,9 +99,7 @@ class FeatureBank:
     ) -> None:
         scratch = path.with_name(f".{path.stem}.{uuid.uuid4().hex}.npy")
         try:
-            out = np.lib.format.open_memmap(  # type: ignore[no-untyped-call]
-                scratch, mode="w+", dtype=_STORED[dtype], shape=shape
-            )
+            out = np.lib.format.open_memmap(scratch, mode="w+", dtype=_STORED[dtype], shape=shape)
             row = 0
             for chunk in chunks:
                 rows = as_stored(chunk.to(dtype))

@@ -52,6 +52,6 @@ def calibrate(
     with torch.no_grad(), autocast:
         for chunk in chunks:
             stages(chunk.to(device))
-    assert norms and int(norms[0].num_batches_tracked) > 0, "calibrated on no picture"
+    assert norms and norms[0].num_batches_tracked, "calibrated on no picture"
     calibrated = model.state_dict()
     return {name: calibrated[name].cpu() for name in state}

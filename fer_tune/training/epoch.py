@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -160,7 +161,7 @@ class _Step:
 def parts(count: int, limit: int) -> Iterator[slice]:
     """Slices that divide 0 .. count-1 into as few parts of at most ``limit`` as needed, equal."""
     edges = np.linspace(0, count, math.ceil(count / limit) + 1).round().astype(int)
-    return (slice(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True))
+    return (slice(int(a), int(b)) for a, b in itertools.pairwise(edges))
 
 
 @torch.no_grad()

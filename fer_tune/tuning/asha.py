@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
@@ -23,7 +23,7 @@ from fer_tune.tuning.assignment import Assignment
 SCORE = "score"
 
 
-class StudyAsha(AsyncHyperBandScheduler):  # type: ignore[misc]
+class StudyAsha(AsyncHyperBandScheduler):
     """Ray's ASHA, a bracket per study; without randomness, and its rungs can be saved."""
 
     def __init__(self, *, max_epochs: int, grace_epochs: int, reduction_factor: int) -> None:
@@ -48,15 +48,13 @@ class StudyAsha(AsyncHyperBandScheduler):  # type: ignore[misc]
             self._studies[study] = _Bracket(grace, max_epochs, factor, 0)
         return self._studies[study]
 
-    def on_trial_result(self, tune_controller: Any, trial: Trial, result: Mapping[str, Any]) -> str:
+    def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """A value that is not finite is left to the trial's own end as ``diverged``."""
         if not math.isfinite(result.get(SCORE, math.nan)):
-            return cast(str, TrialScheduler.CONTINUE)
-        return cast(str, super().on_trial_result(tune_controller, trial, result))
+            return TrialScheduler.CONTINUE
+        return super().on_trial_result(tune_controller, trial, result)
 
-    def on_trial_complete(
-        self, tune_controller: Any, trial: Trial, result: Mapping[str, Any]
-    ) -> None:
+    def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
         """The last value of a trial that ended by itself counts at its rung, if it is one."""
         if math.isfinite(result.get(SCORE, math.nan)):
             super().on_trial_complete(tune_controller, trial, result)
@@ -90,7 +88,7 @@ def make_scheduler(kind: str, *, max_epochs: int, grace_epochs: int, reduction_f
     if kind == "none":
         from ray.tune.schedulers import FIFOScheduler
 
-        return FIFOScheduler()
+        return FIFOScheduler()  # type: ignore[no-untyped-call]
     return StudyAsha(
         max_epochs=max_epochs, grace_epochs=grace_epochs, reduction_factor=reduction_factor
     )

@@ -34,14 +34,14 @@ def choose(trials: pd.DataFrame, metric: str) -> list[dict[str, Any]]:
     searched = trials[(trials["cohort"] != "confirm") & trials["state"].isin(ELIGIBLE)]
     searched = searched.sort_values("trial").dropna(subset=[column])
     chosen = []
-    for (arm, replicate), group in searched.groupby(["arm", "replicate"], sort=True):
-        place = group[column].idxmin() if metric == "loss" else group[column].idxmax()
-        row = group.loc[place]
+    for _, group in searched.groupby(["arm", "replicate"], sort=True):
+        values = group[column].to_numpy()
+        row = group.iloc[int(values.argmin() if metric == "loss" else values.argmax())]
         config = {field.name: row[field.name] for field in CONFIG_COLUMNS}
         chosen.append(
             {
-                "arm": str(arm),
-                "replicate": int(replicate),
+                "arm": str(row["arm"]),
+                "replicate": int(row["replicate"]),
                 "trial": int(row["trial"]),
                 "epoch": int(row["best_epoch"]),
                 "value": float(row[column]),
@@ -51,17 +51,27 @@ def choose(trials: pd.DataFrame, metric: str) -> list[dict[str, Any]]:
     return chosen
 
 
+def slowest_first(choices: list[dict[str, Any]], epochs: pd.DataFrame) -> list[dict[str, Any]]:
+    """``choices`` by falling seconds per epoch, so that the long runs do not end alone.
+
+    Args:
+        epochs: the ``epochs`` table of the search.
+    """
+    pace = epochs.groupby("trial")["seconds"].median()
+    return sorted(choices, key=lambda choice: -float(pace.get(choice["trial"], 0.0)))
+
+
 def assignments(
     space: SearchSpace, choices: list[dict[str, Any]], seeds: range, first_number: int
 ) -> list[Assignment]:
-    """The confirmation runs: every choice with every seed of ``seeds``, arms in turn.
+    """The confirmation runs: every choice with every seed of ``seeds``, in the given order.
 
     A seed varies head, shuffle, dropout and views, and the backbone's initial weights where
     none are pretrained. Seed k is the same for every choice, so that seeds pair across arms.
     """
     runs: list[Assignment] = []
-    for k in seeds:
-        for choice in choices:
+    for choice in choices:
+        for k in seeds:
             base = space.seeds.search
             runs.append(
                 Assignment(

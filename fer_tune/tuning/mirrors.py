@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ _SCALARS = (
 )
 
 
-class TensorBoard(Callback):  # type: ignore[misc]
+class TensorBoard(Callback):
     """Event files per trial under ``tensorboard/``, hyperparameters through the hparams plug-in."""
 
     def __init__(self, folder: Path) -> None:
@@ -91,7 +92,7 @@ class TensorBoard(Callback):  # type: ignore[misc]
         del self._open[assignment.number]
 
 
-class Journal(Callback):  # type: ignore[misc]
+class Journal(Callback):
     """Mirrors every ended trial of the in-memory studies into ``optuna.journal``."""
 
     def __init__(self, path: Path, searcher: StudySearcher) -> None:
@@ -107,7 +108,7 @@ class Journal(Callback):  # type: ignore[misc]
     def _mirror(self) -> None:
         for arm_study in self._searcher.studies:
             ended = [t for t in arm_study.study.get_trials(deepcopy=False) if t.state.is_finished()]
-            ended.sort(key=lambda t: t.datetime_complete or t.datetime_start)
+            ended.sort(key=_when_ended)
             done = self._written.get(arm_study.name, 0)
             if len(ended) > done:
                 mirror = optuna.create_study(
@@ -124,3 +125,8 @@ class Journal(Callback):  # type: ignore[misc]
 
     def set_state(self, state: dict[str, Any]) -> None:
         self._written = dict(state["written"])
+
+
+def _when_ended(trial: optuna.trial.FrozenTrial) -> datetime:
+    assert trial.datetime_complete is not None
+    return trial.datetime_complete

@@ -58,7 +58,7 @@ class Row:
 HEADINGS = ("trial", "arm", "cohort", "depth", "crop", "lr", "epoch", "val F1", "best", "state")
 
 
-class Progress(Callback):  # type: ignore[misc]
+class Progress(Callback):
     """Shows trials as they go.
 
     Args:
@@ -86,7 +86,7 @@ class Progress(Callback):  # type: ignore[misc]
         self.__dict__.update(state)
         self._attach(Console())
 
-    def setup(self, stop: Any = None, num_samples: Any = None, **info: Any) -> None:
+    def setup(self, *args: Any, **info: Any) -> None:
         if self._live:
             self._live.start()
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pyarrow.fs import FileSelector
 from ray.tune import Callback
 from ray.tune.experiment import Trial
 
@@ -21,7 +20,7 @@ _EPOCH_COLUMNS = [
 _TRIAL_COLUMNS = SCHEMAS["trials"].names
 
 
-class Recorder(Callback):  # type: ignore[misc]
+class Recorder(Callback):
     """Writes a row per epoch and a row per ended trial, on the driver alone.
 
     Args:
@@ -126,7 +125,11 @@ def state_of(reason: str) -> str:
 
 def drop_checkpoints(trial: Trial) -> None:
     """Removes an ended trial's checkpoints: nobody goes on from them, and tails are large."""
-    if trial.local_path is None:
+    storage = trial.storage
+    if storage is None:
         return
-    for checkpoint in Path(trial.local_path).glob("checkpoint_*"):
-        shutil.rmtree(checkpoint, ignore_errors=True)
+    files = storage.storage_filesystem
+    everything = FileSelector(storage.trial_fs_path, allow_not_found=True)
+    for entry in files.get_file_info(everything):
+        if entry.base_name.startswith("checkpoint_"):
+            files.delete_dir(entry.path)

@@ -21,7 +21,7 @@ from fer_tune.space import SearchSpace
 from fer_tune.tuning.asha import StudyAsha, make_scheduler
 from fer_tune.tuning.assignment import Assignment
 from fer_tune.tuning.closing import close_confirmation
-from fer_tune.tuning.confirmation import assignments, choose
+from fer_tune.tuning.confirmation import assignments, choose, slowest_first
 from fer_tune.tuning.engine import dashboard_url, ray_session, slots
 from fer_tune.tuning.manifest import finished, first_manifest
 from fer_tune.tuning.mirrors import Journal, TensorBoard
@@ -229,7 +229,8 @@ def _confirm(
         console.print(f"All {seeds} seeds are confirmed already.")
         return
     first = int(results.read("trials")["trial"].max()) + 1
-    runs = assignments(space, choices, range(done, seeds), first)
+    ordered = slowest_first(choices, results.read("epochs"))
+    runs = assignments(space, ordered, range(done, seeds), first)
     if results.manifest()["first_test_read_at"] is None:
         results.update_manifest(first_test_read_at=time.time())
     recorder = _recorder(space, dataset, results, None)

@@ -39,7 +39,7 @@ from fer_tune.tuning.study import ArmStudy, Baseline
 MAX_REFUSALS = 200
 
 
-class StudySearcher(Searcher):  # type: ignore[misc]
+class StudySearcher(Searcher):
     """Serves the search's studies in turn until their trials are used up.
 
     Args:
@@ -61,7 +61,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]
 
     # -- asking -----------------------------------------------------------------------------
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str:
+    def suggest(self, trial_id: str) -> Any:
         """The next run as ``{"run": assignment}``, or FINISHED."""
         while True:
             open_studies = [s for s in self.studies if s.remaining]

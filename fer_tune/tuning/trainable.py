@@ -18,7 +18,7 @@ from fer_tune.tuning.confirmation import score_on_test
 from fer_tune.tuning.settings import WorkerSettings
 
 
-class TrialActor(Trainable):  # type: ignore[misc]
+class TrialActor(Trainable):
     """A Trainable whose process is reused: the next run costs a network, not an interpreter.
 
     Whether a run ends by itself (completed, overfit, diverged, out of memory) is decided here,
@@ -100,7 +100,7 @@ class TrialActor(Trainable):  # type: ignore[misc]
         if not self._ended:
             self.run.save(folder)
 
-    def load_checkpoint(self, checkpoint: str | dict[str, Any]) -> None:
+    def load_checkpoint(self, checkpoint: Any) -> None:
         assert isinstance(checkpoint, str)
         folder = Path(checkpoint)
         started, setup, seconds = (folder / "clock").read_text().split()

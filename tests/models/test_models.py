@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from fer_tune.errors import WeightsError
+from fer_tune.models import backbone, build, calibrate, draw, fetch, locate, read_state
+from fer_tune.space.backbones import BACKBONES
+
+SMALL = ["densenet121", "resnet18"]
+
+
+def cut(name: str, depth: int, state: dict[str, Tensor] | None = None):  # type: ignore[no-untyped-def]
+    entry = backbone(name)
+    state = draw(entry, 0) if state is None else state
+    return build(entry, state, unfreeze_depth=depth, classes=6, dropout=0.0, seed=3)
+
+
+def pictures(count: int = 4, side: int = 48) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(0, 256, (count, 1, side, side), generator=generator).to(torch.uint8)
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_every_backbone_has_five_stages_that_make_up_the_whole(name: str) -> None:
+    entry = backbone(name)
+    with torch.device("meta"):
+        model = entry.module()
+    stages = entry.stages(model)
+    assert len(stages) == 5
+    held = {id(p) for stage in stages for p in stage.parameters()}
+    body = {id(p) for n, p in model.named_parameters() if not n.startswith(entry.head_prefix)}
+    assert held == body and "imagenet-v1" in entry.recipes
+
+
+@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("depth", range(6))
+def test_prefix_and_tail_make_the_uncut_network(name: str, depth: int) -> None:
+    state = draw(backbone(name), 0)
+    whole, parted = cut(name, 5, state), cut(name, depth, state)
+    x = pictures()
+    with torch.no_grad():
+        expected = whole.tail.eval()(whole.prefix(x))
+        found = parted.tail.eval()(parted.prefix(x))
+    torch.testing.assert_close(found, expected)
+
+
+def names_of(tail: nn.Sequential, name: str, depth: int) -> set[str]:
+    """Which of the original modules' tensors the tail trains."""
+    entry = backbone(name)
+    with torch.device("meta"):
+        model = entry.module()
+    shapes = {n: p.shape for n, p in model.named_parameters()}
+    stages = entry.stages(model)
+    trained = {id(p) for stage in stages[5 - depth :] for p in stage.parameters()}
+    return {n for n, p in model.named_parameters() if id(p) in trained and shapes[n] == p.shape}
+
+
+def test_depth_one_of_a_densenet_trains_block_four_and_the_last_norm_alone() -> None:
+    network = cut("densenet121", 1)
+    trained = sum(p.numel() for p in network.backbone_parameters())
+    with torch.device("meta"):
+        features = backbone("densenet121").module().features  # type: ignore[union-attr]
+    expected = [*features.denseblock4.parameters(), *features.norm5.parameters()]  # type: ignore[union-attr]
+    assert trained == sum(p.numel() for p in expected)
+    # transition3 halves 1024 channels: the prefix ends behind it.
+    with torch.no_grad():
+        assert network.prefix(pictures()).shape[1] == 512
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_depth_zero_trains_the_head_alone(name: str) -> None:
+    network = cut(name, 0)
+    assert network.backbone_parameters() == []
+    assert network.prefix(pictures()).shape == (4, backbone(name).features)
+
+
+@pytest.mark.parametrize("name", ["densenet161", "resnet152"])
+def test_last_stage_maps_at_48_pixels(name: str) -> None:
+    entry = backbone(name)
+    network = cut(name, 1)
+    with torch.no_grad():
+        maps = network.tail[0](network.prefix(pictures(2)))
+    side = {"densenet161": 1, "resnet152": 2}[name]
+    assert maps.shape == (2, entry.features, side, side)
+
+
+def test_the_prefix_is_frozen_and_the_tail_owns_its_tensors() -> None:
+    state = draw(backbone("resnet18"), 0)
+    before = {n: t.clone() for n, t in state.items()}
+    network = cut("resnet18", 2, state)
+    assert not any(p.requires_grad for p in network.prefix.parameters())
+    assert not network.prefix.training
+    optimiser = torch.optim.SGD(network.tail.parameters(), lr=0.1)
+    network.tail.train()(network.prefix(pictures())).sum().backward()
+    optimiser.step()
+    assert all(torch.equal(state[n], before[n]) for n in state)
+    moved = {n: p for n, p in network.tail.named_parameters() if p.grad is not None}
+    assert len(moved) == len(list(network.tail.parameters()))
+
+
+def test_drawing_and_heads_follow_their_seeds() -> None:
+    entry = backbone("resnet18")
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(draw(entry, 1).values(), draw(entry, 1).values(), strict=True)
+    )
+    assert not torch.equal(draw(entry, 1)["conv1.weight"], draw(entry, 2)["conv1.weight"])
+    head = lambda seed: (
+        build(entry, draw(entry, 0), unfreeze_depth=0, classes=6, dropout=0.0, seed=seed)
+        .tail[-1]
+        .linear.weight
+    )
+    assert torch.equal(head(1), head(1)) and not torch.equal(head(1), head(2))
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_calibration_makes_eval_mode_agree_with_the_data(name: str) -> None:
+    entry = backbone(name)
+    x = pictures(64)
+    raw = draw(entry, 0)
+    autocast = torch.autocast("cpu", enabled=False)
+    device = torch.device("cpu")
+    tuned = calibrate(entry, raw, [x[:32], x[32:]], autocast=autocast, device=device)
+
+    def spread(state: dict[str, Tensor]) -> float:
+        with torch.no_grad():
+            return float(cut(name, 0, state).prefix(x).std(dim=0).mean())
+
+    uncalibrated, calibrated = spread(raw), spread(tuned)
+    assert 0.05 < calibrated < 5
+    assert not 0.3 < uncalibrated / calibrated < 3, "uncalibrated statistics would do as well"
+    assert torch.equal(
+        raw["conv1.weight" if name == "resnet18" else "features.conv0.weight"],
+        tuned["conv1.weight" if name == "resnet18" else "features.conv0.weight"],
+    )
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
+def test_weights_from_a_file(tmp_path: Path, suffix: str) -> None:
+    entry = backbone("resnet18")
+    state = entry.module().state_dict()
+    path = tmp_path / f"resnet18{suffix}"
+    if suffix == ".pth":
+        torch.save(state, path)
+    else:
+        save_file(state, path)
+    for given in (str(path), str(tmp_path), str(tmp_path / ("{backbone}" + suffix))):
+        assert locate(entry, given) == path
+    read = read_state(path, entry)
+    assert "fc.weight" not in read and torch.equal(read["conv1.weight"], state["conv1.weight"])
+
+
+def test_old_densenet_names_are_read(tmp_path: Path) -> None:
+    entry = backbone("densenet121")
+    state = {
+        n.replace("norm1", "norm.1")
+        .replace("conv1", "conv.1")
+        .replace("norm2", "norm.2")
+        .replace("conv2", "conv.2"): t
+        for n, t in entry.module().state_dict().items()
+        if not n.endswith("num_batches_tracked")
+    }
+    torch.save(state, tmp_path / "old.pth")
+    cut("densenet121", 1, read_state(tmp_path / "old.pth", entry))
+
+
+@pytest.mark.parametrize("kind", ["garbage", "pickle", "other", "shape", "missing"])
+def test_weights_that_do_not_fit_are_told(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "w.pth"
+    state = backbone("resnet18").module().state_dict()
+    if kind == "garbage":
+        path.write_bytes(b"no weights")
+    elif kind == "pickle":
+        torch.save(nn.Linear(2, 2), path)
+    elif kind == "other":
+        torch.save(backbone("resnet34").module().state_dict(), path)
+    elif kind == "shape":
+        torch.save({**state, "conv1.weight": torch.zeros(1)}, path)
+    else:
+        torch.save({n: t for n, t in state.items() if not n.startswith("layer1")}, path)
+    with pytest.raises(WeightsError) as told:
+        read_state(path, backbone("resnet18"))
+    assert str(path) in str(told.value) and told.value.remedy
+
+
+def test_missing_weights_are_told_with_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FER_TUNE_WEIGHTS", str(tmp_path))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    entry = backbone("densenet161")
+    with pytest.raises(WeightsError, match=r"fer-tune weights fetch densenet161"):
+        locate(entry, "imagenet-v1")
+    with pytest.raises(WeightsError, match="no weights file"):
+        locate(entry, str(tmp_path / "absent.pth"))
+    with pytest.raises(WeightsError, match="no weights of that recipe"):
+        locate(entry, "imagenet-v2")
+    staged = tmp_path / Path(entry.recipe("imagenet-v1").url).name
+    staged.write_bytes(b"")
+    assert locate(entry, "imagenet-v1") == staged
+    assert fetch(entry, "imagenet-v1") == staged
+
+
+def test_a_download_that_fails_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError("connection refused")
+
+    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", refuse)
+    with pytest.raises(WeightsError, match=r"connection refused.*Fetch that file elsewhere"):
+        fetch(backbone("resnet18"), "imagenet-v1", tmp_path)
