@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fer_tune.features.bank import FeatureBank, as_tensor, entry_key
+from fer_tune.features.memory import MemoryFit, parts
 
 #: Pictures per canonical chunk: prefix outputs are computed in these, in order of position,
 #: never in batch order, because kernels may round differently for other batch shapes.
@@ -99,6 +100,7 @@ class FeatureProvider:
         self._identity = {**identity, "positions": _digest(positions)}
         self._bank = bank
         self._row_shape: tuple[int, ...] | None = None
+        self._fit = MemoryFit(CHUNK)
 
     def view(self, view: int | None) -> FeatureSource:
         """Features of view ``view`` of the whole set."""
@@ -121,10 +123,17 @@ class FeatureProvider:
             yield features.permute(0, 2, 3, 1) if features.dim() == 4 else features
 
     def _compute(self, positions: NDArray[np.int64], view: int | None) -> Tensor:
-        pictures = self._pictures(positions, view).to(self._device)
-        with torch.no_grad(), self._autocast:
-            features: Tensor = self._prefix(pictures)
-        return features.to(self._dtype)
+        done: list[Tensor] = []
+
+        def work(limit: int) -> None:
+            done.clear()
+            for part in parts(len(positions), limit):
+                pictures = self._pictures(positions[part], view).to(self._device)
+                with torch.no_grad(), self._autocast:
+                    done.append(self._prefix(pictures).to(self._dtype))
+
+        self._fit.run(work)
+        return torch.cat(done)
 
     def _shape_of_a_row(self) -> tuple[int, ...]:
         if self._row_shape is None:

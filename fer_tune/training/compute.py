@@ -1,19 +1,14 @@
-"""Which device a trial runs on, in which precision, and what to do when memory runs out."""
+"""Which device a trial runs on, and in which precision."""
 
 from __future__ import annotations
 
 import resource
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 
 Precision = Literal["auto", "bfloat16", "float32"]
-
-
-class OutOfMemory(Exception):
-    """Not even one picture fits."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,44 +50,3 @@ def _multiplies_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether ``error`` says that memory ran out, on the accelerator or on the host."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    text = str(error)
-    return isinstance(error, RuntimeError) and (
-        "can't allocate memory" in text or "not enough memory" in text
-    )
-
-
-class MemoryFit:
-    """Remembers how many pictures fit at once, and halves that when memory runs out.
-
-    Args:
-        limit: pictures that may be tried at once to begin with.
-    """
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-
-    def run(self, work: Callable[[int], None]) -> None:
-        """Calls ``work(limit)`` until it fits; ``work`` starts over at every call.
-
-        Raises:
-            OutOfMemory: one picture at a time does not fit.
-        """
-        while True:
-            try:
-                work(self.limit)
-                return
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error):
-                    raise
-                if self.limit <= 1:
-                    raise OutOfMemory(str(error)) from error
-            # Outside the handler, where the traceback no longer holds the failed tensors.
-            self.limit = (self.limit + 1) // 2
-            if torch.cuda.is_available():
-                torch.cuda.empty_cache()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fer_tune import scores
-from fer_tune.features import FeatureSource
-from fer_tune.training.compute import Compute, MemoryFit
+from fer_tune.features import FeatureSource, MemoryFit, parts
+from fer_tune.training.compute import Compute
 from fer_tune.training.optimiser import schedule_factor, set_learning_rates
 
 
@@ -156,12 +154,6 @@ class _Step:
             loss.backward()  # type: ignore[no-untyped-call]
             gathered.append(logits.detach().float())
         self.logits = torch.cat(gathered)
-
-
-def parts(count: int, limit: int) -> Iterator[slice]:
-    """Slices that divide 0 .. count-1 into as few parts of at most ``limit`` as needed, equal."""
-    edges = np.linspace(0, count, math.ceil(count / limit) + 1).round().astype(int)
-    return (slice(int(a), int(b)) for a, b in itertools.pairwise(edges))
 
 
 @torch.no_grad()

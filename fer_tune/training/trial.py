@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -14,14 +13,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fer_tune import curves
 from fer_tune.data import view_pictures
-from fer_tune.features import CHUNK, FeatureBank, FeatureProvider
+from fer_tune.features import (
+    CHUNK,
+    FeatureBank,
+    FeatureProvider,
+    FeatureSource,
+    MemoryFit,
+    OutOfMemory,
+)
 from fer_tune.models import STAGES, backbone, build
 from fer_tune.scores import Counts
 from fer_tune.space import TrialConfig
-from fer_tune.training.compute import Compute, MemoryFit, OutOfMemory
+from fer_tune.training.compute import Compute
 from fer_tune.training.context import TrialContext, data_of, initial_state
+from fer_tune.training.course import Course, EpochReport
 from fer_tune.training.epoch import (
     Objective,
     Outcome,
@@ -34,6 +40,8 @@ from fer_tune.training.epoch import (
 from fer_tune.training.optimiser import learning_rate, make_optimiser
 
 CHECKPOINT_FILE = "trial.pt"
+#: Of the onset that is recorded when the overfit stopper is off.
+DEFAULT_PATIENCE = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,26 +55,6 @@ class RunSeeds:
     run: int  # head, shuffle, dropout
     weights: int
     views: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class EpochReport:
-    """A row of the ``epochs`` table."""
-
-    epoch: int
-    train_loss: float
-    train_accuracy: float
-    train_macro_f1: float
-    val_loss: float
-    val_accuracy: float
-    val_macro_f1: float
-    lr_head: float
-    lr_backbone: float
-    seconds: float
-    images_per_s: float
-    bank_hits: int
-    bank_misses: int
-    peak_memory_mib: float
 
 
 class TrialRun:
@@ -89,15 +77,22 @@ class TrialRun:
     ) -> None:
         torch.set_num_threads(context.threads)
         self.context, self.config, self.seeds = context, config, seeds
-        self.keep_best, self.stop_early = keep_best, stop_early
+        self.keep_best = keep_best
         self.compute = Compute.choose(context.precision, device)
         self.dataset, self.split = data_of(context)
         self.classes = len(self.dataset.classes)
-        self.curve: list[EpochReport] = []
+        self.course = Course(
+            metric=context.metric,
+            classes=self.classes,
+            max_epochs=context.max_epochs,
+            patience=context.patience or DEFAULT_PATIENCE,
+            window=context.window,
+            stop_early=stop_early and context.patience is not None,
+        )
         self.best_counts: Counts = np.zeros((self.classes, self.classes), dtype=np.int64)
         self._best_tail: dict[str, Tensor] | None = None
         self._fit = MemoryFit(config.batch_size)
-        self._out_of_memory = False
+        self._evaluation_fit = MemoryFit(CHUNK)
         self._build()
 
     def _build(self) -> None:
@@ -167,16 +162,11 @@ class TrialRun:
 
     # -- one epoch --------------------------------------------------------------------------
 
-    @property
-    def epoch(self) -> int:
-        """Epochs run so far."""
-        return len(self.curve)
-
     def run_epoch(self) -> EpochReport | None:
         """Trains and validates once; None when memory ran out for good."""
         started = time.monotonic()
         self.compute.reset_peak()
-        epoch = self.epoch + 1
+        epoch = self.course.epoch + 1
         try:
             source = self._train.view(self.context.view_of(epoch))
             trained = train_epoch(
@@ -194,19 +184,17 @@ class TrialRun:
                 fit=self._fit,
             )
             validation = self._validation.view(None)
-            logits = predict(
-                self.tail, validation, compute=self.compute, fit=MemoryFit(CHUNK), chunk=CHUNK
-            )
+            logits = self._predict(validation)
         except OutOfMemory:
-            self._out_of_memory = True
+            self.course.out_of_memory = True
             return None
         validated = assess(logits, self.dataset.labels[self.split.validation], self.classes)
         self.compute.synchronise()
         seconds = time.monotonic() - started
         hits = [s.hit for s in (source, validation)]
         report = self._report(epoch, trained, validated, seconds, hits)
-        self.curve.append(report)
-        if self.best_epoch == epoch:
+        self.course.reports.append(report)
+        if self.course.best_epoch == epoch:
             self.best_counts = validated.counts
             if self.keep_best:
                 self._best_tail = {n: t.cpu().clone() for n, t in self.tail.state_dict().items()}
@@ -237,45 +225,6 @@ class TrialRun:
             peak_memory_mib=self.compute.peak_memory_mib(),
         )
 
-    # -- what the curve says ----------------------------------------------------------------
-
-    def losses(self) -> tuple[list[float], list[float]]:
-        """Training and validation loss per epoch."""
-        return [r.train_loss for r in self.curve], [r.val_loss for r in self.curve]
-
-    def values(self) -> list[float]:
-        """The search's metric on validation, per epoch; NaN where the loss was not finite."""
-        name = f"val_{self.context.metric}"
-        return [
-            float(getattr(r, name)) if math.isfinite(r.val_loss) else math.nan for r in self.curve
-        ]
-
-    @property
-    def mode(self) -> Any:
-        return "min" if self.context.metric == "loss" else "max"
-
-    @property
-    def best_epoch(self) -> int | None:
-        return curves.best_epoch(self.values(), self.mode)
-
-    @property
-    def onset(self) -> int | None:
-        """Epoch of overfit onset by the stopper's rule (patience 3 when the stopper is off)."""
-        patience = self.context.patience or 3
-        return curves.overfit_onset(*self.losses(), patience=patience, window=self.context.window)
-
-    def stop_reason(self) -> str | None:
-        """Why this trial ends now: ``oom``, ``diverged``, ``completed``, ``overfit`` or None."""
-        if self._out_of_memory:
-            return "oom"
-        if self.curve and curves.diverged(*self.losses(), self.classes):
-            return "diverged"
-        if self.epoch >= self.context.max_epochs:
-            return "completed"
-        if self.stop_early and self.context.patience is not None and self.onset is not None:
-            return "overfit"
-        return None
-
     # -- scoring the best epoch -------------------------------------------------------------
 
     def test_logits(self) -> Tensor:
@@ -286,7 +235,12 @@ class TrialRun:
         assert self._best_tail is not None, "the tail of the best epoch was not kept"
         self.tail.load_state_dict(self._best_tail)
         source = self._provider(positions=self.split.test).view(None)
-        return predict(self.tail, source, compute=self.compute, fit=MemoryFit(CHUNK), chunk=CHUNK)
+        return self._predict(source)
+
+    def _predict(self, source: FeatureSource) -> Tensor:
+        return predict(
+            self.tail, source, compute=self.compute, fit=self._evaluation_fit, chunk=CHUNK
+        )
 
     # -- checkpoint -------------------------------------------------------------------------
 
@@ -296,7 +250,7 @@ class TrialRun:
             {
                 "tail": self.tail.state_dict(),
                 "optimiser": self.optimiser.state_dict(),
-                "curve": [asdict(report) for report in self.curve],
+                "curve": [asdict(report) for report in self.course.reports],
                 "best_counts": torch.from_numpy(self.best_counts),
                 "best_tail": self._best_tail,
                 "micro_batch": self._fit.limit,
@@ -311,7 +265,7 @@ class TrialRun:
         )
         self.tail.load_state_dict(saved["tail"])
         self.optimiser.load_state_dict(saved["optimiser"])
-        self.curve = [EpochReport(**row) for row in saved["curve"]]
+        self.course.reports = [EpochReport(**row) for row in saved["curve"]]
         self.best_counts = saved["best_counts"].cpu().numpy()
         best = saved["best_tail"]
         self._best_tail = None if best is None else {n: t.cpu() for n, t in best.items()}

@@ -108,7 +108,7 @@ def score_on_test(run: TrialRun, assignment: Assignment, results: Results) -> di
     results.append("predictions", rows, part=part)
     everything = scores.confusion(truth, predicted, len(names))
     cleaned = scores.confusion(truth[clean], predicted[clean], len(names))
-    epoch = run.best_epoch or 0
+    epoch = run.course.best_epoch or 0
     results.append(
         "confusion",
         [

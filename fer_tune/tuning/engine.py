@@ -63,6 +63,8 @@ def ray_session(options: SearchOptions) -> Iterator[Any]:
             if options.address
             else "See `fer-tune doctor`",
         ) from error
+    # Failed trials are told in the table, with their traceback in a file; Ray would print both.
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     try:
         yield ray
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ray.tune import Callback
@@ -119,6 +120,13 @@ class Progress(Callback):
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
         self._ended(trial, "error")
+        fault, where = _fault(trial)
+        self._console.print(
+            f"trial {self._row(trial).assignment.number} failed: {fault} ({where})",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
 
     def on_experiment_end(self, trials: list[Trial], **info: Any) -> None:
         self.close()
@@ -157,3 +165,12 @@ class Progress(Callback):
         ended = sum(r.state != "running" for r in self._rows.values())
         head = Text(f"{self._title}: {ended} of {self._total} ended, {self._elapsed()}", "bold")
         return Group(head, table)
+
+
+def _fault(trial: Trial) -> tuple[str, str]:
+    """The last line of a failed trial's traceback, and the file that holds all of it."""
+    error_file = trial.error_file
+    if not error_file or not Path(error_file).is_file():
+        return "no traceback was left", str(trial.path)
+    lines = Path(error_file).read_text(encoding="utf-8").strip().splitlines()
+    return (lines[-1] if lines else "empty traceback"), error_file

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,6 @@ from fer_tune.models import backbone, locate
 from fer_tune.records import Results
 from fer_tune.space import SearchSpace
 from fer_tune.tuning.asha import StudyAsha, make_scheduler
-from fer_tune.tuning.assignment import Assignment
 from fer_tune.tuning.closing import close_confirmation
 from fer_tune.tuning.confirmation import assignments, choose, slowest_first
 from fer_tune.tuning.engine import dashboard_url, ray_session, slots
@@ -29,11 +27,7 @@ from fer_tune.tuning.progress import Progress
 from fer_tune.tuning.recorder import Recorder
 from fer_tune.tuning.searcher import StudySearcher
 from fer_tune.tuning.settings import SearchOptions, WorkerSettings, trial_context
-
-#: A trial whose process dies is restarted from its last epoch this often before it is failed.
-MAX_FAILURES = 2
-#: Ray asks for one old checkpoint now and then while it writes the next.
-_KEPT_CHECKPOINTS = 3
+from fer_tune.tuning.stage import run_stage
 
 
 def run_search(
@@ -192,11 +186,9 @@ def _search(
     )
     searcher = StudySearcher(space, deadline_s=space.budget.wall_time)
     recorder = _recorder(space, dataset, results, scheduler)
-    _tune(
+    run_stage(
         space,
-        dataset,
-        results,
-        options,
+        _settings(space, dataset, results, options),
         name="search",
         concurrent=concurrent,
         callbacks=[
@@ -206,7 +198,7 @@ def _search(
             Progress(console, total=space.budget.trials, title="search"),
         ],
         scheduler=scheduler,
-        search_alg=searcher,
+        searcher=searcher,
     )
 
 
@@ -234,11 +226,9 @@ def _confirm(
     if results.manifest()["first_test_read_at"] is None:
         results.update_manifest(first_test_read_at=time.time())
     recorder = _recorder(space, dataset, results, None)
-    _tune(
+    run_stage(
         space,
-        dataset,
-        results,
-        options,
+        _settings(space, dataset, results, options),
         name=f"confirm-{done}-{seeds}",
         concurrent=concurrent,
         callbacks=[
@@ -262,6 +252,14 @@ def frozen_choices(results: Results, space: SearchSpace) -> list[dict[str, Any]]
     return chosen
 
 
+def _settings(
+    space: SearchSpace, dataset: PackedDataset, results: Results, options: SearchOptions
+) -> WorkerSettings:
+    bank = options.bank or bank_folder()
+    context = trial_context(space, dataset, options, bank)
+    return WorkerSettings(context=context, results=str(results.root.resolve()))
+
+
 def _recorder(
     space: SearchSpace, dataset: PackedDataset, results: Results, scheduler: Any
 ) -> Recorder:
@@ -272,64 +270,3 @@ def _recorder(
         cpu=space.resources.cpu,
         scheduler=scheduler if isinstance(scheduler, StudyAsha) else None,
     )
-
-
-def _tune(
-    space: SearchSpace,
-    dataset: PackedDataset,
-    results: Results,
-    options: SearchOptions,
-    *,
-    name: str,
-    concurrent: int,
-    callbacks: list[Any],
-    scheduler: Any = None,
-    search_alg: Any = None,
-    runs: list[Assignment] | None = None,
-) -> None:
-    """One stage: either a searcher's trials or a fixed list of ``runs``."""
-    from ray import tune
-
-    from fer_tune.tuning.trainable import TrialActor
-
-    os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "1")
-    bank = options.bank or bank_folder()
-    settings = WorkerSettings(
-        context=trial_context(space, dataset, options, bank), results=str(results.root.resolve())
-    )
-    resources = {"CPU": space.resources.cpu}
-    if space.resources.gpu:
-        resources["GPU"] = space.resources.gpu
-    trainable = tune.with_resources(
-        tune.with_parameters(TrialActor, settings=settings), tune.PlacementGroupFactory([resources])
-    )
-    name_of: Callable[[Any], str] = lambda trial: _assignment(trial).name  # noqa: E731
-    tuner = tune.Tuner(
-        trainable,
-        param_space={"run": tune.grid_search([run.as_dict() for run in runs])} if runs else {},
-        tune_config=tune.TuneConfig(
-            num_samples=1 if runs else -1,
-            search_alg=search_alg,
-            scheduler=scheduler,
-            # Twice the slots, so that a process that ends a trial finds the next one waiting.
-            max_concurrent_trials=None if runs else 2 * concurrent,
-            reuse_actors=True,
-            trial_name_creator=name_of,
-            trial_dirname_creator=lambda trial: name_of(trial).replace("/", "_"),
-        ),
-        run_config=tune.RunConfig(
-            name=name,
-            storage_path=str((results.root / "ray").resolve()),
-            verbose=0,
-            callbacks=callbacks,
-            failure_config=tune.FailureConfig(max_failures=MAX_FAILURES),
-            checkpoint_config=tune.CheckpointConfig(
-                checkpoint_frequency=1, num_to_keep=_KEPT_CHECKPOINTS
-            ),
-        ),
-    )
-    tuner.fit()
-
-
-def _assignment(trial: Any) -> Assignment:
-    return Assignment.from_dict(trial.config["run"])

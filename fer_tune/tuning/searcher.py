@@ -35,8 +35,10 @@ from fer_tune.tuning.assignment import Assignment, Cohort, derive_seed, study_na
 from fer_tune.tuning.exclusion import MemoryWall
 from fer_tune.tuning.study import ArmStudy, Baseline
 
-#: Proposals refused in a row by the memory wall before a study gives up.
-MAX_REFUSALS = 200
+#: Proposals refused in a row by the memory wall before TPE, which ignores failures and so stays
+#: where it is, gives way to chance; and before the study is taken to have nothing left that fits.
+TPE_REFUSALS = 10
+MAX_REFUSALS = 500
 
 
 class StudySearcher(Searcher):
@@ -76,7 +78,9 @@ class StudySearcher(Searcher):
     def _ask(self, study: ArmStudy) -> Assignment | None:
         cohort, baseline = study.next_cohort()
         number = self._number
-        for _ in range(MAX_REFUSALS):
+        for refusals in range(MAX_REFUSALS):
+            if refusals >= TPE_REFUSALS:
+                cohort = "random"
             arm, config = study.ask(number, cohort, baseline)
             if not self.wall.excludes(arm, config):
                 self._number += 1

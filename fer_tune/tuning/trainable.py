@@ -4,18 +4,63 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ray.tune import Trainable
 
 from fer_tune import curves
 from fer_tune.records import Results
-from fer_tune.training.trial import EpochReport, RunSeeds, TrialRun
+from fer_tune.scores import Counts
+from fer_tune.training.course import Course, EpochReport
+from fer_tune.training.trial import RunSeeds, TrialRun
 from fer_tune.tuning.asha import SCORE
 from fer_tune.tuning.assignment import Assignment
 from fer_tune.tuning.confirmation import score_on_test
 from fer_tune.tuning.settings import WorkerSettings
+
+
+class Run(Protocol):
+    """What the actor asks of a run; :class:`TrialRun` trains, ``recorded.RecordedRun`` replays."""
+
+    course: Course
+    best_counts: Counts  # confusion counts of the best epoch on validation
+
+    def run_epoch(self) -> EpochReport | None: ...
+
+    def score(self) -> dict[str, Any]:
+        """Scores a confirmation run that has ended; ``test_*`` columns and more."""
+        ...
+
+    def save(self, folder: Path) -> None: ...
+
+    def restore(self, folder: Path) -> None: ...
+
+
+MakeRun = Callable[[WorkerSettings, Assignment], Run]
+
+
+class ScoredRun(TrialRun):
+    """A real run that knows how to score itself on test."""
+
+    def __init__(self, settings: WorkerSettings, assignment: Assignment) -> None:
+        confirming = assignment.cohort == "confirm"
+        super().__init__(
+            settings.context,
+            assignment.config,
+            RunSeeds(
+                run=assignment.seed,
+                weights=assignment.weights_seed,
+                views=assignment.view_seed,
+            ),
+            keep_best=confirming,
+            stop_early=not confirming,
+        )
+        self._settings, self._assignment = settings, assignment
+
+    def score(self) -> dict[str, Any]:
+        return score_on_test(self, self._assignment, Results(self._settings.results))
 
 
 class TrialActor(Trainable):
@@ -25,9 +70,14 @@ class TrialActor(Trainable):
     from the curve in its own checkpoint; ASHA alone decides on the driver.
     """
 
-    def setup(self, config: dict[str, Any], settings: WorkerSettings | None = None) -> None:
+    def setup(
+        self,
+        config: dict[str, Any],
+        settings: WorkerSettings | None = None,
+        make_run: MakeRun = ScoredRun,
+    ) -> None:
         assert settings is not None
-        self.settings = settings
+        self._settings, self._make_run = settings, make_run
         self._take(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -40,30 +90,17 @@ class TrialActor(Trainable):
         self._started: float | None = None
         self._setup_seconds = 0.0
         self._seconds = 0.0
-        self._run: TrialRun | None = None
+        self._run: Run | None = None
         self._ended = False
 
     def __repr__(self) -> str:
         return self.assignment.name
 
-    # -- training ---------------------------------------------------------------------------
-
     @property
-    def run(self) -> TrialRun:
+    def run(self) -> Run:
         """The run in training, built when first needed so that its faults are the trial's own."""
         if self._run is None:
-            confirming = self.assignment.cohort == "confirm"
-            self._run = TrialRun(
-                self.settings.context,
-                self.assignment.config,
-                RunSeeds(
-                    run=self.assignment.seed,
-                    weights=self.assignment.weights_seed,
-                    views=self.assignment.view_seed,
-                ),
-                keep_best=confirming,
-                stop_early=not confirming,
-            )
+            self._run = self._make_run(self._settings, self.assignment)
         return self._run
 
     def step(self) -> dict[str, Any]:
@@ -74,13 +111,12 @@ class TrialActor(Trainable):
             self._setup_seconds = self._started - self._given
         begun = time.monotonic()
         report = run.run_epoch()
-        reason = run.stop_reason()
+        reason = run.course.stop_reason()
         result = {**_epoch_columns(report, run), **_summary(run), "stop_reason": reason}
         if reason is not None:
             self._ended = True
-            if self.assignment.cohort == "confirm" and run.best_epoch is not None:
-                results = Results(self.settings.results)
-                result.update(score_on_test(run, self.assignment, results))
+            if self.assignment.cohort == "confirm" and run.course.best_epoch is not None:
+                result |= run.score()
         self._seconds += time.monotonic() - begun
         return {
             **result,
@@ -112,42 +148,39 @@ class TrialActor(Trainable):
         self._run = None
 
 
-def _epoch_columns(report: EpochReport | None, run: TrialRun) -> dict[str, Any]:
+def _epoch_columns(report: EpochReport | None, run: Run) -> dict[str, Any]:
     """The ``epochs`` row as result keys; when memory ran out, the epoch that never was."""
     if report is None:
-        return {"epoch": run.epoch, "ran": False}
+        return {"epoch": run.course.epoch, "ran": False}
     columns = {name: getattr(report, name) for name in report.__dataclass_fields__}
     columns["epoch_seconds"] = columns.pop("seconds")
     return {**columns, "ran": True}
 
 
-def _summary(run: TrialRun) -> dict[str, Any]:
+def _summary(run: Run) -> dict[str, Any]:
     """What is known of the run so far, in the names of the ``trials`` table."""
-    best = run.best_epoch
-    sign = -1.0 if run.mode == "min" else 1.0
+    course = run.course
     summary: dict[str, Any] = {
-        SCORE: float("nan"),
-        "epochs": run.epoch,
-        "max_epochs": run.context.max_epochs,
-        "onset_epoch": run.onset,
-        "best_epoch": best,
-        "peak_memory_mib": run.compute.peak_memory_mib(),
+        SCORE: course.score,
+        "epochs": course.epoch,
+        "max_epochs": course.max_epochs,
+        "onset_epoch": course.onset,
+        "best_epoch": course.best_epoch,
     }
-    if run.curve:
-        last = run.curve[-1]
+    if course.reports:
+        last = course.reports[-1]
         summary |= {
             "last_val_macro_f1": last.val_macro_f1,
             "last_val_loss": last.val_loss,
             "last_train_loss": last.train_loss,
+            "peak_memory_mib": max(r.peak_memory_mib for r in course.reports),
         }
-    if best is not None:
-        at = run.curve[best - 1]
+    if course.best is not None:
         summary |= {
-            SCORE: sign * run.values()[best - 1],
-            "best_val_macro_f1": at.val_macro_f1,
-            "best_val_accuracy": at.val_accuracy,
-            "best_val_loss": at.val_loss,
-            "generalisation_gap": curves.generalisation_gap(*run.losses(), best),
+            "best_val_macro_f1": course.best.val_macro_f1,
+            "best_val_accuracy": course.best.val_accuracy,
+            "best_val_loss": course.best.val_loss,
+            "generalisation_gap": curves.generalisation_gap(*course.losses(), course.best.epoch),
             "best_counts": run.best_counts.tolist(),
         }
     return summary

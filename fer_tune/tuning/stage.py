@@ -1,0 +1,86 @@
+"""One stage of a search through Ray Tune: a searcher's trials, or a fixed list of runs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+from ray.tune.experiment import Trial
+
+from fer_tune.space import SearchSpace
+from fer_tune.tuning.assignment import Assignment
+from fer_tune.tuning.searcher import StudySearcher
+from fer_tune.tuning.settings import WorkerSettings
+from fer_tune.tuning.trainable import MakeRun, ScoredRun, TrialActor
+
+#: A trial whose process dies is restarted from its last epoch this often before it is failed.
+MAX_FAILURES = 2
+#: Ray asks for one old checkpoint now and then while it writes the next.
+_KEPT_CHECKPOINTS = 3
+
+
+def run_stage(
+    space: SearchSpace,
+    settings: WorkerSettings,
+    *,
+    name: str,
+    concurrent: int,
+    callbacks: list[Any],
+    scheduler: Any = None,
+    searcher: StudySearcher | None = None,
+    runs: list[Assignment] | None = None,
+    make_run: MakeRun = ScoredRun,
+) -> None:
+    """Runs until the ``searcher`` is finished, or every one of ``runs`` has ended.
+
+    Args:
+        name: of Ray's own folder under ``ray/`` in the results.
+        concurrent: runs that fit at the same time.
+        make_run: builds a run on the worker; a recording in tests.
+    """
+    assert (searcher is None) != (runs is None), "either a searcher or runs"
+    # Snapshots every second, so that a kill loses no more than the running epochs.
+    os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "1")
+    resources = {"CPU": space.resources.cpu}
+    if space.resources.gpu:
+        resources["GPU"] = space.resources.gpu
+    trainable = tune.with_resources(
+        tune.with_parameters(TrialActor, settings=settings, make_run=make_run),
+        tune.PlacementGroupFactory([resources]),
+    )
+    tuner = tune.Tuner(
+        trainable,
+        param_space={"run": tune.grid_search([run.as_dict() for run in runs])} if runs else {},
+        tune_config=tune.TuneConfig(
+            num_samples=1 if runs else -1,
+            search_alg=searcher,
+            scheduler=scheduler,
+            # Twice the slots, so that a process that ends a trial finds the next one waiting.
+            max_concurrent_trials=None if runs else 2 * concurrent,
+            reuse_actors=True,
+            trial_name_creator=trial_name,
+            trial_dirname_creator=_trial_folder,
+        ),
+        run_config=tune.RunConfig(
+            name=name,
+            storage_path=str(Path(settings.results) / "ray"),
+            verbose=0,
+            callbacks=callbacks,
+            failure_config=tune.FailureConfig(max_failures=MAX_FAILURES),
+            checkpoint_config=tune.CheckpointConfig(
+                checkpoint_frequency=1, num_to_keep=_KEPT_CHECKPOINTS
+            ),
+        ),
+    )
+    tuner.fit()
+
+
+def trial_name(trial: Trial) -> str:
+    """``arm/replicate/number``."""
+    return Assignment.from_dict(trial.config["run"]).name
+
+
+def _trial_folder(trial: Trial) -> str:
+    return trial_name(trial).replace("/", "_")

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from fer_tune.features import CHUNK, FeatureBank, FeatureProvider, entry_key
+
+
+def rows(count: int, width: int = 8, dtype: torch.dtype = torch.float32) -> Tensor:
+    return torch.arange(count * width, dtype=torch.float32).view(count, width).to(dtype)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.uint8])
+def test_an_entry_comes_back_as_it_went_in(tmp_path: Path, dtype: torch.dtype) -> None:
+    from fer_tune.features.bank import as_tensor
+
+    bank, whole = FeatureBank(tmp_path), rows(10, dtype=dtype)
+    for hit_expected in (False, True):
+        mapped, hit = bank.get("k", (10, 8), dtype, lambda: iter(whole.split(4)))
+        assert hit is hit_expected
+        assert torch.equal(as_tensor(np.array(mapped), dtype), whole)
+
+
+def test_failed_computation_leaves_nothing(tmp_path: Path) -> None:
+    def failing() -> Iterator[Tensor]:
+        yield rows(4)
+        raise ValueError("no more")
+
+    bank = FeatureBank(tmp_path)
+    with pytest.raises(ValueError, match="no more"):
+        bank.get("k", (10, 8), torch.float32, failing)
+    assert list(tmp_path.glob("*.npy")) == [] and list(tmp_path.glob(".*.npy")) == []
+    assert bank.get("k", (10, 8), torch.float32, lambda: [rows(10)])[1] is False
+
+
+def test_the_bank_stays_within_its_bound_and_drops_what_was_unused_longest(tmp_path: Path) -> None:
+    entry = 10 * 8 * 4
+    bank = FeatureBank(tmp_path, max_bytes=3 * entry + 600)
+
+    def ask(key: str) -> bool:
+        return bank.get(key, (10, 8), torch.float32, lambda: [rows(10)])[1]
+
+    for key in "abc":
+        ask(key)
+    assert ask("a")  # now b is the oldest
+    ask("d")
+    assert {p.stem for p in tmp_path.glob("[!.]*.npy")} == {"a", "c", "d"}
+    assert not bank.fits((1000, 8), torch.float32)
+
+
+def _ask(root: str, log: str) -> None:
+    def chunks() -> list[Tensor]:
+        with Path(log).open("a") as out:
+            out.write("computed\n")
+        return [rows(10)]
+
+    FeatureBank(Path(root)).get("k", (10, 8), torch.float32, chunks)
+
+
+def test_processes_that_ask_together_compute_once(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    log = str(tmp_path / "log")
+    asking = [context.Process(target=_ask, args=(str(tmp_path), log)) for _ in range(3)]
+    for process in asking:
+        process.start()
+    for process in asking:
+        process.join(60)
+    assert [p.exitcode for p in asking] == [0, 0, 0]
+    assert Path(log).read_text() == "computed\n"
+
+
+def test_keys_depend_on_every_part() -> None:
+    base = {"backbone": "resnet18", "depth": 1, "view": 0}
+    keys = {entry_key({**base, **change}) for change in ({}, {"depth": 2}, {"view": None})}
+    assert len(keys) == 3 and entry_key(base) == entry_key(dict(reversed(base.items())))
+
+
+class Counting(nn.Module):
+    """A prefix that counts the pictures it has seen; 4-D out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(1, 3, 3, padding=1)
+        self.seen: list[int] = []
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        self.seen.append(len(pictures))
+        out: Tensor = self.convolution(pictures.float())
+        return out
+
+
+def provider(prefix: nn.Module, bank: FeatureBank | None, count: int = 300) -> FeatureProvider:
+    def pictures(positions: np.ndarray, view: int | None) -> Tensor:
+        value = torch.from_numpy(positions % 200 + (view or 0)).to(torch.uint8)
+        return value[:, None, None, None].expand(-1, 1, 4, 4)
+
+    return FeatureProvider(
+        positions=np.arange(0, 2 * count, 2),
+        pictures=pictures,
+        prefix=prefix,
+        dtype=torch.float32,
+        autocast=torch.autocast("cpu", enabled=False),
+        device=torch.device("cpu"),
+        identity={"test": 1},
+        bank=bank,
+    )
+
+
+def test_banked_and_streamed_features_are_the_same(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    prefix = Counting().eval()
+    places = np.array([250, 3, 3, 77])
+    with_bank = provider(prefix, FeatureBank(tmp_path)).view(1)
+    too_small = provider(prefix, FeatureBank(tmp_path / "small", max_bytes=10)).view(1)
+    without = provider(prefix, None).view(1)
+    assert (with_bank.hit, too_small.hit, without.hit) == (False, None, None)
+    assert with_bank.rows(places).is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(with_bank.rows(places), without.rows(places))
+    assert torch.equal(with_bank.rows(places), too_small.rows(places))
+
+
+def test_views_are_computed_once_in_canonical_chunks(tmp_path: Path) -> None:
+    prefix = Counting().eval()
+    bank = FeatureBank(tmp_path)
+    first = provider(prefix, bank)
+    first.view(0)
+    assert prefix.seen == [2, CHUNK, CHUNK, 300 - 2 * CHUNK]  # the shape, then the chunks
+    prefix.seen.clear()
+    assert first.view(0).hit is True and prefix.seen == []
+    assert provider(prefix, bank).view(0).hit is True
+    assert first.view(1).hit is False
+    assert provider(prefix, bank, count=299).view(0).hit is False, "another set, another entry"
