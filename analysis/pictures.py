@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from analysis.estimators.estimate import Estimate
 from analysis.estimators.images import macro_f1_interval
-from analysis.estimators.scores import accuracy, confusion_counts, macro_f1
 from analysis.loading import Search
 from fer_tune.errors import ResultsError
+from fer_tune.scores import accuracy, confusion, macro_f1
 
 #: The two floors, in the order of the tables.
 FLOORS = {"majority": "majority class", "logistic_regression": "logistic regression on pixels"}
@@ -80,8 +80,8 @@ def _score(frame: pd.DataFrame, search: Search) -> PictureScores:
     true, clean = first["true"].to_numpy(np.int64), first["clean"].to_numpy(bool)
     predicted = shared.to_numpy(np.int64)
     classes = len(search.classes)
-    every = np.stack([confusion_counts(true, row, classes) for row in predicted])
-    unspoilt = np.stack([confusion_counts(true[clean], row[clean], classes) for row in predicted])
+    every = np.stack([confusion(true, row, classes) for row in predicted])
+    unspoilt = np.stack([confusion(true[clean], row[clean], classes) for row in predicted])
     return PictureScores(
         macro_f1=macro_f1_interval(true, predicted, classes, np.random.default_rng(_SEED)),
         accuracy=float(accuracy(every).mean()),

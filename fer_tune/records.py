@@ -29,8 +29,8 @@ TableName = Literal["trials", "epochs", "confusion", "predictions", "thumbnails"
 
 #: How a trial can end. ``complete`` and ``overfit`` may be chosen for confirmation.
 TRIAL_STATES = ("complete", "pruned", "overfit", "diverged", "oom", "failed")
-#: The allocation rules a trial can come from.
-COHORTS = ("tpe", "random", "baseline", "confirm")
+#: The allocation rules a trial can come from; ``floor`` stands in predictions and confusion only.
+COHORTS = ("tpe", "random", "baseline", "confirm", "floor")
 #: Columns of ``trials`` that hold the configuration (see ``fer_tune.space.TrialConfig``).
 CONFIG_COLUMNS = (
     pa.field("backbone", pa.string()),
@@ -129,7 +129,7 @@ SCHEMAS: dict[str, pa.Schema] = {
             pa.field("true_class", pa.string()),
             pa.field("predicted_class", pa.string()),
             pa.field("probabilities", pa.list_(pa.float32())),  # in the manifest's class order
-            pa.field("leaked", pa.bool_()),  # also stands in the source's training split
+            pa.field("leaked", pa.bool_()),  # a copy stands in the source's training or validation
             pa.field("conflicting", pa.bool_()),  # a copy carries another label
             pa.field("blank", pa.bool_()),
         ]

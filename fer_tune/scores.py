@@ -1,31 +1,51 @@
-"""Classification scores from confusion counts. Pure NumPy, shared by training and analysis."""
+"""Accuracy and macro-F1 from labels or from confusion counts. Pure NumPy.
+
+Everything goes through confusion counts (..., C, C), rows true, columns predicted, so that one
+formula serves a run, a sum of runs and ten thousand bootstrap resamples alike.
+"""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 Counts = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 
-def confusion(true: NDArray[np.int64], predicted: NDArray[np.int64], classes: int) -> Counts:
-    """Counts (classes, classes): row = true class, column = predicted class."""
+def confusion(true: Counts, predicted: Counts, classes: int) -> Counts:
+    """Counts (C, C) from class numbers (n,) in 0 .. C-1; rows true, columns predicted."""
+    assert true.shape == predicted.shape, "one prediction per picture"
     cells = np.bincount(true * classes + predicted, minlength=classes * classes)
-    return cells.reshape(classes, classes).astype(np.int64)
+    counts: Counts = cells.reshape(classes, classes)
+    return counts
 
 
-def accuracy(counts: Counts) -> float:
-    """Share of pictures on the diagonal, in [0, 1]; NaN without pictures."""
-    total = int(counts.sum())
-    return float(np.trace(counts)) / total if total else float("nan")
+def accuracy(counts: ArrayLike) -> Floats:
+    """Share of pictures on the diagonal, in [0, 1]: (..., C, C) to (...); no picture gives 0."""
+    table = np.asarray(counts, dtype=np.float64)
+    total = table.sum(axis=(-2, -1))
+    right = np.trace(table, axis1=-2, axis2=-1)
+    return _ratio(right, total)
 
 
-def class_f1(counts: Counts) -> NDArray[np.float64]:
-    """F1 per class, in [0, 1]; 0 for a class that is neither present nor predicted."""
-    both = counts.sum(axis=0) + counts.sum(axis=1)
-    return np.asarray(2.0 * np.diag(counts) / np.maximum(both, 1), dtype=np.float64)
+def class_f1(counts: ArrayLike) -> Floats:
+    """F1 of every class, in [0, 1]: (..., C, C) to (..., C).
+
+    F1 = 2 TP / (2 TP + FP + FN). A class neither present nor predicted scores 0, as in
+    scikit-learn with ``zero_division=0``.
+    """
+    table = np.asarray(counts, dtype=np.float64)
+    hits = np.diagonal(table, axis1=-2, axis2=-1)
+    return _ratio(2 * hits, table.sum(axis=-1) + table.sum(axis=-2))
 
 
-def macro_f1(counts: Counts) -> float:
-    """Unweighted mean of the classes' F1, in [0, 1] (as scikit-learn with zero_division=0)."""
-    return float(class_f1(counts).mean())
+def macro_f1(counts: ArrayLike) -> Floats:
+    """Unweighted mean of :func:`class_f1` over all C classes: (..., C, C) to (...)."""
+    mean: Floats = class_f1(counts).mean(axis=-1)
+    return mean
+
+
+def _ratio(part: Floats, whole: Floats) -> Floats:
+    ratio: Floats = np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
+    return ratio

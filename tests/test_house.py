@@ -53,11 +53,8 @@ def violations(room: str, path: Path) -> list[str]:
             target = parts[1]
             if target not in BELOW[room] | PURE | {room, "__version__"}:
                 wrong.append(name)
-        elif (
-            (parts[0] == "analysis"
-            and "analysis" not in BELOW[room])
-            or (parts[0] in ONLY
-            and room not in ONLY[parts[0]])
+        elif (parts[0] == "analysis" and "analysis" not in BELOW[room]) or (
+            parts[0] in ONLY and room not in ONLY[parts[0]]
         ):
             wrong.append(name)
     return wrong

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.estimators.estimate import LEVEL, Estimate, Floats
-from analysis.estimators.scores import confusion_counts, macro_f1
+from fer_tune.scores import confusion, macro_f1
 
 RESAMPLES = 2000
 
@@ -61,7 +61,7 @@ def macro_f1_interval(
         true: class numbers (n,).
         predicted: class numbers (r, n), one row per run.
     """
-    value = float(np.mean([macro_f1(confusion_counts(true, row, classes)) for row in predicted]))
+    value = float(np.mean([macro_f1(confusion(true, row, classes)) for row in predicted]))
     means = resampled_macro_f1(true, predicted, classes, rng, resamples).mean(axis=1)
     tail = (1 - level) / 2
     low, high = np.quantile(means, [tail, 1 - tail])

@@ -78,18 +78,12 @@ def show_report(folder: Path, out: Path | None) -> None:
 def _show_plan(name: str, overrides: list[str], data: Path, console: Console) -> None:
     from rich.table import Table
 
-    from fer_tune.data import PackedDataset, cut
+    from fer_tune.data import PackedDataset
     from fer_tune.space import load, plan
+    from fer_tune.tuning.preparation import splits_of
 
     space = load(name, overrides)
-    dataset = PackedDataset.open(data)
-    split = cut(
-        dataset,
-        validation_share=space.data.validation_share,
-        seed=space.seeds.split,
-        leaks=space.data.leaks,
-        conflicts=space.data.conflicts,
-    )
+    split = splits_of(space, PackedDataset.open(data))
     table = Table(box=None, show_header=False, pad_edge=False)
     pictures = (
         f"{len(split.train)} train, {len(split.validation)} validation, {len(split.test)} test"

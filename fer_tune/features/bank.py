@@ -13,8 +13,10 @@ import json
 import os
 import shutil
 import tempfile
+import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +29,7 @@ from torch import Tensor
 _STORED = {torch.bfloat16: np.int16, torch.float32: np.float32, torch.uint8: np.uint8}
 _DEFAULT_SHARE = 0.25  # of the disk that is free when the bank is opened
 _DEFAULT_LIMIT = 32 * 1024**3
+_ABANDONED_S = 3600.0  # a writer touches its file every chunk; this long without one, it is dead
 
 
 def bank_folder() -> Path:
@@ -114,6 +117,7 @@ class FeatureBank:
 
     def _make_room(self, wanted: int) -> None:
         with FileLock(self.root / ".room.lock"):
+            self._sweep()
             entries = []
             for path in self.root.glob("[!.]*.npy"):
                 try:
@@ -127,6 +131,13 @@ class FeatureBank:
                     return
                 path.unlink(missing_ok=True)
                 total -= size
+
+    def _sweep(self) -> None:
+        """Removes what killed writers left behind."""
+        for scratch in self.root.glob(".*.npy"):
+            with suppress(FileNotFoundError):
+                if time.time() - scratch.stat().st_mtime > _ABANDONED_S:
+                    scratch.unlink()
 
 
 def as_stored(tensor: Tensor) -> NDArray[np.generic]:

@@ -44,8 +44,10 @@ class MemoryFit:
             try:
                 work(self.limit)
                 return
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error):
+            except (RuntimeError, MemoryError, ValueError) as error:
+                # Batch norm on a 1×1 map cannot train on the one picture that memory left it.
+                lonely = self.limit == 1 and "more than 1 value per channel" in str(error)
+                if not (lonely or is_out_of_memory(error)):
                     raise
                 if self.limit <= 1:
                     raise OutOfMemory(str(error)) from error

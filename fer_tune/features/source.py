@@ -75,7 +75,8 @@ class FeatureProvider:
             evaluation view.
         prefix: frozen, in eval mode, on ``device``.
         dtype: of the features: uint8 when the prefix is the identity.
-        identity: everything that features depend on besides the view, for the content address.
+        identity: what features of every view depend on, for the content address.
+        augmentation: what features of augmented views depend on besides.
         bank: None computes everything on demand.
     """
 
@@ -89,6 +90,7 @@ class FeatureProvider:
         autocast: torch.autocast,
         device: torch.device,
         identity: Mapping[str, object],
+        augmentation: Mapping[str, object],
         bank: FeatureBank | None,
     ) -> None:
         self.positions = positions
@@ -98,6 +100,7 @@ class FeatureProvider:
         self._autocast = autocast
         self._device = device
         self._identity = {**identity, "positions": _digest(positions)}
+        self._augmentation = augmentation
         self._bank = bank
         self._row_shape: tuple[int, ...] | None = None
         self._fit = MemoryFit(CHUNK)
@@ -107,7 +110,7 @@ class FeatureProvider:
         if self._bank is not None:
             shape = (len(self.positions), *self._shape_of_a_row())
             if self._bank.fits(shape, self._dtype):
-                key = entry_key({**self._identity, "view": view, "dtype": str(self._dtype)})
+                key = self._key(view)
                 mapped, hit = self._bank.get(key, shape, self._dtype, lambda: self._chunks(view))
                 return BankedFeatures(
                     mapped=mapped, dtype=self._dtype, device=self._device, hit=hit
@@ -116,6 +119,10 @@ class FeatureProvider:
             count=len(self.positions),
             compute=lambda places: self._compute(self.positions[places], view),
         )
+
+    def _key(self, view: int | None) -> str:
+        augmentation = {} if view is None else {"view": view, **self._augmentation}
+        return entry_key({**self._identity, "dtype": str(self._dtype), **augmentation})
 
     def _chunks(self, view: int | None) -> Iterator[Tensor]:
         for start in range(0, len(self.positions), CHUNK):

@@ -29,11 +29,11 @@ class Outcome:
 
     @property
     def accuracy(self) -> float:
-        return scores.accuracy(self.counts)
+        return float(scores.accuracy(self.counts))
 
     @property
     def macro_f1(self) -> float:
-        return scores.macro_f1(self.counts)
+        return float(scores.macro_f1(self.counts))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,11 +64,15 @@ def balanced_weights(labels: NDArray[np.int64], classes: int) -> Tensor:
 def batches(count: int, size: int, seed: int, epoch: int) -> list[NDArray[np.int64]]:
     """A shuffled division of 0 .. count-1 into batches of at most ``size``, as equal as can be.
 
-    Equal parts, because a last batch of one picture would break batch norm on 1×1 maps. The
+    Equal parts, because a last batch of one picture would break batch norm on 1×1 maps; for the
+    same reason a batch of 3 may stand where batches of 2 would leave one picture over. The
     order depends on (seed, epoch) alone, so a resumed trial goes on as if never stopped.
     """
     order = np.random.default_rng([seed, epoch]).permutation(count)
-    return [np.sort(part) for part in np.array_split(order, math.ceil(count / size))]
+    number = math.ceil(count / size)
+    if count // number < 2:
+        number = max(1, count // 2)
+    return [np.sort(part) for part in np.array_split(order, number)]
 
 
 @dataclass(frozen=True, kw_only=True)

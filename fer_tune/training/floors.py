@@ -58,7 +58,7 @@ def fit_floors(dataset: PackedDataset, split: Split, *, side: int = 48, seed: in
     majority = Floor(
         name="majority",
         probabilities=np.tile(frequency.astype(np.float32), (len(split.test), 1)),
-        validation_macro_f1=scores.macro_f1(scores.confusion(truth, constant, classes)),
+        validation_macro_f1=float(scores.macro_f1(scores.confusion(truth, constant, classes))),
     )
 
     pixels = {p: _grey(dataset, getattr(split, p), side) for p in ("train", "validation", "test")}
@@ -91,7 +91,7 @@ def _linear(
     return Floor(
         name="logistic_regression",
         probabilities=probabilities,
-        validation_macro_f1=scores.macro_f1(counts),
+        validation_macro_f1=float(scores.macro_f1(counts)),
     )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -21,6 +23,7 @@ from fer_tune.features import (
     FeatureSource,
     MemoryFit,
     OutOfMemory,
+    is_out_of_memory,
 )
 from fer_tune.models import STAGES, backbone, build
 from fer_tune.scores import Counts
@@ -93,7 +96,22 @@ class TrialRun:
         self._best_tail: dict[str, Tensor] | None = None
         self._fit = MemoryFit(config.batch_size)
         self._evaluation_fit = MemoryFit(CHUNK)
-        self._build()
+
+    def prepare(self) -> None:
+        """Builds the network; called before the first epoch, and harmless when called again."""
+        if not hasattr(self, "tail"):
+            with self._noting_lack_of_memory():
+                self._build()
+
+    @contextmanager
+    def _noting_lack_of_memory(self) -> Iterator[None]:
+        """Whatever runs out of memory for good inside ends the run as ``oom``."""
+        try:
+            yield
+        except (OutOfMemory, RuntimeError, MemoryError) as error:
+            if not (isinstance(error, OutOfMemory) or is_out_of_memory(error)):
+                raise
+            self.course.out_of_memory = True
 
     def _build(self) -> None:
         config, compute = self.config, self.compute
@@ -135,13 +153,12 @@ class TrialRun:
                 "backbone": None if untouched else config.backbone,
                 "depth": config.unfreeze_depth,
                 "crop": config.crop_size,
-                "policy": config.augment_policy,
-                "view_seed": self.seeds.views,
                 "resize_ratio": self.context.resize_ratio,
                 "torch": torch.__version__,
                 "threads": self.context.threads,
                 "device": compute.device.type,
             },
+            augmentation={"policy": config.augment_policy, "view_seed": self.seeds.views},
             bank=FeatureBank(Path(bank), self.context.bank_bytes) if bank else None,
             pictures=self.pictures,
         )
@@ -164,30 +181,33 @@ class TrialRun:
 
     def run_epoch(self) -> EpochReport | None:
         """Trains and validates once; None when memory ran out for good."""
+        self.prepare()
+        with self._noting_lack_of_memory():
+            if not self.course.out_of_memory:
+                return self._run_epoch()
+        return None
+
+    def _run_epoch(self) -> EpochReport:
         started = time.monotonic()
         self.compute.reset_peak()
         epoch = self.course.epoch + 1
-        try:
-            source = self._train.view(self.context.view_of(epoch))
-            trained = train_epoch(
-                self.tail,
-                self.optimiser,
-                self._objective,
-                source,
-                self.dataset.labels[self.split.train],
-                classes=self.classes,
-                epoch=epoch,
-                seed=self.seeds.run,
-                batch_size=self.config.batch_size,
-                schedule=self._schedule,
-                compute=self.compute,
-                fit=self._fit,
-            )
-            validation = self._validation.view(None)
-            logits = self._predict(validation)
-        except OutOfMemory:
-            self.course.out_of_memory = True
-            return None
+        source = self._train.view(self.context.view_of(epoch))
+        trained = train_epoch(
+            self.tail,
+            self.optimiser,
+            self._objective,
+            source,
+            self.dataset.labels[self.split.train],
+            classes=self.classes,
+            epoch=epoch,
+            seed=self.seeds.run,
+            batch_size=self.config.batch_size,
+            schedule=self._schedule,
+            compute=self.compute,
+            fit=self._fit,
+        )
+        validation = self._validation.view(None)
+        logits = self._predict(validation)
         validated = assess(logits, self.dataset.labels[self.split.validation], self.classes)
         self.compute.synchronise()
         seconds = time.monotonic() - started
@@ -260,6 +280,7 @@ class TrialRun:
 
     def restore(self, folder: Path) -> None:
         """Goes back to what :meth:`save` wrote."""
+        self.prepare()
         saved: dict[str, Any] = torch.load(
             folder / CHECKPOINT_FILE, map_location=self.compute.device, weights_only=True
         )

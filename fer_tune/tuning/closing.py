@@ -7,11 +7,12 @@ import json
 import numpy as np
 
 from fer_tune import scores
-from fer_tune.data import PackedDataset, Split, cut
+from fer_tune.data import PackedDataset, Split
 from fer_tune.records import Results, write_atomically
 from fer_tune.space import SearchSpace
 from fer_tune.training.floors import Floor, fit_floors
 from fer_tune.tuning.confirmation import confusion_rows, prediction_rows
+from fer_tune.tuning.preparation import splits_of
 
 #: Trial numbers of the floors in the predictions; no trial has a negative one.
 FLOOR_TRIALS = {"majority": -1, "logistic_regression": -2}
@@ -23,13 +24,7 @@ def close_confirmation(
     space: SearchSpace, dataset: PackedDataset, results: Results, latencies: Latencies
 ) -> None:
     """Writes the floors (once), the thumbnails of the test pictures and ``latency.json``."""
-    split = cut(
-        dataset,
-        validation_share=space.data.validation_share,
-        seed=space.seeds.split,
-        leaks=space.data.leaks,
-        conflicts=space.data.conflicts,
-    )
+    split = splits_of(space, dataset)
     for floor in fit_floors(dataset, split, seed=space.seeds.search):
         _write_floor(floor, dataset, split, results)
     results.append(
@@ -57,9 +52,12 @@ def _write_floor(floor: Floor, dataset: PackedDataset, split: Split, results: Re
 
 
 def _write_latency(results: Results, latencies: Latencies) -> None:
-    """Per arm, the median over its confirmation runs."""
-    summary = {
-        arm: {key: float(np.median([run[key] for run in runs])) for key in runs[0]}
-        for arm, runs in sorted(latencies.items())
-    }
-    write_atomically(results.root / "latency.json", json.dumps(summary, indent=2) + "\n")
+    """Per arm, every confirmation run's figures (earlier ones kept) and the median over them."""
+    path = results.root / "latency.json"
+    earlier = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    summary = {}
+    for arm in sorted({*earlier, *latencies}):
+        runs = earlier.get(arm, {}).get("runs", []) + latencies.get(arm, [])
+        medians = {key: float(np.median([run[key] for run in runs])) for key in runs[0]}
+        summary[arm] = {**medians, "runs": runs}
+    write_atomically(path, json.dumps(summary, indent=2) + "\n")

@@ -61,27 +61,36 @@ def slowest_first(choices: list[dict[str, Any]], epochs: pd.DataFrame) -> list[d
     return sorted(choices, key=lambda choice: -float(pace.get(choice["trial"], 0.0)))
 
 
-def assignments(
-    space: SearchSpace, choices: list[dict[str, Any]], seeds: range, first_number: int
+def missing_runs(
+    space: SearchSpace, choices: list[dict[str, Any]], seeds: int, trials: pd.DataFrame
 ) -> list[Assignment]:
-    """The confirmation runs: every choice with every seed of ``seeds``, in the given order.
+    """The confirmation runs of seeds 0 .. ``seeds``-1 that have not ended yet, in given order.
 
     A seed varies head, shuffle, dropout and views, and the backbone's initial weights where
-    none are pretrained. Seed k is the same for every choice, so that seeds pair across arms.
+    none are pretrained. Seed k is the same for all arms of a replicate, so that seeds pair.
+
+    Args:
+        trials: the ``trials`` table; runs in it are not repeated, whatever their outcome.
     """
+    base = space.seeds.search
+    done = trials[trials["cohort"] == "confirm"]
+    ended = set(zip(done["arm"], done["replicate"], done["seed"], strict=True))
     runs: list[Assignment] = []
     for choice in choices:
-        for k in seeds:
-            base = space.seeds.search
+        replicate = choice["replicate"]
+        for k in range(seeds):
+            seed = derive_seed(base, "confirm", replicate, k)
+            if (choice["arm"], replicate, seed) in ended:
+                continue
             runs.append(
                 Assignment(
-                    number=first_number + len(runs),
+                    number=int(trials["trial"].max()) + 1 + len(runs),
                     arm=choice["arm"],
-                    replicate=choice["replicate"],
+                    replicate=replicate,
                     cohort="confirm",
-                    seed=derive_seed(base, "confirm", choice["replicate"], k),
-                    weights_seed=derive_seed(base, "confirm-weights", choice["replicate"], k),
-                    view_seed=derive_seed(base, "confirm-views", choice["replicate"], k),
+                    seed=seed,
+                    weights_seed=derive_seed(base, "confirm-weights", replicate, k),
+                    view_seed=derive_seed(base, "confirm-views", replicate, k),
                     config=TrialConfig.from_dict(choice["config"]),
                 )
             )
@@ -118,10 +127,10 @@ def score_on_test(run: TrialRun, assignment: Assignment, results: Results) -> di
         part=part,
     )
     return {
-        "test_macro_f1": scores.macro_f1(everything),
-        "test_accuracy": scores.accuracy(everything),
-        "test_clean_macro_f1": scores.macro_f1(cleaned),
-        "test_clean_accuracy": scores.accuracy(cleaned),
+        "test_macro_f1": float(scores.macro_f1(everything)),
+        "test_accuracy": float(scores.accuracy(everything)),
+        "test_clean_macro_f1": float(scores.macro_f1(cleaned)),
+        "test_clean_accuracy": float(scores.accuracy(cleaned)),
         "latency": measure_latency(run),
     }
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from fer_tune.errors import EnvironmentFault
@@ -24,16 +25,30 @@ _DEFAULTS = {
     "RAY_AUTH_MODE": "disabled",
     # Otherwise Ray tells workers that they have no accelerator when a trial asks for none.
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    # Ctrl-C shall reach us: Ray would swallow it, and the search would go on to confirm.
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }
 
 
-@contextmanager
-def ray_session(options: SearchOptions) -> Iterator[Any]:
-    """A Ray to work with: started here and stopped after, or the one at ``options.address``.
+@dataclass(frozen=True, kw_only=True)
+class Engine:
+    """A Ray that answers. ``dashboard`` is its address, None without one."""
 
-    Yields:
-        The ``ray`` module, initialised.
+    dashboard: str | None
+    have: Mapping[str, float]  # CPUs, GPUs and more of all nodes, when it was reached
+
+    def slots(self, cpu: float, gpu: float) -> int:
+        """Trials of that shape that fit at the same time."""
+        fits = [int(self.have.get("CPU", 0) // cpu)]
+        if gpu > 0:
+            fits.append(int(self.have.get("GPU", 0) / gpu + 1e-9))
+        return min(fits)
+
+
+@contextmanager
+def ray_session(options: SearchOptions) -> Iterator[Engine]:
+    """A Ray to work with: started here and stopped after, or the one at ``options.address``.
 
     Raises:
         EnvironmentFault: nothing answers at the address.
@@ -45,9 +60,9 @@ def ray_session(options: SearchOptions) -> Iterator[Any]:
     common: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
         if options.address:
-            ray.init(address=options.address, **common)
+            context = ray.init(address=options.address, **common)
         else:
-            ray.init(
+            context = ray.init(
                 num_cpus=options.cpus,
                 include_dashboard=options.dashboard,
                 dashboard_host="127.0.0.1",
@@ -66,21 +81,7 @@ def ray_session(options: SearchOptions) -> Iterator[Any]:
     # Failed trials are told in the table, with their traceback in a file; Ray would print both.
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     try:
-        yield ray
+        url = context.dashboard_url
+        yield Engine(dashboard=f"http://{url}" if url else None, have=ray.cluster_resources())
     finally:
         ray.shutdown()
-
-
-def dashboard_url(ray: Any) -> str | None:
-    """Address of the dashboard of the Ray in use, None without one."""
-    url = getattr(ray._private.worker._global_node, "webui_url", None) or ray.get_dashboard_url()
-    return f"http://{url}" if url else None
-
-
-def slots(ray: Any, cpu: float, gpu: float) -> int:
-    """Trials that fit at the same time on what the cluster has now."""
-    have = ray.cluster_resources()
-    fits = [int(have.get("CPU", 0) // cpu)]
-    if gpu > 0:
-        fits.append(int(have.get("GPU", 0) / gpu + 1e-9))
-    return min(fits)

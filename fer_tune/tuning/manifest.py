@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import sys
-import time
 from importlib import metadata
 from typing import Any
 
@@ -15,6 +14,7 @@ import torch
 from fer_tune.data import PackedDataset, Split, audit
 from fer_tune.models import backbone
 from fer_tune.space import SearchSpace
+from fer_tune.training.compute import available_cpus
 
 _LIBRARIES = (
     "fer-tune",
@@ -77,7 +77,7 @@ def hardware() -> dict[str, Any]:
     return {
         "machine": platform.machine(),
         "system": platform.system(),
-        "cpus": len(os.sched_getaffinity(0)),
+        "cpus": available_cpus(),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "gpus": gpus,
     }
@@ -111,9 +111,3 @@ def _arm(space: SearchSpace, arm: str) -> dict[str, Any]:
         "weights": space.weights,
         "parameters": parameters,
     }
-
-
-def finished(began: float, earlier: float = 0.0) -> dict[str, Any]:
-    """The changes that mark a search as finished now."""
-    now = time.time()
-    return {"state": "finished", "ended": now, "wall_seconds": earlier + now - began}

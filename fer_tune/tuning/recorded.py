@@ -60,6 +60,9 @@ class RecordedRun:
         )
         self.best_counts = np.eye(2, dtype=np.int64)
 
+    def prepare(self) -> None:
+        """Nothing to build."""
+
     def run_epoch(self) -> EpochReport | None:
         played, epoch = self._recording, self.course.epoch + 1
         time.sleep(played.seconds)

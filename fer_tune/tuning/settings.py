@@ -30,7 +30,7 @@ class SearchOptions:
         address: of a running Ray cluster; None starts Ray here.
         cpus: that the Ray started here may use; None for all.
         bank: folder of the feature bank on every node; None for the default place.
-        bank_bytes: bound on it; None for a quarter of the free disk.
+        bank_bytes: bound on it; None for a quarter of the free disk, at most 32 GiB.
         dashboard: start Ray's dashboard with a Ray started here.
     """
 

@@ -26,7 +26,7 @@ def run_stage(
     settings: WorkerSettings,
     *,
     name: str,
-    concurrent: int,
+    asked: int,
     callbacks: list[Any],
     scheduler: Any = None,
     searcher: StudySearcher | None = None,
@@ -37,7 +37,7 @@ def run_stage(
 
     Args:
         name: of Ray's own folder under ``ray/`` in the results.
-        concurrent: runs that fit at the same time.
+        asked: runs asked for at the same time, running or waiting.
         make_run: builds a run on the worker; a recording in tests.
     """
     assert (searcher is None) != (runs is None), "either a searcher or runs"
@@ -57,8 +57,7 @@ def run_stage(
             num_samples=1 if runs else -1,
             search_alg=searcher,
             scheduler=scheduler,
-            # Twice the slots, so that a process that ends a trial finds the next one waiting.
-            max_concurrent_trials=None if runs else 2 * concurrent,
+            max_concurrent_trials=asked,
             reuse_actors=True,
             trial_name_creator=trial_name,
             trial_dirname_creator=_trial_folder,

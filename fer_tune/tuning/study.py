@@ -13,7 +13,7 @@ from fer_tune.space import ChoiceDomain, Domain, FloatDomain, SearchSpace, Trial
 from fer_tune.tuning.assignment import Cohort, derive_seed
 
 #: Trials that TPE wants to have seen before it models anything.
-STARTUP_TRIALS = 4
+STARTUP_TRIALS = 2
 _ARM = "arm"
 
 Baseline = tuple[str, TrialConfig]

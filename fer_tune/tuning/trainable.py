@@ -27,6 +27,10 @@ class Run(Protocol):
     course: Course
     best_counts: Counts  # confusion counts of the best epoch on validation
 
+    def prepare(self) -> None:
+        """Builds what the first epoch needs."""
+        ...
+
     def run_epoch(self) -> EpochReport | None: ...
 
     def score(self) -> dict[str, Any]:
@@ -106,6 +110,7 @@ class TrialActor(Trainable):
     def step(self) -> dict[str, Any]:
         """One epoch; ``done`` with a ``stop_reason`` when the run ends by itself."""
         run = self.run
+        run.prepare()
         if self._started is None:
             self._started = time.time()
             self._setup_seconds = self._started - self._given

@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
 from analysis.estimators.images import macro_f1_interval, resampled_macro_f1
-from analysis.estimators.scores import accuracy, class_f1, confusion_counts, macro_f1
+from fer_tune.scores import accuracy, class_f1, confusion, macro_f1
 
 
 def answers(n: int = 120, classes: int = 6, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -22,7 +22,7 @@ def test_scores_agree_with_scikit_learn(absent: int | None) -> None:
     if absent is not None:
         true, predicted = true[true != absent], predicted[true != absent]
         predicted = np.where(predicted == absent, 0, predicted)
-    counts = confusion_counts(true, predicted, 6)
+    counts = confusion(true, predicted, 6)
     assert (counts == confusion_matrix(true, predicted, labels=range(6))).all()
     assert float(accuracy(counts)) == pytest.approx(accuracy_score(true, predicted))
     theirs = f1_score(true, predicted, labels=range(6), average=None, zero_division=0)

@@ -108,6 +108,7 @@ def provider(prefix: nn.Module, bank: FeatureBank | None, count: int = 300) -> F
         autocast=torch.autocast("cpu", enabled=False),
         device=torch.device("cpu"),
         identity={"test": 1},
+        augmentation={"policy": "plain"},
         bank=bank,
     )
 

@@ -110,11 +110,11 @@ def test_drawing_and_heads_follow_their_seeds() -> None:
         for a, b in zip(draw(entry, 1).values(), draw(entry, 1).values(), strict=True)
     )
     assert not torch.equal(draw(entry, 1)["conv1.weight"], draw(entry, 2)["conv1.weight"])
-    head = lambda seed: (
-        build(entry, draw(entry, 0), unfreeze_depth=0, classes=6, dropout=0.0, seed=seed)
-        .tail[-1]
-        .linear.weight
-    )
+
+    def head(seed: int) -> Tensor:
+        network = build(entry, draw(entry, 0), unfreeze_depth=0, classes=6, dropout=0.0, seed=seed)
+        return network.head_parameters()[0]
+
     assert torch.equal(head(1), head(1)) and not torch.equal(head(1), head(2))
 
 

@@ -57,7 +57,7 @@ def searched(ray_here: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
         space,
         make_settings(space, results.root),
         name="search",
-        concurrent=2,
+        asked=4,
         callbacks=[
             Recorder(results, classes=("x", "y"), gpu=0.0, cpu=1.0, scheduler=scheduler),
             TensorBoard(results.root / "tensorboard"),

@@ -1,0 +1,101 @@
+"""Everything that can be checked before a trial starts."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from fer_tune.data import PackedDataset, Split, cut
+from fer_tune.errors import EnvironmentFault, ResultsError
+from fer_tune.models import backbone, locate
+from fer_tune.space import SearchSpace
+from fer_tune.training.compute import available_cpus
+from fer_tune.tuning.engine import Engine
+from fer_tune.tuning.settings import SearchOptions
+
+
+def splits_of(space: SearchSpace, dataset: PackedDataset) -> Split:
+    """The splits that the space asks for."""
+    return cut(
+        dataset,
+        validation_share=space.data.validation_share,
+        seed=space.seeds.split,
+        leaks=space.data.leaks,
+        conflicts=space.data.conflicts,
+    )
+
+
+def check_weights(space: SearchSpace) -> None:
+    """Raises WeightsError if an arm's weights are not on this machine."""
+    for arm in space.compare.arms:
+        locate(backbone(space.config(arm, {}).backbone), space.weights)
+
+
+def make_folder(folder: Path) -> None:
+    """Makes an empty results folder.
+
+    Raises:
+        ResultsError: it holds something already, or cannot be written to.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ResultsError(
+            "the results folder is not empty",
+            where=str(folder),
+            remedy="Give a new one with --results",
+        )
+    probe = folder / ".writable"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.write_text("")
+        probe.unlink()
+    except OSError as error:
+        raise ResultsError(
+            f"cannot write here: {error.strerror}",
+            where=str(folder),
+            remedy="Give another folder with --results",
+        ) from None
+
+
+def check_dataset(manifest: dict[str, Any], dataset: PackedDataset) -> None:
+    """Raises ResultsError unless ``dataset`` is the one the search ran on."""
+    expected = manifest["dataset"]["fingerprint"]
+    if dataset.fingerprint != expected:
+        raise ResultsError(
+            "the dataset is not the one that this search ran on",
+            where=str(dataset.root),
+            value=dataset.fingerprint,
+            remedy=f"Give the one with fingerprint {expected}",
+        )
+
+
+def bounded(options: SearchOptions, space: SearchSpace) -> SearchOptions:
+    """A Ray started here holds no more CPUs than ``max_concurrent`` trials use."""
+    limit = space.resources.max_concurrent
+    if options.address or limit is None:
+        return options
+    have = options.cpus or available_cpus()
+    return replace(options, cpus=min(have, math.ceil(limit * space.resources.cpu)))
+
+
+def asked_at_once(engine: Engine, space: SearchSpace) -> int:
+    """Trials to ask for ahead: twice what the cluster can run.
+
+    So that a process that ends a trial finds the next one waiting. Where the cluster could run
+    more than ``max_concurrent`` allows, just that many.
+
+    Raises:
+        EnvironmentFault: not even one fits.
+    """
+    fit = engine.slots(space.resources.cpu, space.resources.gpu)
+    if fit < 1:
+        have = {k: v for k, v in engine.have.items() if k in ("CPU", "GPU")}
+        raise EnvironmentFault(
+            f"a trial asks for {space.resources.cpu:g} CPU and {space.resources.gpu:g} GPU, "
+            f"and the cluster has {have}",
+            where="resources",
+            remedy="Lower resources.cpu or resources.gpu with --set, or join more machines",
+        )
+    limit = space.resources.max_concurrent
+    return 2 * fit if limit is None or fit <= limit else limit

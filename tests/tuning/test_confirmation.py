@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from fer_tune.records import CONFIG_COLUMNS, Results
+from fer_tune.tuning.confirmation import choose, missing_runs, slowest_first
+from fer_tune.tuning.run import frozen_choices
+from tests.tuning.conftest import make_space
+
+
+def trial(number: int, value: float, state: str = "complete", **changes: Any) -> dict[str, Any]:
+    texts = {"string"}
+    config = {f.name: ("plain" if str(f.type) in texts else 1) for f in CONFIG_COLUMNS}
+    return {
+        **config,
+        "trial": number,
+        "arm": "densenet161" if number % 2 == 0 else "resnet152",
+        "replicate": 0,
+        "cohort": "tpe",
+        "seed": number,
+        "state": state,
+        "best_epoch": 3,
+        "best_val_macro_f1": value,
+        "best_val_loss": 1 - value,
+        **changes,
+    }
+
+
+def test_the_best_eligible_trial_of_every_study_is_chosen() -> None:
+    trials = pd.DataFrame(
+        [
+            trial(0, 0.5),
+            trial(2, 0.9, "pruned"),
+            trial(4, 0.7, "overfit"),
+            trial(6, 0.7),
+            trial(8, 0.99, cohort="confirm"),
+            trial(1, 0.4),
+            trial(3, 0.6, replicate=1),
+            trial(5, 0.9, "failed"),
+        ]
+    )
+    chosen = {(c["arm"], c["replicate"]): c["trial"] for c in choose(trials, "macro_f1")}
+    assert chosen == {("densenet161", 0): 4, ("resnet152", 0): 1, ("resnet152", 1): 3}
+    losses = {c["arm"]: c["trial"] for c in choose(trials, "loss") if c["replicate"] == 0}
+    assert losses == {"densenet161": 4, "resnet152": 1}
+    assert choose(trials[trials["state"] == "pruned"], "macro_f1") == []
+
+
+def test_choices_are_frozen_at_the_first_call(tmp_path: Any) -> None:
+    results = Results(tmp_path)
+    results.write_manifest({"choice_frozen_at": None, "choices": []})
+    results.append("trials", [trial(0, 0.5), trial(1, 0.4)])
+    first = frozen_choices(results, "macro_f1")
+    results.append("trials", [trial(2, 0.99)])
+    assert frozen_choices(results, "macro_f1") == first
+    assert [c["trial"] for c in first] == [0, 1]
+
+
+def test_runs_that_ended_are_not_repeated_and_seeds_pair_across_arms() -> None:
+    space = make_space()
+    searched = pd.DataFrame([trial(0, 0.5), trial(1, 0.4)])
+    choices = choose(searched, "macro_f1")
+    runs = missing_runs(space, choices, 3, searched)
+    assert [r.number for r in runs] == [2, 3, 4, 5, 6, 7]
+    by_arm = {arm: [r.seed for r in runs if r.arm == arm] for arm in space.compare.arms}
+    assert by_arm["densenet161"] == by_arm["resnet152"] and len(set(by_arm["resnet152"])) == 3
+    assert len({r.weights_seed for r in runs}) == len({r.view_seed for r in runs}) == 3
+    ended = [trial(r.number, 0.5, cohort="confirm", arm=r.arm, seed=r.seed) for r in runs[:4]]
+    later = missing_runs(space, choices, 4, pd.concat([searched, pd.DataFrame(ended)]))
+    assert len(later) == 8 - 4 and later[0].number == 6
+    assert {(r.arm, r.seed) for r in later}.isdisjoint({(e["arm"], e["seed"]) for e in ended})
+
+
+def test_the_slowest_runs_come_first() -> None:
+    choices = [{"trial": 0}, {"trial": 1}]
+    epochs = pd.DataFrame({"trial": [0, 0, 1, 1], "seconds": [1.0, 2.0, 5.0, 4.0]})
+    assert [c["trial"] for c in slowest_first(choices, epochs)] == [1, 0]
+
+
+@pytest.mark.parametrize("state", ["complete", "overfit"])
+def test_eligible_states(state: str) -> None:
+    assert len(choose(pd.DataFrame([trial(0, 0.5, state)]), "macro_f1")) == 1
