@@ -51,20 +51,10 @@ def choose(trials: pd.DataFrame, metric: str) -> list[dict[str, Any]]:
     return chosen
 
 
-def slowest_first(choices: list[dict[str, Any]], epochs: pd.DataFrame) -> list[dict[str, Any]]:
-    """``choices`` by falling seconds per epoch, so that the long runs do not end alone.
-
-    Args:
-        epochs: the ``epochs`` table of the search.
-    """
-    pace = epochs.groupby("trial")["seconds"].median()
-    return sorted(choices, key=lambda choice: -float(pace.get(choice["trial"], 0.0)))
-
-
 def missing_runs(
     space: SearchSpace, choices: list[dict[str, Any]], seeds: int, trials: pd.DataFrame
 ) -> list[Assignment]:
-    """The confirmation runs of seeds 0 .. ``seeds``-1 that have not ended yet, in given order.
+    """The confirmation runs of seeds 0 .. ``seeds``-1 that have not ended yet.
 
     A seed varies head, shuffle, dropout and views, and the backbone's initial weights where
     none are pretrained. Seed k is the same for all arms of a replicate, so that seeds pair.
@@ -95,6 +85,19 @@ def missing_runs(
                 )
             )
     return runs
+
+
+def slowest_first(
+    runs: list[Assignment], choices: list[dict[str, Any]], epochs: pd.DataFrame
+) -> list[Assignment]:
+    """``runs`` by falling seconds per epoch of their choice, so that long ones do not end alone.
+
+    Args:
+        epochs: the ``epochs`` table of the search.
+    """
+    by_trial = epochs.groupby("trial")["seconds"].median()
+    pace = {(c["arm"], c["replicate"]): float(by_trial.get(c["trial"], 0.0)) for c in choices}
+    return sorted(runs, key=lambda run: -pace[run.arm, run.replicate])
 
 
 def score_on_test(run: TrialRun, assignment: Assignment, results: Results) -> dict[str, Any]:

@@ -82,6 +82,7 @@ def ray_session(options: SearchOptions) -> Iterator[Engine]:
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     try:
         url = context.dashboard_url
-        yield Engine(dashboard=f"http://{url}" if url else None, have=ray.cluster_resources())
+        have: Mapping[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        yield Engine(dashboard=f"http://{url}" if url else None, have=have)
     finally:
         ray.shutdown()

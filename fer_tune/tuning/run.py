@@ -206,8 +206,7 @@ def _confirm(search: Search, seeds: int) -> None:
     if not choices:
         console.print("No trial ran to its end, so there is nothing to confirm.")
         return
-    ordered = slowest_first(choices, results.read("epochs"))
-    runs = missing_runs(search.space, ordered, seeds, results.read("trials"))
+    runs = missing_runs(search.space, choices, seeds, results.read("trials"))
     if not runs:
         console.print(f"All {seeds} seeds are confirmed already.")
         return
@@ -224,7 +223,7 @@ def _confirm(search: Search, seeds: int) -> None:
             TensorBoard(results.root / "tensorboard"),
             Progress(console, total=len(runs), title="confirmation"),
         ],
-        runs=runs,
+        runs=slowest_first(runs, choices, results.read("epochs")),
     )
     close_confirmation(search.space, search.dataset, results, recorder.latencies)
     results.update_manifest(confirm_seeds=list(range(seeds)))

@@ -75,9 +75,13 @@ def test_runs_that_ended_are_not_repeated_and_seeds_pair_across_arms() -> None:
 
 
 def test_the_slowest_runs_come_first() -> None:
-    choices = [{"trial": 0}, {"trial": 1}]
+    searched = pd.DataFrame([trial(0, 0.5), trial(1, 0.4)])
+    choices = choose(searched, "macro_f1")
+    runs = missing_runs(make_space(), choices, 2, searched)
     epochs = pd.DataFrame({"trial": [0, 0, 1, 1], "seconds": [1.0, 2.0, 5.0, 4.0]})
-    assert [c["trial"] for c in slowest_first(choices, epochs)] == [1, 0]
+    assert [r.number for r in runs] == [2, 3, 4, 5], "numbers do not depend on time"
+    assert [r.arm for r in runs[:2]] == ["densenet161"] * 2
+    assert [r.number for r in slowest_first(runs, choices, epochs)] == [4, 5, 2, 3]
 
 
 @pytest.mark.parametrize("state", ["complete", "overfit"])

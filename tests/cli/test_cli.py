@@ -1,0 +1,137 @@
+"""The command line as a user meets it: help, faults with exit code 2, nothing half-written."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from fer_tune.data import PackedDataset
+
+
+def fer_tune(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "fer_tune", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "COLUMNS": "100", **environment},
+        timeout=120,
+    )
+
+
+def test_help_names_every_command_and_imports_nothing_heavy() -> None:
+    done = fer_tune("--help")
+    assert done.returncode == 0
+    for command in ("search", "confirm", "report", "doctor", "data", "spaces", "weights"):
+        assert command in done.stdout
+    code = (
+        "import sys\nfrom fer_tune.cli.app import app\n"
+        "print({'torch', 'ray', 'optuna', 'pandas', 'numpy'} & set(sys.modules))"
+    )
+    heavy = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
+    assert heavy.strip() == "set()"
+
+
+@pytest.mark.slow
+def test_help_answers_at_once() -> None:
+    fer_tune("--help")
+    taken = []
+    for _ in range(5):
+        began = time.perf_counter()
+        fer_tune("--help")
+        taken.append(time.perf_counter() - began)
+    assert min(taken) < 0.5
+
+
+def test_dry_run_shows_the_plan_and_starts_nothing(faces: PackedDataset, tmp_path: Path) -> None:
+    done = fer_tune(
+        "search",
+        "quickstart",
+        "--data",
+        str(faces.root),
+        "--results",
+        str(tmp_path / "r"),
+        "--dry-run",
+        "--set",
+        "budget.trials=10",
+    )
+    assert done.returncode == 0, done.stderr
+    assert "10 (2 baseline" in done.stdout and "rungs" in done.stdout and "train" in done.stdout
+    assert not (tmp_path / "r").exists()
+
+
+def test_import_and_audit(tmp_path: Path) -> None:
+    done = fer_tune("data", "import", "synthetic:60", "--out", str(tmp_path / "d"))
+    assert done.returncode == 0 and "60 pictures into" in done.stdout
+    audited = fer_tune("data", "audit", str(tmp_path / "d"), "--json")
+    assert json.loads(audited.stdout)["pictures"] == 60
+
+
+def test_spaces(tmp_path: Path) -> None:
+    assert "densenet161_vs_resnet152" in fer_tune("spaces", "list").stdout
+    shown = fer_tune("spaces", "show", "quickstart").stdout
+    (tmp_path / "mine.yaml").write_text(shown)
+    assert "is in order" in fer_tune("spaces", "check", str(tmp_path / "mine.yaml")).stdout
+
+
+FAULTS = {
+    "three faults of a file": (
+        ["spaces", "check", "{tmp}/bad.yaml"],
+        ["3 faults", "budget.trials", "lr_haed", "lr_head", "crop_size"],
+    ),
+    "unknown override": (
+        ["search", "quickstart", "--data", "{faces}", "--set", "budget.trails=4"],
+        ["budget.trails", "budget.trials"],
+    ),
+    "no dataset": (["data", "audit", "{tmp}/absent"], ["absent"]),
+    "no results folder": (["report", "{tmp}"], ["not a results folder"]),
+    "missing weights": (
+        [
+            "search",
+            "quickstart",
+            "--data",
+            "{faces}",
+            "--results",
+            "{tmp}/r",
+            "--set",
+            "weights=imagenet-v1",
+        ],
+        ["densenet161", "fer-tune weights fetch"],
+    ),
+    "results folder in use": (
+        ["search", "quickstart", "--data", "{faces}", "--results", "{tmp}"],
+        ["not empty", "--results"],
+    ),
+    "no such source": (["data", "import", "{tmp}/none.zip", "--out", "{tmp}/d"], ["none.zip"]),
+    "no such backbone": (["weights", "fetch", "vgg16"], ["vgg16", "resnet152"]),
+}
+
+
+@pytest.mark.parametrize("case", FAULTS)
+def test_a_user_fault_is_one_clear_message(case: str, faces: PackedDataset, tmp_path: Path) -> None:
+    words, expected = FAULTS[case]
+    (tmp_path / "bad.yaml").write_text(
+        "name: bad\npurpose: Three faults.\ncompare: {arms: [densenet161, resnet152]}\n"
+        "parameters: {lr_haed: 1e-3, crop_size: 7}\nbudget: {trials: 0, max_epochs: 9}\n"
+    )
+    filled = [w.format(tmp=tmp_path, faces=faces.root) for w in words]
+    done = fer_tune(*filled, FER_TUNE_WEIGHTS=str(tmp_path / "w"), TORCH_HOME=str(tmp_path / "t"))
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    for text in expected:
+        assert text in done.stderr, done.stderr
+    assert {p.name for p in tmp_path.iterdir()} <= {"bad.yaml"}, "nothing half-written"
+
+
+def test_doctor_names_what_is_missing(tmp_path: Path) -> None:
+    done = fer_tune("doctor", FER_TUNE_WEIGHTS=str(tmp_path), TORCH_HOME=str(tmp_path))
+    assert done.returncode == 0
+    assert "torch" in done.stdout and "fer-tune weights fetch" in " ".join(done.stdout.split())
