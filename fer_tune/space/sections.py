@@ -162,7 +162,7 @@ class Budget(Frozen):
     max_epochs: Count = Field(description="Epochs of a full trial.", examples=["20"])
     wall_time: Annotated[float | None, PlainValidator(_seconds)] = Field(
         default=None,
-        description="No trial starts after it: 45m, 1h30m, seconds, or null.",
+        description="No trial is asked for after it: 45m, 1h30m, seconds, or null.",
     )
 
 
@@ -231,7 +231,7 @@ class Augment(Frozen):
     """How many views there are, and how much of the picture a crop leaves out."""
 
     views: Annotated[int | Literal["fresh"], PlainValidator(_views)] = Field(
-        default=4, description="Number K of recycled views (epoch e sees view e mod K), or fresh."
+        default=4, description="Number K of recycled views (epoch e, from 1, sees view (e - 1) mod K), or fresh."
     )
     resize_ratio: Annotated[float, Field(strict=True, ge=1, le=2)] = Field(
         default=1.14, description="The picture is resized to crop_size times this before the crop."

@@ -11,6 +11,7 @@ from ray.tune.experiment import Trial
 
 from fer_tune.space import SearchSpace
 from fer_tune.tuning.assignment import Assignment
+from fer_tune.tuning.progress import Progress
 from fer_tune.tuning.searcher import StudySearcher
 from fer_tune.tuning.settings import WorkerSettings
 from fer_tune.tuning.trainable import MakeRun, ScoredRun, TrialActor
@@ -73,7 +74,12 @@ def run_stage(
             ),
         ),
     )
-    tuner.fit()
+    try:
+        tuner.fit()
+    finally:
+        for callback in callbacks:
+            if isinstance(callback, Progress):
+                callback.close()  # Ray does not tell callbacks of an interruption
 
 
 def trial_name(trial: Trial) -> str:
