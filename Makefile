@@ -28,6 +28,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV) || python3 -m venv $(VENV)
 
 $(INSTALLED): $(BIN)/python pyproject.toml constraints.txt
+	@echo 'Installing into $(VENV): some minutes, several gigabytes'
 	$(BIN)/pip install --quiet -c constraints.txt -e .
 	touch $@
 

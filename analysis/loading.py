@@ -9,10 +9,9 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from fer_tune.records import Results
+from fer_tune.records import ELIGIBLE, Results
 
 #: States whose trial may be chosen for confirmation.
-ELIGIBLE = ("complete", "overfit")
 
 Unit = Literal["study", "seed"]
 
@@ -114,6 +113,9 @@ def load(folder: Path | str) -> Search:
     results = Results.open(folder)
     manifest = results.manifest()
     trials, predictions = results.read("trials"), results.read("predictions")
+    # A run that was killed between its predictions and its row is no run.
+    known = predictions["trial"].isin(trials["trial"]) | (predictions["cohort"] == "floor")
+    predictions = predictions[known]
     confirmed, tested = trials["cohort"] == "confirm", predictions["split"] == "test"
     floor = predictions["cohort"] == "floor"
     epochs = results.read("epochs")

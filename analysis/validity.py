@@ -154,6 +154,14 @@ def _units(case: _Case) -> Check:
     seeds = min(_seeds(search, arm) for arm in case.arms)
     advised = SEEDS_ADVISED if search.unit == "seed" else 2
     faults = [f"{done} of {wanted} runs have a score"] if done < wanted else []
+    table = search.confirmations
+    cut_short = table[
+        table["arm"].isin(case.arms)
+        & table["test_macro_f1"].notna()
+        & (table["state"] != "complete")
+    ]
+    if len(cut_short):
+        faults.append(f"{plural(len(cut_short), 'run')} ended before the budget did")
     if seeds < advised:
         faults.append(f"only {plural(seeds, 'seed')} per study, {advised} advised")
     detail = listing(f"{arm} {unit.n} {kind}" for arm, unit in units.items())

@@ -27,8 +27,10 @@ SCHEMA_VERSION = 1
 
 TableName = Literal["trials", "epochs", "confusion", "predictions", "thumbnails"]
 
-#: How a trial can end. ``complete`` and ``overfit`` may be chosen for confirmation.
+#: How a trial can end.
 TRIAL_STATES = ("complete", "pruned", "overfit", "diverged", "oom", "failed")
+#: States of trials that may be chosen for confirmation.
+ELIGIBLE = ("complete", "overfit")
 #: The allocation rules a trial can come from; ``floor`` stands in predictions and confusion only.
 COHORTS = ("tpe", "random", "baseline", "confirm", "floor")
 #: Columns of ``trials`` that hold the configuration (see ``fer_tune.space.TrialConfig``).
@@ -171,6 +173,7 @@ class Results:
 
     def __init__(self, root: Path | str) -> None:
         self.root = Path(root)
+        self._numbers: dict[str, int] = {}
 
     @classmethod
     def open(cls, root: Path | str) -> Results:
@@ -241,7 +244,7 @@ class Results:
         assert not unknown, f"columns that {table} does not have: {sorted(unknown)}"
         folder = self.folder(table)
         folder.mkdir(parents=True, exist_ok=True)
-        name = part or f"part-{self._next_number(folder):08d}"
+        name = part or f"part-{self._take_number(table, folder):08d}"
         scratch = folder / f".{name}.{uuid.uuid4().hex}"
         try:
             pq.write_table(pa.Table.from_pylist([dict(r) for r in rows], schema=schema), scratch)
@@ -251,10 +254,13 @@ class Results:
             scratch.unlink(missing_ok=True)
         return target
 
-    @staticmethod
-    def _next_number(folder: Path) -> int:
-        numbers = [int(p.stem[5:]) for p in folder.glob("part-*.parquet") if p.stem[5:].isdigit()]
-        return max(numbers, default=-1) + 1
+    def _take_number(self, table: str, folder: Path) -> int:
+        """The next part's number: counted on from what stood there at the first part."""
+        if table not in self._numbers:
+            there = [int(p.stem[5:]) for p in folder.glob("part-*.parquet")]
+            self._numbers[table] = max(there, default=-1)
+        self._numbers[table] += 1
+        return self._numbers[table]
 
     def read(self, table: TableName) -> pd.DataFrame:
         """A table as a frame with the schema's columns, one row per key, last part wins.

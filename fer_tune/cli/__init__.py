@@ -20,6 +20,3 @@ def main() -> Any:
     except UserError as error:
         print(f"fer-tune: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("fer-tune: interrupted", file=sys.stderr)
-        sys.exit(130)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from fer_tune.cli import BEGAN
+
+if TYPE_CHECKING:
+    from fer_tune.space import SearchSpace
 
 
 def run(
@@ -27,7 +31,7 @@ def run(
     console = Console()
     space = load(name, overrides)
     if dry_run:
-        _show_plan(name, overrides, data, console)
+        _show_plan(space, data, console)
         return
     from fer_tune.data import PackedDataset
 
@@ -38,7 +42,11 @@ def run(
     from fer_tune.tuning.settings import SearchOptions
 
     options = SearchOptions(address=address, cpus=cpus, bank=bank, dashboard=dashboard)
-    run_search(space, dataset, folder, options, console, command_began=BEGAN)
+    try:
+        run_search(space, dataset, folder, options, console, command_began=BEGAN)
+    except KeyboardInterrupt:
+        console.print(f"interrupted; what was recorded stays in {folder}", highlight=False)
+        raise
     show_report(folder, None)
 
 
@@ -75,14 +83,13 @@ def show_report(folder: Path, out: Path | None) -> None:
     console.print(f"\nreport: {written.html}", highlight=False, soft_wrap=True)
 
 
-def _show_plan(name: str, overrides: list[str], data: Path, console: Console) -> None:
+def _show_plan(space: SearchSpace, data: Path, console: Console) -> None:
     from rich.table import Table
 
     from fer_tune.data import PackedDataset
-    from fer_tune.space import load, plan
+    from fer_tune.space import plan
     from fer_tune.tuning.preparation import splits_of
 
-    space = load(name, overrides)
     split = splits_of(space, PackedDataset.open(data))
     table = Table(box=None, show_header=False, pad_edge=False)
     pictures = (

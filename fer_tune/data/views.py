@@ -136,11 +136,20 @@ def _augmented(resized: Tensor, policy: Policy, numbers: NDArray[np.float64], cr
     # Advanced indices beside a slice bring the channels last.
     pictures = resized[which, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
     if policy.contrast or policy.brightness:
-        mean = pictures.mean(dim=(1, 2, 3), keepdim=True)
+        mean = _mean(pictures)
         factor = _per_picture(1 + (2 * u[:, _CONTRAST] - 1) * policy.contrast)
         shift = _per_picture((2 * u[:, _BRIGHT] - 1) * policy.brightness * 255)
         pictures = ((pictures - mean) * factor + mean + shift).clamp(0, 255)
     return _erased(pictures, policy, u) if policy.erase else pictures
+
+
+def _mean(pictures: Tensor) -> Tensor:
+    """Mean of every picture, shape (m, 1, 1, 1), summed in whole numbers.
+
+    A sum of floats would round differently with the number of pictures and of threads.
+    """
+    whole = pictures.round().long().sum(dim=(1, 2, 3), keepdim=True)
+    return whole.float() / pictures[0].numel()
 
 
 def _per_picture(values: Tensor) -> Tensor:
@@ -172,5 +181,4 @@ def _erased(pictures: Tensor, policy: Policy, u: Tensor) -> Tensor:
     inside_columns = (steps >= left[:, None]) & (steps < (left + width)[:, None])
     box = inside_rows[:, :, None] & inside_columns[:, None, :]
     box &= (u[:, _ERASE] < policy.erase)[:, None, None]
-    mean = pictures.mean(dim=(1, 2, 3), keepdim=True)
-    return torch.where(box[:, None], mean, pictures)
+    return torch.where(box[:, None], _mean(pictures), pictures)

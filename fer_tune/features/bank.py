@@ -81,21 +81,23 @@ class FeatureBank:
         """
         path = self.root / f"{key}.npy"
         with FileLock(self.root / f".{key}.lock"):
-            hit = self._touch(path)
-            if not hit:
+            found = self._find(path)
+            if found is None:
                 self._make_room(int(np.prod(shape)) * dtype.itemsize)
                 self._write(path, shape, dtype, chunks())
-            mapped: NDArray[np.generic] = np.load(path, mmap_mode="r")
+            mapped = np.load(path, mmap_mode="r") if found is None else found
         assert mapped.shape == shape, f"bank entry {key}: {mapped.shape}, expected {shape}"
-        return mapped, hit
+        return mapped, found is not None
 
     @staticmethod
-    def _touch(path: Path) -> bool:
+    def _find(path: Path) -> NDArray[np.generic] | None:
+        """The entry if it is there, marked as used; another process may just be dropping it."""
         try:
             os.utime(path)
+            mapped: NDArray[np.generic] = np.load(path, mmap_mode="r")
         except FileNotFoundError:
-            return False
-        return True
+            return None
+        return mapped
 
     def _write(
         self, path: Path, shape: tuple[int, ...], dtype: torch.dtype, chunks: Iterable[Tensor]

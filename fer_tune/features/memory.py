@@ -9,6 +9,15 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import torch
 
+#: How libraries say it in a plain RuntimeError.
+_WORDS = (
+    "can't allocate memory",
+    "not enough memory",
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+)
+
 
 class OutOfMemory(Exception):
     """Not even one picture fits."""
@@ -18,10 +27,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether ``error`` says that memory ran out, on the accelerator or on the host."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    text = str(error)
-    return isinstance(error, RuntimeError) and (
-        "can't allocate memory" in text or "not enough memory" in text
-    )
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _WORDS)
 
 
 class MemoryFit:
@@ -32,7 +38,7 @@ class MemoryFit:
     """
 
     def __init__(self, limit: int) -> None:
-        self.limit = limit
+        self.limit = self._whole = limit
 
     def run(self, work: Callable[[int], None]) -> None:
         """Calls ``work(limit)`` until it fits; ``work`` starts over at every call.
@@ -46,7 +52,8 @@ class MemoryFit:
                 return
             except (RuntimeError, MemoryError, ValueError) as error:
                 # Batch norm on a 1×1 map cannot train on the one picture that memory left it.
-                lonely = self.limit == 1 and "more than 1 value per channel" in str(error)
+                shrunk = self.limit < self._whole
+                lonely = shrunk and "more than 1 value per channel" in str(error)
                 if not (lonely or is_out_of_memory(error)):
                     raise
                 if self.limit <= 1:

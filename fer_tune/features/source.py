@@ -53,7 +53,11 @@ class BankedFeatures:
 
 @dataclass(kw_only=True)
 class StreamedFeatures:
-    """Features computed on demand, for entries that the bank may not hold."""
+    """Features computed on demand, for entries that the bank may not hold.
+
+    In batch order, so they may round differently from banked ones where kernels care for the
+    batch's shape.
+    """
 
     count: int
     compute: Callable[[NDArray[np.int64]], Tensor]

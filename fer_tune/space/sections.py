@@ -231,7 +231,8 @@ class Augment(Frozen):
     """How many views there are, and how much of the picture a crop leaves out."""
 
     views: Annotated[int | Literal["fresh"], PlainValidator(_views)] = Field(
-        default=4, description="Number K of recycled views (epoch e, from 1, sees view (e - 1) mod K), or fresh."
+        default=4,
+        description="Number K of recycled views (epoch e sees view (e - 1) mod K), or fresh.",
     )
     resize_ratio: Annotated[float, Field(strict=True, ge=1, le=2)] = Field(
         default=1.14, description="The picture is resized to crop_size times this before the crop."

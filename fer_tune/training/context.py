@@ -35,6 +35,7 @@ class TrialContext:
         patience, window: of the overfit stopper; patience None switches it off.
         bank: folder of the feature bank, None for none.
         threads: CPU threads per trial; the same number always, because it changes rounding.
+        device: ``cpu`` for trials that hold no accelerator; None takes one where there is one.
     """
 
     dataset: str
@@ -56,6 +57,7 @@ class TrialContext:
     bank: str | None
     bank_bytes: int | None
     threads: int
+    device: str | None = None
 
     def view_of(self, epoch: int) -> int:
         """The view that epoch ``epoch`` (from 1) sees."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torchvision
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -43,6 +45,8 @@ from fer_tune.training.epoch import (
 from fer_tune.training.optimiser import learning_rate, make_optimiser
 
 CHECKPOINT_FILE = "trial.pt"
+#: Raised with every change to views, calibration, drawing or stages: old bank entries would lie.
+FEATURES_VERSION = 1
 #: Of the onset that is recorded when the overfit stopper is off.
 DEFAULT_PATIENCE = 3
 
@@ -76,12 +80,11 @@ class TrialRun:
         *,
         keep_best: bool = False,
         stop_early: bool = True,
-        device: str | None = None,
     ) -> None:
         torch.set_num_threads(context.threads)
         self.context, self.config, self.seeds = context, config, seeds
         self.keep_best = keep_best
-        self.compute = Compute.choose(context.precision, device)
+        self.compute = Compute.choose(context.precision, context.device)
         self.dataset, self.split = data_of(context)
         self.classes = len(self.dataset.classes)
         self.course = Course(
@@ -148,6 +151,7 @@ class TrialRun:
             autocast=compute.autocast(),
             device=compute.device,
             identity={
+                "version": FEATURES_VERSION,
                 "dataset": self.context.fingerprint,
                 "weights": None if untouched else weights_id,
                 "backbone": None if untouched else config.backbone,
@@ -155,6 +159,7 @@ class TrialRun:
                 "crop": config.crop_size,
                 "resize_ratio": self.context.resize_ratio,
                 "torch": torch.__version__,
+                "torchvision": torchvision.__version__,
                 "threads": self.context.threads,
                 "device": compute.device.type,
             },
@@ -234,8 +239,9 @@ class TrialRun:
             train_accuracy=trained.accuracy,
             train_macro_f1=trained.macro_f1,
             val_loss=validated.loss,
-            val_accuracy=validated.accuracy,
-            val_macro_f1=validated.macro_f1,
+            # The classes that logits which are no numbers seem to name mean nothing.
+            val_accuracy=validated.accuracy if math.isfinite(validated.loss) else math.nan,
+            val_macro_f1=validated.macro_f1 if math.isfinite(validated.loss) else math.nan,
             lr_head=learning_rate(self.optimiser, "head"),
             lr_backbone=learning_rate(self.optimiser, "backbone"),
             seconds=seconds,
@@ -281,6 +287,8 @@ class TrialRun:
     def restore(self, folder: Path) -> None:
         """Goes back to what :meth:`save` wrote."""
         self.prepare()
+        if self.course.out_of_memory:
+            return
         saved: dict[str, Any] = torch.load(
             folder / CHECKPOINT_FILE, map_location=self.compute.device, weights_only=True
         )

@@ -1,4 +1,4 @@
-"""What follows the confirmation runs: the floors beside them, thumbnails, latency."""
+"""What stands beside the confirmation runs: the floors, thumbnails, latency."""
 
 from __future__ import annotations
 
@@ -20,10 +20,8 @@ FLOOR_TRIALS = {"majority": -1, "logistic_regression": -2}
 Latencies = dict[str, list[dict[str, float]]]
 
 
-def close_confirmation(
-    space: SearchSpace, dataset: PackedDataset, results: Results, latencies: Latencies
-) -> None:
-    """Writes the floors (once), the thumbnails of the test pictures and ``latency.json``."""
+def write_floors(space: SearchSpace, dataset: PackedDataset, results: Results) -> None:
+    """Writes the floors' test predictions and the thumbnails of the test pictures."""
     split = splits_of(space, dataset)
     for floor in fit_floors(dataset, split, seed=space.seeds.search):
         _write_floor(floor, dataset, split, results)
@@ -32,7 +30,6 @@ def close_confirmation(
         [{"picture": str(dataset.hashes[p]), "png": dataset.thumbnail(int(p))} for p in split.test],
         part="test",
     )
-    _write_latency(results, latencies)
 
 
 def _write_floor(floor: Floor, dataset: PackedDataset, split: Split, results: Results) -> None:
@@ -51,7 +48,7 @@ def _write_floor(floor: Floor, dataset: PackedDataset, split: Split, results: Re
     results.append("confusion", cells, part=part)
 
 
-def _write_latency(results: Results, latencies: Latencies) -> None:
+def write_latency(results: Results, latencies: Latencies) -> None:
     """Per arm, every confirmation run's figures (earlier ones kept) and the median over them."""
     path = results.root / "latency.json"
     earlier = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}

@@ -10,13 +10,11 @@ from numpy.typing import NDArray
 
 from fer_tune import scores
 from fer_tune.data import PackedDataset, Split
-from fer_tune.records import CONFIG_COLUMNS, Results
+from fer_tune.records import CONFIG_COLUMNS, ELIGIBLE, Results
 from fer_tune.space import SearchSpace, TrialConfig
 from fer_tune.training.latency import measure_latency
 from fer_tune.training.trial import TrialRun
 from fer_tune.tuning.assignment import Assignment, derive_seed
-
-ELIGIBLE = ("complete", "overfit")
 
 
 def choose(trials: pd.DataFrame, metric: str) -> list[dict[str, Any]]:
@@ -54,31 +52,36 @@ def choose(trials: pd.DataFrame, metric: str) -> list[dict[str, Any]]:
 def missing_runs(
     space: SearchSpace, choices: list[dict[str, Any]], seeds: int, trials: pd.DataFrame
 ) -> list[Assignment]:
-    """The confirmation runs of seeds 0 .. ``seeds``-1 that have not ended yet.
+    """The confirmation runs of seeds 0 .. ``seeds``-1 that have no test score yet.
+
+    A run's number follows from its choice and seed alone, so that a run begun again replaces in
+    the records whatever an interrupted one left there.
 
     A seed varies head, shuffle, dropout and views, and the backbone's initial weights where
     none are pretrained. Seed k is the same for all arms of a replicate, so that seeds pair.
 
     Args:
-        trials: the ``trials`` table; runs in it are not repeated, whatever their outcome.
+        trials: the ``trials`` table.
     """
     base = space.seeds.search
-    done = trials[trials["cohort"] == "confirm"]
-    ended = set(zip(done["arm"], done["replicate"], done["seed"], strict=True))
+    searched = trials["cohort"] != "confirm"
+    first = int(trials[searched]["trial"].max()) + 1
+    scored = trials[~searched & trials["test_macro_f1"].notna()]
+    ended = set(scored["trial"])
     runs: list[Assignment] = []
-    for choice in choices:
-        replicate = choice["replicate"]
-        for k in range(seeds):
-            seed = derive_seed(base, "confirm", replicate, k)
-            if (choice["arm"], replicate, seed) in ended:
+    for k in range(seeds):
+        for place, choice in enumerate(choices):
+            number = first + k * len(choices) + place
+            if number in ended:
                 continue
+            replicate = choice["replicate"]
             runs.append(
                 Assignment(
-                    number=int(trials["trial"].max()) + 1 + len(runs),
+                    number=number,
                     arm=choice["arm"],
                     replicate=replicate,
                     cohort="confirm",
-                    seed=seed,
+                    seed=derive_seed(base, "confirm", replicate, k),
                     weights_seed=derive_seed(base, "confirm-weights", replicate, k),
                     view_seed=derive_seed(base, "confirm-views", replicate, k),
                     config=TrialConfig.from_dict(choice["config"]),

@@ -23,8 +23,6 @@ _DEFAULTS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     # Without a word Ray turns on token mode once a token lies about from an earlier run.
     "RAY_AUTH_MODE": "disabled",
-    # Otherwise Ray tells workers that they have no accelerator when a trial asks for none.
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     # Ctrl-C shall reach us: Ray would swallow it, and the search would go on to confirm.
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
@@ -71,7 +69,7 @@ def ray_session(options: SearchOptions) -> Iterator[Engine]:
             )
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise EnvironmentFault(
-            f"no Ray to work with: {str(error).splitlines()[0]}",
+            f"no Ray to work with: {(str(error) or type(error).__name__).splitlines()[0]}",
             where="--address" if options.address else "starting Ray",
             value=options.address,
             remedy="Start one with `ray up` or `ray start --head`, or leave --address out"

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from fer_tune.data import PackedDataset, Split, audit
-from fer_tune.models import backbone
+from fer_tune.models import backbone, file_fingerprint, locate
 from fer_tune.space import SearchSpace
 from fer_tune.training.compute import available_cpus
 
@@ -105,9 +105,11 @@ def _arm(space: SearchSpace, arm: str) -> dict[str, Any]:
     name = space.config(arm, {}).backbone
     with torch.device("meta"):
         parameters = sum(p.numel() for p in backbone(name).module().parameters())
+    path = locate(backbone(name), space.weights)
     return {
         "value": space.compare.arms[arm],
         "backbone": name,
         "weights": space.weights,
+        "weights_sha256": None if path is None else file_fingerprint(path),
         "parameters": parameters,
     }

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from fer_tune.data import PackedDataset, Split, cut
 from fer_tune.errors import EnvironmentFault, ResultsError
-from fer_tune.models import backbone, locate
+from fer_tune.models import backbone, locate, read_state
 from fer_tune.space import SearchSpace
 from fer_tune.training.compute import available_cpus
 from fer_tune.tuning.engine import Engine
@@ -28,9 +32,12 @@ def splits_of(space: SearchSpace, dataset: PackedDataset) -> Split:
 
 
 def check_weights(space: SearchSpace) -> None:
-    """Raises WeightsError if an arm's weights are not on this machine."""
+    """Raises WeightsError if an arm's weights are not on this machine or do not fit."""
     for arm in space.compare.arms:
-        locate(backbone(space.config(arm, {}).backbone), space.weights)
+        entry = backbone(space.config(arm, {}).backbone)
+        path = locate(entry, space.weights)
+        if path is not None:
+            read_state(path, entry)
 
 
 def make_folder(folder: Path) -> None:
@@ -55,6 +62,24 @@ def make_folder(folder: Path) -> None:
             f"cannot write here: {error.strerror}",
             where=str(folder),
             remedy="Give another folder with --results",
+        ) from None
+
+
+@contextmanager
+def only_writer(folder: Path) -> Iterator[None]:
+    """Holds the results folder for this process.
+
+    Raises:
+        ResultsError: another process writes to it.
+    """
+    try:
+        with FileLock(folder / ".lock", blocking=False):
+            yield
+    except Timeout:
+        raise ResultsError(
+            "another search or confirmation is writing here",
+            where=str(folder),
+            remedy="Wait for it to end, or interrupt it",
         ) from None
 
 

@@ -17,7 +17,7 @@ from fer_tune.features import bank_folder
 from fer_tune.records import Results
 from fer_tune.space import SearchSpace
 from fer_tune.tuning.asha import StudyAsha, make_scheduler
-from fer_tune.tuning.closing import close_confirmation
+from fer_tune.tuning.closing import write_floors, write_latency
 from fer_tune.tuning.confirmation import choose, missing_runs, slowest_first
 from fer_tune.tuning.engine import ray_session
 from fer_tune.tuning.manifest import first_manifest
@@ -28,6 +28,7 @@ from fer_tune.tuning.preparation import (
     check_dataset,
     check_weights,
     make_folder,
+    only_writer,
     splits_of,
 )
 from fer_tune.tuning.progress import Progress
@@ -82,7 +83,7 @@ def run_search(
     check_weights(space)
     make_folder(folder)
     results = Results(folder)
-    with ray_session(bounded(options, space)) as engine:
+    with only_writer(folder), ray_session(bounded(options, space)) as engine:
         search = _search(space, dataset, results, options, console, asked_at_once(engine, space))
         results.write_manifest(first_manifest(space, dataset, split, began))
         _greet(console, space, folder, engine.dashboard)
@@ -124,7 +125,7 @@ def confirm_more(
     dataset = PackedDataset.open(data or Path(manifest["dataset"]["path"]))
     check_dataset(manifest, dataset)
     check_weights(space)
-    with ray_session(bounded(options, space)) as engine:
+    with only_writer(folder), ray_session(bounded(options, space)) as engine:
         search = _search(space, dataset, results, options, console, asked_at_once(engine, space))
         with _sitting(results, time.time(), earlier=manifest["wall_seconds"] or 0.0):
             _confirm(search, seeds)
@@ -212,6 +213,7 @@ def _confirm(search: Search, seeds: int) -> None:
         return
     if results.manifest()["first_test_read_at"] is None:
         results.update_manifest(first_test_read_at=time.time())
+    write_floors(search.space, search.dataset, results)
     recorder = search.recorder()
     run_stage(
         search.space,
@@ -225,8 +227,15 @@ def _confirm(search: Search, seeds: int) -> None:
         ],
         runs=slowest_first(runs, choices, results.read("epochs")),
     )
-    close_confirmation(search.space, search.dataset, results, recorder.latencies)
+    write_latency(results, recorder.latencies)
+    left = missing_runs(search.space, choices, seeds, results.read("trials"))
     results.update_manifest(confirm_seeds=list(range(seeds)))
+    if left:
+        console.print(
+            f"{len(left)} of {len(runs)} confirmation runs have no test score; "
+            "the same `fer-tune confirm` runs them again.",
+            highlight=False,
+        )
 
 
 def _greet(console: Console, space: SearchSpace, folder: Path, url: str | None) -> None:

@@ -24,7 +24,9 @@ class WorkerSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class SearchOptions:
-    """How a search runs on this machine or cluster; none of it changes what is found.
+    """How a search runs on this machine or cluster.
+
+    None of it changes what is found, but for rounding where entries are too large for the bank.
 
     Attributes:
         address: of a running Ray cluster; None starts Ray here.
@@ -65,4 +67,5 @@ def trial_context(
         bank=str(bank),
         bank_bytes=options.bank_bytes,
         threads=max(1, int(space.resources.cpu)),
+        device=None if space.resources.gpu else "cpu",
     )

@@ -8,11 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+import ray
 from ray.tune import Trainable
 
 from fer_tune import curves
 from fer_tune.records import Results
 from fer_tune.scores import Counts
+from fer_tune.training.compute import release_memory
 from fer_tune.training.course import Course, EpochReport
 from fer_tune.training.trial import RunSeeds, TrialRun
 from fer_tune.tuning.asha import SCORE
@@ -89,12 +91,14 @@ class TrialActor(Trainable):
         return True
 
     def _take(self, config: dict[str, Any]) -> None:
+        # The last run goes before the next is built: two at once may not fit.
+        self._run: Run | None = None
+        release_memory()
         self.assignment = Assignment.from_dict(config["run"])
         self._given = time.time()
         self._started: float | None = None
         self._setup_seconds = 0.0
         self._seconds = 0.0
-        self._run: Run | None = None
         self._ended = False
 
     def __repr__(self) -> str:
@@ -109,6 +113,8 @@ class TrialActor(Trainable):
 
     def step(self) -> dict[str, Any]:
         """One epoch; ``done`` with a ``stop_reason`` when the run ends by itself."""
+        # Ray reads __repr__ once per process; the title follows the run that is in training.
+        ray._raylet.setproctitle(f"ray::{self.assignment.name}")  # type: ignore[attr-defined]
         run = self.run
         run.prepare()
         if self._started is None:

@@ -46,6 +46,8 @@ def make(faces: PackedDataset, tmp_path: Path) -> Make:
         }
         values = {"backbone": "resnet18", "crop_size": 32, "batch_size": 16, **(config or {})}
         seeds = RunSeeds(run=seed, weights=0, views=0)
-        return TrialRun(TrialContext(**settings), TrialConfig(**values), seeds, **options)
+        run = TrialRun(TrialContext(**settings), TrialConfig(**values), seeds, **options)
+        run.prepare()
+        return run
 
     return build

@@ -101,6 +101,8 @@ def test_memory_fit_halves_until_it_fits_and_remembers() -> None:
         (torch.OutOfMemoryError("CUDA out of memory"), True),
         (MemoryError(), True),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried ..."), True),
+        (RuntimeError("CUDA error: out of memory"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling ..."), True),
         (RuntimeError("shape mismatch"), False),
         (ValueError("can't allocate memory"), False),
     ],
@@ -116,3 +118,24 @@ def test_precision() -> None:
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.bfloat16
     with Compute.choose("float32", "cpu").autocast():
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
+
+
+def test_batch_norm_left_with_one_picture_is_a_lack_of_memory() -> None:
+    def work(limit: int) -> None:
+        if limit > 2:
+            raise torch.OutOfMemoryError("no")
+        raise ValueError("Expected more than 1 value per channel when training")
+
+    with pytest.raises(OutOfMemory):
+        MemoryFit(8).run(work)
+    with pytest.raises(ValueError, match="more than 1 value"):
+        MemoryFit(2).run(work)
+
+
+def test_peak_memory_is_of_the_time_since_the_reset() -> None:
+    compute = Compute.choose("float32", "cpu")
+    large = torch.ones(60_000_000)
+    with_large = compute.peak_memory_mib()
+    del large
+    compute.reset_peak()
+    assert compute.peak_memory_mib() < with_large - 150

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 
 from fer_tune.errors import DataError
 from fer_tune.features import OutOfMemory
+from fer_tune.training.compute import release_memory
 from fer_tune.training.trial import TrialRun
 
 TIMES = ("seconds", "images_per_s", "bank_hits", "bank_misses", "peak_memory_mib")
@@ -155,6 +157,8 @@ def test_a_diverging_run_ends_as_such(make: Any) -> None:
     while run.course.stop_reason() is None:
         run.run_epoch()
     assert run.course.stop_reason() == "diverged"
+    last = run.course.reports[-1]
+    assert math.isfinite(last.val_loss) or math.isnan(last.val_macro_f1)
 
 
 def test_overfitting_is_stopped_on_a_real_curve(make: Any) -> None:
@@ -185,3 +189,12 @@ def test_class_weights_and_smoothing_change_training_not_the_reported_loss(make:
     assert a.train_loss != b.train_loss
     # Both are plain cross-entropy, so an untrained six-class network starts near ln 6.
     assert abs(a.train_loss - math.log(6)) < 1 and abs(b.train_loss - math.log(6)) < 1
+
+
+def test_a_run_that_was_let_go_of_gives_its_memory_back(make: Any) -> None:
+    run = make()
+    run.run_epoch()
+    tail = weakref.ref(run.tail)
+    del run
+    release_memory()
+    assert tail() is None
