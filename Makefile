@@ -9,7 +9,7 @@ CHECKED := $(VENV)/.checked
 
 # A small real search on drawn faces: both backbones, about five minutes on two cores.
 quickstart: $(INSTALLED)
-	$(BIN)/fer-tune data import synthetic:1000 --out data/synthetic --force
+	$(BIN)/fer-tune data import synthetic:900 --out data/synthetic --force
 	$(BIN)/fer-tune search quickstart --data data/synthetic
 
 test: $(CHECKED)
