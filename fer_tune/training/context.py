@@ -15,9 +15,12 @@ from fer_tune.errors import DataError
 from fer_tune.features import CHUNK
 from fer_tune.models import backbone, calibrate, draw, file_fingerprint, locate, read_state
 from fer_tune.training.compute import Compute, Precision
+from fer_tune.training.course import Course, Metric
 
 #: Training pictures that batch-norm statistics are calibrated on.
 CALIBRATION_PICTURES = 256
+#: Of the onset that is recorded when the overfit stopper is off.
+DEFAULT_PATIENCE = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,13 +54,24 @@ class TrialContext:
     resize_ratio: float
     precision: Precision
     max_epochs: int
-    metric: Literal["macro_f1", "accuracy", "loss"]
+    metric: Metric
     patience: int | None
     window: int
     bank: str | None
     bank_bytes: int | None
     threads: int
     device: str | None = None
+
+    def course(self, *, classes: int, stop_early: bool) -> Course:
+        """An empty course under these settings; ``stop_early`` lets the stopper end it."""
+        return Course(
+            metric=self.metric,
+            classes=classes,
+            max_epochs=self.max_epochs,
+            patience=self.patience or DEFAULT_PATIENCE,
+            window=self.window,
+            stop_early=stop_early and self.patience is not None,
+        )
 
     def view_of(self, epoch: int) -> int:
         """The view that epoch ``epoch`` (from 1) sees."""

@@ -32,7 +32,7 @@ from fer_tune.scores import Counts
 from fer_tune.space import TrialConfig
 from fer_tune.training.compute import Compute
 from fer_tune.training.context import TrialContext, data_of, initial_state
-from fer_tune.training.course import Course, EpochReport
+from fer_tune.training.course import EpochReport
 from fer_tune.training.epoch import (
     Objective,
     Outcome,
@@ -47,8 +47,6 @@ from fer_tune.training.optimiser import learning_rate, make_optimiser
 CHECKPOINT_FILE = "trial.pt"
 #: Raised with every change to views, calibration, drawing or stages: old bank entries would lie.
 FEATURES_VERSION = 1
-#: Of the onset that is recorded when the overfit stopper is off.
-DEFAULT_PATIENCE = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,14 +85,7 @@ class TrialRun:
         self.compute = Compute.choose(context.precision, context.device)
         self.dataset, self.split = data_of(context)
         self.classes = len(self.dataset.classes)
-        self.course = Course(
-            metric=context.metric,
-            classes=self.classes,
-            max_epochs=context.max_epochs,
-            patience=context.patience or DEFAULT_PATIENCE,
-            window=context.window,
-            stop_early=stop_early and context.patience is not None,
-        )
+        self.course = context.course(classes=self.classes, stop_early=stop_early)
         self.best_counts: Counts = np.zeros((self.classes, self.classes), dtype=np.int64)
         self._best_tail: dict[str, Tensor] | None = None
         self._fit = MemoryFit(config.batch_size)

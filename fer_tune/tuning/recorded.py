@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from fer_tune.training.course import Course, EpochReport
+from fer_tune.training.course import EpochReport
 from fer_tune.tuning.assignment import Assignment
 from fer_tune.tuning.settings import WorkerSettings
 
@@ -48,16 +48,8 @@ class RecordedRun:
     """A :class:`fer_tune.tuning.trainable.Run` that plays a recording."""
 
     def __init__(self, player: Player, settings: WorkerSettings, assignment: Assignment) -> None:
-        context = settings.context
         self._recording = player(assignment)
-        self.course = Course(
-            metric=context.metric,
-            classes=2,
-            max_epochs=context.max_epochs,
-            patience=context.patience or 3,
-            window=context.window,
-            stop_early=assignment.cohort != "confirm" and context.patience is not None,
-        )
+        self.course = settings.context.course(classes=2, stop_early=assignment.cohort != "confirm")
         self.best_counts = np.eye(2, dtype=np.int64)
 
     def prepare(self) -> None:
