@@ -113,6 +113,7 @@ def load(folder: Path | str) -> Search:
     results = Results.open(folder)
     manifest = results.manifest()
     trials, predictions = results.read("trials"), results.read("predictions")
+    trials = trials[~_superseded(manifest, trials)]
     # A run that was killed between its predictions and its row is no run.
     known = predictions["trial"].isin(trials["trial"]) | (predictions["cohort"] == "floor")
     predictions = predictions[known]
@@ -131,6 +132,20 @@ def load(folder: Path | str) -> Search:
         predictions=predictions[tested & ~floor].reset_index(drop=True),
         floors=predictions[tested & floor].reset_index(drop=True),
     )
+
+
+def _superseded(manifest: Mapping[str, Any], trials: pd.DataFrame) -> pd.Series[bool]:
+    """Confirmation runs of a choice that an extension of the search has replaced."""
+    valid = {
+        number for choice in manifest.get("choices") or [] for number in choice.get("runs", [])
+    }
+    before = {
+        number
+        for old in manifest.get("superseded") or []
+        for choice in old["choices"]
+        for number in choice.get("runs", [])
+    }
+    return trials["trial"].isin(before - valid)
 
 
 def _arms(manifest: Mapping[str, Any], *tables: pd.DataFrame) -> tuple[str, ...]:

@@ -254,6 +254,14 @@ class Results:
             scratch.unlink(missing_ok=True)
         return target
 
+    def has(self, table: TableName, part: str) -> bool:
+        """Whether the part of that name has been written."""
+        return (self.folder(table) / f"{part}.parquet").is_file()
+
+    def remove(self, table: TableName, part: str) -> None:
+        """Takes back the part of that name, if it was written."""
+        (self.folder(table) / f"{part}.parquet").unlink(missing_ok=True)
+
     def _take_number(self, table: str, folder: Path) -> int:
         """The next part's number: counted on from what stood there at the first part."""
         if table not in self._numbers:

@@ -56,6 +56,27 @@ def search(
 
 
 @app.command()
+def resume(
+    results: Annotated[Path, typer.Argument(help="Results folder of a search.")],
+    extend: Annotated[
+        list[str] | None,
+        typer.Option("--extend", help="Larger budget: trials=40 (in all), wall_time=2h."),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Packed dataset, if it has moved.")
+    ] = None,
+    address: Address = None,
+    cpus: Cpus = None,
+    bank: Bank = None,
+    dashboard: Dashboard = True,
+) -> None:
+    """Go on with a search that was interrupted or killed, or extend a finished one."""
+    from fer_tune.cli.searching import run_resume
+
+    run_resume(results, extend or [], data, address, cpus, bank, dashboard)
+
+
+@app.command()
 def confirm(
     results: Annotated[Path, typer.Argument(help="Results folder of a search.")],
     seeds: Annotated[int, typer.Option("--seeds", help="Seeds per choice, earlier ones counted.")],

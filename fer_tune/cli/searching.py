@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,11 +45,28 @@ def run(
     from fer_tune.tuning.settings import SearchOptions
 
     options = SearchOptions(address=address, cpus=cpus, bank=bank, dashboard=dashboard)
-    try:
+    with _telling_how_to_go_on(folder, console):
         run_search(space, dataset, folder, options, console, command_began=BEGAN)
-    except KeyboardInterrupt:
-        console.print(f"interrupted; what was recorded stays in {folder}", highlight=False)
-        raise
+    show_report(folder, None)
+
+
+def run_resume(
+    folder: Path,
+    extend: list[str],
+    data: Path | None,
+    address: str | None,
+    cpus: int | None,
+    bank: Path | None,
+    dashboard: bool,
+) -> None:
+    """The `resume` command."""
+    from fer_tune.tuning.run import resume_search
+    from fer_tune.tuning.settings import SearchOptions
+
+    console = Console()
+    options = SearchOptions(address=address, cpus=cpus, bank=bank, dashboard=dashboard)
+    with _telling_how_to_go_on(folder, console):
+        resume_search(folder, options, console, data=data, extend=extend, command_began=BEGAN)
     show_report(folder, None)
 
 
@@ -63,9 +83,27 @@ def run_confirm(
     from fer_tune.tuning.run import confirm_more
     from fer_tune.tuning.settings import SearchOptions
 
+    console = Console()
     options = SearchOptions(address=address, cpus=cpus, bank=bank, dashboard=dashboard)
-    confirm_more(folder, seeds, options, Console(), data)
+    with _telling_how_to_go_on(folder, console):
+        confirm_more(folder, seeds, options, console, data)
     show_report(folder, None)
+
+
+@contextmanager
+def _telling_how_to_go_on(folder: Path, console: Console) -> Iterator[None]:
+    """After Ctrl-C, says how the search is taken up again."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if (folder / "events.jsonl").exists():
+            console.print("interrupted; everything that ended is kept. Go on with:")
+            console.print(
+                f"  fer-tune resume {shlex.quote(str(folder))}", highlight=False, soft_wrap=True
+            )
+        else:
+            console.print("interrupted before the search began")
+        raise
 
 
 def show_report(folder: Path, out: Path | None) -> None:

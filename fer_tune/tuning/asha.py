@@ -10,37 +10,55 @@ What is compared is the best value so far, as that is what a trial is finally wo
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from ray.tune.experiment import Trial
-from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.schedulers.async_hyperband import _Bracket
 
 from fer_tune.tuning.assignment import Assignment
+from fer_tune.tuning.events import RunHistory
 
 #: Result key of the best value so far; larger is better (negated for a loss).
 SCORE = "score"
 
 
-class StudyAsha(AsyncHyperBandScheduler):
-    """Ray's ASHA, a bracket per study; without randomness, and its rungs can be saved."""
+@dataclass(frozen=True)
+class _Entrant:
+    """What Ray's rungs know a trial by: our number, which a resumed trial keeps."""
+
+    trial_id: int
+
+
+class StudyAsha(FIFOScheduler):
+    """Ray's rungs, a set per study; without randomness, and rebuilt from what was reported."""
 
     def __init__(self, *, max_epochs: int, grace_epochs: int, reduction_factor: int) -> None:
-        super().__init__(
-            metric=SCORE,
-            mode="max",
-            max_t=max_epochs,
-            grace_period=grace_epochs,
-            reduction_factor=reduction_factor,
-        )
+        super().__init__()  # type: ignore[no-untyped-call]
         self._studies: dict[str, _Bracket] = {}
         self._shape = (grace_epochs, max_epochs, reduction_factor)
 
-    def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
-        """Files the trial under its study's bracket, whatever Ray would have drawn."""
-        study = Assignment.from_dict(trial.config["run"]).study
-        self._trial_info[trial.trial_id] = self._bracket(study)
+    def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
+        return self.judge(Assignment.from_dict(trial.config["run"]), result)
+
+    def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
+        """The last value of a trial that ended by itself counts at its rung, if it is one."""
+        self.judge(Assignment.from_dict(trial.config["run"]), result)
+
+    def judge(self, assignment: Assignment, result: dict[str, Any]) -> str:
+        """Enters a report into its study's rungs; ``STOP`` if it is among the worse there.
+
+        A value that is not finite is left to the trial's own end as ``diverged``. A report that
+        was entered before changes nothing.
+        """
+        score = result.get(SCORE, math.nan)
+        if not math.isfinite(score):
+            return TrialScheduler.CONTINUE
+        bracket = self._bracket(assignment.study)
+        entrant: Any = _Entrant(assignment.number)
+        return bracket.on_result(entrant, result["epoch"], score)
 
     def _bracket(self, study: str) -> _Bracket:
         if study not in self._studies:
@@ -48,46 +66,25 @@ class StudyAsha(AsyncHyperBandScheduler):
             self._studies[study] = _Bracket(grace, max_epochs, factor, 0)
         return self._studies[study]
 
-    def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
-        """A value that is not finite is left to the trial's own end as ``diverged``."""
-        if not math.isfinite(result.get(SCORE, math.nan)):
-            return TrialScheduler.CONTINUE
-        return super().on_trial_result(tune_controller, trial, result)
-
-    def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
-        """The last value of a trial that ended by itself counts at its rung, if it is one."""
-        if math.isfinite(result.get(SCORE, math.nan)):
-            super().on_trial_complete(tune_controller, trial, result)
-        else:
-            self._trial_info.pop(trial.trial_id, None)
-
-    def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
-        self._trial_info.pop(trial.trial_id, None)
-
-    def on_trial_remove(self, tune_controller: Any, trial: Trial) -> None:
-        self._trial_info.pop(trial.trial_id, None)
-
     # -- memory -----------------------------------------------------------------------------
 
-    def rungs(self) -> dict[str, dict[int, dict[str, float]]]:
-        """Per study, per rung's epoch: the value of every trial that reached it."""
+    def recall(self, trials: Iterable[RunHistory]) -> None:
+        """Fills the rungs with what was reported before."""
+        for trial in trials:
+            for result in trial.results:
+                self.judge(trial.assignment, result)
+
+    def rungs(self) -> dict[str, dict[int, dict[int, float]]]:
+        """Per study, per rung's epoch: the value of every trial that reached it, by number."""
         return {
             study: {int(epoch): dict(values) for epoch, values in bracket._rungs}
             for study, bracket in self._studies.items()
         }
 
-    def set_rungs(self, rungs: Mapping[str, Mapping[int, Mapping[str, float]]]) -> None:
-        """Brings back what :meth:`rungs` gave; Ray itself does not save a scheduler."""
-        for study, by_epoch in rungs.items():
-            for epoch, values in self._bracket(study)._rungs:
-                values.update(by_epoch.get(int(epoch), {}))
-
 
 def make_scheduler(kind: str, *, max_epochs: int, grace_epochs: int, reduction_factor: int) -> Any:
     """The scheduler of a search space: ASHA or none (first in, first out)."""
     if kind == "none":
-        from ray.tune.schedulers import FIFOScheduler
-
         return FIFOScheduler()  # type: ignore[no-untyped-call]
     return StudyAsha(
         max_epochs=max_epochs, grace_epochs=grace_epochs, reduction_factor=reduction_factor

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -12,12 +13,11 @@ from fer_tune.records import Results, write_atomically
 from fer_tune.space import SearchSpace
 from fer_tune.training.floors import Floor, fit_floors
 from fer_tune.tuning.confirmation import confusion_rows, prediction_rows
+from fer_tune.tuning.events import RunHistory
 from fer_tune.tuning.preparation import splits_of
 
 #: Trial numbers of the floors in the predictions; no trial has a negative one.
 FLOOR_TRIALS = {"majority": -1, "logistic_regression": -2}
-
-Latencies = dict[str, list[dict[str, float]]]
 
 
 def write_floors(space: SearchSpace, dataset: PackedDataset, results: Results) -> None:
@@ -48,13 +48,17 @@ def _write_floor(floor: Floor, dataset: PackedDataset, split: Split, results: Re
     results.append("confusion", cells, part=part)
 
 
-def write_latency(results: Results, latencies: Latencies) -> None:
-    """Per arm, every confirmation run's figures (earlier ones kept) and the median over them."""
-    path = results.root / "latency.json"
-    earlier = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    summary = {}
-    for arm in sorted({*earlier, *latencies}):
-        runs = earlier.get(arm, {}).get("runs", []) + latencies.get(arm, [])
-        medians = {key: float(np.median([run[key] for run in runs])) for key in runs[0]}
-        summary[arm] = {**medians, "runs": runs}
-    write_atomically(path, json.dumps(summary, indent=2) + "\n")
+def write_latency(results: Results, runs: Iterable[RunHistory]) -> None:
+    """Per arm, the figures of every confirmation run that was scored, and their medians."""
+    by_arm: dict[str, list[dict[str, float]]] = {}
+    for run in sorted(runs, key=lambda run: run.assignment.number):
+        if "latency" in run.last:
+            by_arm.setdefault(run.assignment.arm, []).append(run.last["latency"])
+    summary = {
+        arm: {
+            **{key: float(np.median([figures[key] for figures in found])) for key in found[0]},
+            "runs": found,
+        }
+        for arm, found in sorted(by_arm.items())
+    }
+    write_atomically(results.root / "latency.json", json.dumps(summary, indent=2) + "\n")

@@ -49,45 +49,59 @@ def choose(trials: pd.DataFrame, metric: str) -> list[dict[str, Any]]:
     return chosen
 
 
+def number_runs(
+    choices: list[dict[str, Any]], seeds: int, first: int
+) -> tuple[list[dict[str, Any]], int]:
+    """Gives the runs of seeds 0 .. ``seeds``-1 of every choice their numbers.
+
+    A number, once given, stays with its choice and seed, so that a run begun again replaces in
+    the records whatever an interrupted one left there.
+
+    Args:
+        first: the first number that is free.
+
+    Returns:
+        The choices with their ``runs`` (numbers by seed), and the next free number.
+    """
+    numbered = [{**choice, "runs": list(choice.get("runs", []))} for choice in choices]
+    for k in range(seeds):
+        for choice in numbered:
+            if len(choice["runs"]) <= k:
+                choice["runs"].append(first)
+                first += 1
+    return numbered, first
+
+
 def missing_runs(
     space: SearchSpace, choices: list[dict[str, Any]], seeds: int, trials: pd.DataFrame
 ) -> list[Assignment]:
     """The confirmation runs of seeds 0 .. ``seeds``-1 that have no test score yet.
 
-    A run's number follows from its choice and seed alone, so that a run begun again replaces in
-    the records whatever an interrupted one left there.
-
     A seed varies head, shuffle, dropout and views, and the backbone's initial weights where
     none are pretrained. Seed k is the same for all arms of a replicate, so that seeds pair.
 
     Args:
+        choices: with the numbers of their runs (:func:`number_runs`).
         trials: the ``trials`` table.
     """
     base = space.seeds.search
-    searched = trials["cohort"] != "confirm"
-    first = int(trials[searched]["trial"].max()) + 1
-    scored = trials[~searched & trials["test_macro_f1"].notna()]
+    scored = trials[(trials["cohort"] == "confirm") & trials["test_macro_f1"].notna()]
     ended = set(scored["trial"])
-    runs: list[Assignment] = []
-    for k in range(seeds):
-        for place, choice in enumerate(choices):
-            number = first + k * len(choices) + place
-            if number in ended:
-                continue
-            replicate = choice["replicate"]
-            runs.append(
-                Assignment(
-                    number=number,
-                    arm=choice["arm"],
-                    replicate=replicate,
-                    cohort="confirm",
-                    seed=derive_seed(base, "confirm", replicate, k),
-                    weights_seed=derive_seed(base, "confirm-weights", replicate, k),
-                    view_seed=derive_seed(base, "confirm-views", replicate, k),
-                    config=TrialConfig.from_dict(choice["config"]),
-                )
-            )
-    return runs
+    return [
+        Assignment(
+            number=choice["runs"][k],
+            arm=choice["arm"],
+            replicate=choice["replicate"],
+            cohort="confirm",
+            seed=derive_seed(base, "confirm", choice["replicate"], k),
+            weights_seed=derive_seed(base, "confirm-weights", choice["replicate"], k),
+            view_seed=derive_seed(base, "confirm-views", choice["replicate"], k),
+            config=TrialConfig.from_dict(choice["config"]),
+        )
+        for k in range(seeds)
+        for choice in choices
+        if choice["runs"][k] not in ended
+    ]
 
 
 def slowest_first(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from collections.abc import Mapping
 from importlib import metadata
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 
 from fer_tune.data import PackedDataset, Split, audit
 from fer_tune.models import backbone, file_fingerprint, locate
+from fer_tune.records import SCHEMA_VERSION
 from fer_tune.space import SearchSpace
 from fer_tune.training.compute import available_cpus
 
@@ -57,6 +59,18 @@ def first_manifest(
         "choice_frozen_at": None,
         "first_test_read_at": None,
         "confirm_seeds": [],
+        "confirm_asked": None,
+        "superseded": [],
+        "sittings": 1,
+    }
+
+
+def identity(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """What a resume must find unchanged: the first line of the log of events."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "fingerprint": manifest["dataset"]["fingerprint"],
+        "space": manifest["space"],
     }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,9 @@ from tensorboardX import SummaryWriter
 from tensorboardX.summary import hparams
 
 from fer_tune.tuning.assignment import Assignment
+from fer_tune.tuning.events import History, cut_torn_line
 from fer_tune.tuning.searcher import StudySearcher
+from fer_tune.tuning.study import ArmStudy
 
 _SCALARS = (
     "train_loss",
@@ -34,13 +35,13 @@ _SCALARS = (
 class TensorBoard(Callback):
     """Event files per trial under ``tensorboard/``, hyperparameters through the hparams plug-in."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, history: History) -> None:
         self._folder = folder
         self._open: dict[int, SummaryWriter] = {}
+        self._epochs = {number: run.epochs for number, run in history.runs.items()}
 
     def __getstate__(self) -> dict[str, Any]:
-        # Ray pickles callbacks for a restore; a restarted trial goes on in a new event file.
-        return {**self.__dict__, "_open": {}}
+        return {}  # Ray pickles callbacks; nobody reads that copy
 
     def on_trial_result(
         self,
@@ -50,9 +51,13 @@ class TensorBoard(Callback):
         result: dict[str, Any],
         **info: Any,
     ) -> None:
-        if not result.get("ran"):
+        assignment = Assignment.from_dict(trial.config["run"])
+        # A restarted run reports its last epoch again, in a new event file after a resume.
+        known = self._epochs.get(assignment.number, 0)
+        if not result.get("ran") or result["epoch"] <= known:
             return
-        writer = self._writer(Assignment.from_dict(trial.config["run"]))
+        self._epochs[assignment.number] = result["epoch"]
+        writer = self._writer(assignment)
         for name in _SCALARS:
             if math.isfinite(result[name]):
                 group, _, rest = name.partition("_")
@@ -97,7 +102,10 @@ class Journal(Callback):
 
     def __init__(self, path: Path, searcher: StudySearcher) -> None:
         self._path, self._searcher = path, searcher
-        self._written: dict[str, int] = {}
+        self._mirrored: dict[str, set[int]] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Ray pickles callbacks; nobody reads that copy
 
     def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
         self._mirror()
@@ -106,27 +114,27 @@ class Journal(Callback):
         self._mirror()
 
     def _mirror(self) -> None:
-        for arm_study in self._searcher.studies:
-            ended = [t for t in arm_study.study.get_trials(deepcopy=False) if t.state.is_finished()]
-            ended.sort(key=_when_ended)
-            done = self._written.get(arm_study.name, 0)
-            if len(ended) > done:
-                mirror = optuna.create_study(
-                    study_name=arm_study.name,
-                    storage=JournalStorage(JournalFileBackend(str(self._path))),
-                    directions=[arm_study.study.direction],
-                    load_if_exists=True,
-                )
-                mirror.add_trials(ended[done:])
-                self._written[arm_study.name] = len(ended)
+        for study in self._searcher.studies:
+            if study.ended_trials != len(self._mirrored.get(study.name, ())):
+                self._mirror_study(study)
 
-    def get_state(self) -> dict[str, Any]:
-        return {"written": self._written}
+    def _mirror_study(self, study: ArmStudy) -> None:
+        mirror = optuna.create_study(
+            study_name=study.name,
+            storage=JournalStorage(JournalFileBackend(str(self._path))),
+            directions=[study.study.direction],
+            load_if_exists=True,
+        )
+        if study.name not in self._mirrored:  # what an earlier sitting mirrored
+            there = mirror.get_trials(deepcopy=False)
+            self._mirrored[study.name] = {t.user_attrs["trial"] for t in there}
+        done = self._mirrored[study.name]
+        ended = [t for t in study.ended() if t.user_attrs["trial"] not in done]
+        mirror.add_trials(ended)
+        done.update(t.user_attrs["trial"] for t in ended)
 
-    def set_state(self, state: dict[str, Any]) -> None:
-        self._written = dict(state["written"])
 
-
-def _when_ended(trial: optuna.trial.FrozenTrial) -> datetime:
-    assert trial.datetime_complete is not None
-    return trial.datetime_complete
+def mend_journal(path: Path) -> None:
+    """Cuts off a line that a kill tore, which Optuna would stumble over."""
+    if path.exists():
+        cut_torn_line(path)

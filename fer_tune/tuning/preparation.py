@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import os
+import socket
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +15,13 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from fer_tune.data import PackedDataset, Split, cut
-from fer_tune.errors import EnvironmentFault, ResultsError
-from fer_tune.models import backbone, locate, read_state
+from fer_tune.errors import EnvironmentFault, ResultsError, WeightsError
+from fer_tune.models import backbone, file_fingerprint, locate, read_state
+from fer_tune.records import write_atomically
 from fer_tune.space import SearchSpace
 from fer_tune.training.compute import available_cpus
 from fer_tune.tuning.engine import Engine
+from fer_tune.tuning.events import EVENTS_FILE
 from fer_tune.tuning.settings import SearchOptions
 
 
@@ -31,13 +36,29 @@ def splits_of(space: SearchSpace, dataset: PackedDataset) -> Split:
     )
 
 
-def check_weights(space: SearchSpace) -> None:
-    """Raises WeightsError if an arm's weights are not on this machine or do not fit."""
+def check_weights(space: SearchSpace, manifest: Mapping[str, Any] | None = None) -> None:
+    """Checks every arm's weights before a trial starts.
+
+    Args:
+        manifest: of the search that is taken up again.
+
+    Raises:
+        WeightsError: they are not on this machine, do not fit, or are not those of ``manifest``.
+    """
     for arm in space.compare.arms:
         entry = backbone(space.config(arm, {}).backbone)
         path = locate(entry, space.weights)
-        if path is not None:
-            read_state(path, entry)
+        if path is None:
+            continue
+        read_state(path, entry)
+        before = manifest["arms"][arm]["weights_sha256"] if manifest else None
+        if before is not None and (now := file_fingerprint(path)) != before:
+            raise WeightsError(
+                "the weights are not those that this search began with",
+                where=str(path),
+                value=f"sha256 {now[:12]}",
+                remedy=f"Put the file with sha256 {before[:12]} back",
+            )
 
 
 def make_folder(folder: Path) -> None:
@@ -46,9 +67,15 @@ def make_folder(folder: Path) -> None:
     Raises:
         ResultsError: it holds something already, or cannot be written to.
     """
+    if folder.is_dir() and (folder / EVENTS_FILE).exists():
+        raise ResultsError(
+            "the results folder holds a search already",
+            where=str(folder),
+            remedy=f"Go on with it: fer-tune resume {folder}. Or give a new one with --results",
+        )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ResultsError(
-            "the results folder is not empty",
+            "the results folder is not empty" if folder.is_dir() else "this is a file",
             where=str(folder),
             remedy="Give a new one with --results",
         )
@@ -70,17 +97,32 @@ def only_writer(folder: Path) -> Iterator[None]:
     """Holds the results folder for this process.
 
     Raises:
-        ResultsError: another process writes to it.
+        ResultsError: another process writes to it; names that process.
     """
+    lock, holder = FileLock(folder / ".lock", blocking=False), folder / ".writer"
+    started = time.strftime("%Y-%m-%d %H:%M:%S")
     try:
-        with FileLock(folder / ".lock", blocking=False):
-            yield
+        lock.acquire()
+        write_atomically(holder, f"process {os.getpid()} on {socket.gethostname()} since {started}")
     except Timeout:
+        who = holder.read_text(encoding="utf-8") if holder.exists() else "another process"
         raise ResultsError(
-            "another search or confirmation is writing here",
+            f"{who} is writing here",
             where=str(folder),
             remedy="Wait for it to end, or interrupt it",
         ) from None
+    except OSError as error:
+        lock.release()
+        raise ResultsError(
+            f"cannot write here: {error.strerror or error}",
+            where=str(folder),
+            remedy="Check the folder's rights and the free space",
+        ) from None
+    try:
+        yield
+    finally:
+        holder.unlink(missing_ok=True)
+        lock.release()
 
 
 def check_dataset(manifest: dict[str, Any], dataset: PackedDataset) -> None:

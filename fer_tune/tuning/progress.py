@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ray.tune import Callback
@@ -14,8 +14,11 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from fer_tune.records import Results
 from fer_tune.tuning.assignment import Assignment
-from fer_tune.tuning.recorder import state_of
+from fer_tune.tuning.events import RunHistory
+from fer_tune.tuning.faults import fault_of
+from fer_tune.tuning.recorder import error_file, reason_of, state_of
 
 _COLOURS = {
     "running": "cyan",
@@ -56,6 +59,16 @@ class Row:
         ]
 
 
+def _row_of(run: RunHistory) -> Row:
+    return Row(
+        run.assignment,
+        epoch=run.epochs,
+        value=run.last.get("val_macro_f1"),
+        best=run.last.get("best_val_macro_f1"),
+        state=state_of(reason_of(run)) if run.ended else "running",
+    )
+
+
 HEADINGS = ("trial", "arm", "cohort", "depth", "crop", "lr", "epoch", "val F1", "best", "state")
 
 
@@ -63,16 +76,22 @@ class Progress(Callback):
     """Shows trials as they go.
 
     Args:
-        total: trials (or confirmation runs) to come.
+        total: trials (or confirmation runs) in all.
         title: what is being done.
+        earlier: those of them that earlier sittings began.
     """
 
-    def __init__(self, console: Console, *, total: int, title: str) -> None:
-        self._total, self._title = total, title
-        self._rows: dict[int, Row] = {}
-        self._attach(console)
-
-    def _attach(self, console: Console) -> None:
+    def __init__(
+        self,
+        console: Console,
+        results: Results,
+        *,
+        total: int,
+        title: str,
+        earlier: Iterable[RunHistory] = (),
+    ) -> None:
+        self._results, self._total, self._title = results, total, title
+        self._rows = {run.assignment.number: _row_of(run) for run in earlier if run.results}
         self._console = console
         self._began = time.monotonic()
         self._live: Live | None = None
@@ -80,12 +99,7 @@ class Progress(Callback):
             self._live = Live(console=console, refresh_per_second=4, get_renderable=self._render)
 
     def __getstate__(self) -> dict[str, Any]:
-        # Ray pickles callbacks for a restore; a console cannot go along.
-        return {"_total": self._total, "_title": self._title, "_rows": {}}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._attach(Console())
+        return {}  # Ray pickles callbacks; nobody reads that copy
 
     def setup(self, *args: Any, **info: Any) -> None:
         if self._live:
@@ -105,6 +119,8 @@ class Progress(Callback):
         **info: Any,
     ) -> None:
         row = self._row(trial)
+        if result["epoch"] <= row.epoch:
+            return  # a restarted run reports its last epoch again
         row.epoch = result["epoch"]
         row.value = result.get("val_macro_f1")
         row.best = result.get("best_val_macro_f1")
@@ -120,9 +136,10 @@ class Progress(Callback):
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
         self._ended(trial, "error")
-        fault, where = _fault(trial)
+        assignment = self._row(trial).assignment
+        where = error_file(self._results, assignment)
         self._console.print(
-            f"trial {self._row(trial).assignment.number} failed: {fault} ({where})",
+            f"trial {assignment.number} failed: {fault_of(trial).line} ({where})",
             highlight=False,
             markup=False,
             soft_wrap=True,
@@ -165,12 +182,3 @@ class Progress(Callback):
         ended = sum(r.state != "running" for r in self._rows.values())
         head = Text(f"{self._title}: {ended} of {self._total} ended, {self._elapsed()}", "bold")
         return Group(head, table)
-
-
-def _fault(trial: Trial) -> tuple[str, str]:
-    """The last line of a failed trial's traceback, and the file that holds all of it."""
-    error_file = trial.error_file
-    if not error_file or not Path(error_file).is_file():
-        return "no traceback was left", str(trial.path)
-    lines = Path(error_file).read_text(encoding="utf-8").strip().splitlines()
-    return (lines[-1] if lines else "empty traceback"), error_file

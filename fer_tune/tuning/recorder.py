@@ -1,47 +1,63 @@
-"""The callback that writes records, and remembers what Ray forgets: the scheduler's rungs."""
+"""The callback that writes: the log of events first, then the records that follow from it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from pyarrow.fs import FileSelector
 from ray.tune import Callback
 from ray.tune.experiment import Trial
 
-from fer_tune.records import SCHEMAS, Results
-from fer_tune.tuning.asha import StudyAsha
+from fer_tune.records import SCHEMAS, Results, write_atomically
+from fer_tune.tuning.asha import SCORE
 from fer_tune.tuning.assignment import Assignment
+from fer_tune.tuning.checkpoints import Checkpoints
 from fer_tune.tuning.confirmation import confusion_rows
+from fer_tune.tuning.events import EventLog, History, RunHistory
+from fer_tune.tuning.faults import fault_of
 
 _EPOCH_COLUMNS = [
     c for c in SCHEMAS["epochs"].names if c not in ("trial", "arm", "replicate", "cohort")
 ]
 _TRIAL_COLUMNS = SCHEMAS["trials"].names
+#: What a run reports, without what Ray adds to it.
+_REPORTED = {*_EPOCH_COLUMNS, *_TRIAL_COLUMNS, SCORE} | {
+    "ran",
+    "epoch_seconds",
+    "best_counts",
+    "stop_reason",
+    "latency",
+}
 
 
 class Recorder(Callback):
-    """Writes a row per epoch and a row per ended trial, on the driver alone.
+    """Writes events and rows, on the driver alone.
+
+    Every run has one part per table, written anew with every epoch: what is written again after
+    a kill replaces itself.
 
     Args:
-        scheduler: whose rungs go into Ray's snapshot with this callback's state; None when the
-            scheduler has none.
         gpu, cpu: share of an accelerator and CPUs that a trial holds, for the cost columns.
+        history: of earlier sittings; grows with what is reported.
     """
 
     def __init__(
         self,
         results: Results,
+        log: EventLog,
+        history: History,
         *,
         classes: tuple[str, ...],
         gpu: float,
         cpu: float,
-        scheduler: StudyAsha | None = None,
     ) -> None:
         self.results, self.classes = results, classes
+        self._log, self._history = log, history
         self._gpu, self._cpu = gpu, cpu
-        self._scheduler = scheduler
-        self.latencies: dict[str, list[dict[str, float]]] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Ray pickles callbacks; nobody reads that copy
 
     # -- Ray's hooks ------------------------------------------------------------------------
 
@@ -53,83 +69,127 @@ class Recorder(Callback):
         result: dict[str, Any],
         **info: Any,
     ) -> None:
-        if result.get("ran"):
-            who = Assignment.from_dict(trial.config["run"]).who()
-            row = {name: result.get(name) for name in _EPOCH_COLUMNS}
-            row["seconds"] = result["epoch_seconds"]
-            self.results.append("epochs", [{**who, **row}])
+        if "disk_fault" in result:
+            self._log.fault = self._log.fault or OSError(result["disk_fault"])
+            raise self._log.fault
+        run = self._run(trial)
+        reported = {name: value for name, value in result.items() if name in _REPORTED}
+        # ASHA has decided by now: ``done`` without a reason of the run's own is its doing.
+        done = bool(result.get("done"))
+        if run.take(reported, done=done):
+            number = run.assignment.number
+            self._log.append("epoch", trial=number, result=reported, done=done)
+            self._write_epochs(run)
 
     def on_trial_complete(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
-        self._ended(trial, failed=False)
+        self._write_end(self._run(trial))
 
     def on_trial_error(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
-        self._ended(trial, failed=True)
+        run = self._run(trial)
+        run.failed = True
+        fault = fault_of(trial)
+        self._log.append("failed", trial=run.assignment.number, fault=fault.line)
+        write_atomically(error_file(self.results, run.assignment), fault.text)
+        self._write_end(run)
 
-    def get_state(self) -> dict[str, Any]:
-        rungs = self._scheduler.rungs() if self._scheduler else {}
-        return {"rungs": rungs, "latencies": self.latencies}
+    def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
+        self._log.tick()
 
-    def set_state(self, state: dict[str, Any]) -> None:
-        self.latencies = state["latencies"]
-        if self._scheduler:
-            self._scheduler.set_rungs(state["rungs"])
+    def _run(self, trial: Trial) -> RunHistory:
+        assignment = Assignment.from_dict(trial.config["run"])
+        # A search's runs are asked for by the searcher, which logs them without telling us.
+        return self._history.runs.setdefault(
+            assignment.number, RunHistory(assignment=assignment, planned=assignment.cohort)
+        )
 
     # -- rows -------------------------------------------------------------------------------
 
-    def _ended(self, trial: Trial, *, failed: bool) -> None:
-        assignment = Assignment.from_dict(trial.config["run"])
-        result = trial.last_result or {}
-        self.results.append("trials", [self._trial_row(assignment, result, failed)])
-        if "best_counts" in result:
-            counts = np.asarray(result["best_counts"], dtype=np.int64)
-            rows = confusion_rows(
-                assignment.who(),
-                "validation",
-                "all",
-                result["best_epoch"],
-                counts,
-                self.classes,
-            )
-            self.results.append("confusion", rows)
-        if "latency" in result:
-            self.latencies.setdefault(assignment.arm, []).append(result["latency"])
-        drop_checkpoints(trial)
+    def plan(self, runs: Iterable[Assignment]) -> None:
+        """Logs confirmation runs before they start; what one without a score left is void."""
+        for run in runs:
+            known = self._history.runs.get(run.number)
+            if known is not None and not known.ended:
+                continue
+            if known is None:
+                self._log.append("asked", planned="confirm", run=run.as_dict())
+            else:
+                self._log.append("retried", trial=run.number)
+                self.results.remove("trials", _part(run))
+            self._history.runs[run.number] = RunHistory(assignment=run, planned="confirm")
 
-    def _trial_row(
-        self, assignment: Assignment, result: dict[str, Any], failed: bool
-    ) -> dict[str, Any]:
-        reason = "error" if failed else result.get("stop_reason") or "asha"
-        seconds = float(result.get("seconds", 0.0))
+    def repair(self) -> None:
+        """Writes what a kill left between the log and the records."""
+        for run in self._history.runs.values():
+            part = _part(run.assignment)
+            if not run.ended:
+                self._write_epochs(run)
+                self.results.remove("trials", part)  # begun again, but not ended again
+            elif not self.results.has("trials", part):
+                self._write_epochs(run)
+                self._write_end(run)
+            else:
+                Checkpoints(self.results.root, run.assignment.number).drop()
+
+    def _write_epochs(self, run: RunHistory) -> None:
+        who = run.assignment.who()
+        rows = [
+            {
+                **who,
+                **{name: result.get(name) for name in _EPOCH_COLUMNS},
+                "seconds": result["epoch_seconds"],
+            }
+            for result in run.results
+            if result.get("ran")
+        ]
+        self.results.append("epochs", rows, part=_part(run.assignment))
+
+    def _write_end(self, run: RunHistory) -> None:
+        assignment, part, last = run.assignment, _part(run.assignment), run.last
+        if "best_counts" in last:
+            counts = np.asarray(last["best_counts"], dtype=np.int64)
+            rows = confusion_rows(
+                assignment.who(), "validation", "all", last["best_epoch"], counts, self.classes
+            )
+            self.results.append("confusion", rows, part=part)
+        self.results.append("trials", [self._trial_row(run)], part=part)
+        Checkpoints(self.results.root, assignment.number).drop()
+
+    def _trial_row(self, run: RunHistory) -> dict[str, Any]:
+        assignment, last = run.assignment, run.last
+        reason = reason_of(run)
+        seconds = float(last.get("seconds", 0.0))
         return {
-            **{name: result.get(name) for name in _TRIAL_COLUMNS},
+            **{name: last.get(name) for name in _TRIAL_COLUMNS},
             **assignment.who(),
             **assignment.config.as_dict(),
             "seed": assignment.seed,
             "state": state_of(reason),
             "stop_reason": reason,
-            "epochs": int(result.get("epochs", 0)),
+            "epochs": int(last.get("epochs", 0)),
             "seconds": seconds,
             "accelerator_seconds": seconds * self._gpu,
             "cpu_seconds": seconds * self._cpu,
         }
 
 
+def _part(assignment: Assignment) -> str:
+    return f"trial-{assignment.number:06d}"
+
+
+def error_file(results: Results, assignment: Assignment) -> Any:
+    """Where a failed run's traceback is kept."""
+    return results.root / "errors" / f"{_part(assignment)}.txt"
+
+
+def reason_of(run: RunHistory) -> str:
+    """Why an ended run ended, as in the ``trials`` table."""
+    return "error" if run.failed else run.last.get("stop_reason") or "asha"
+
+
 def state_of(reason: str) -> str:
     """The trial state that a stop reason means."""
     return {"completed": "complete", "asha": "pruned", "error": "failed"}.get(reason, reason)
-
-
-def drop_checkpoints(trial: Trial) -> None:
-    """Removes an ended trial's checkpoints: nobody goes on from them, and tails are large."""
-    storage = trial.storage
-    if storage is None:
-        return
-    files = storage.storage_filesystem
-    everything = FileSelector(storage.trial_fs_path, allow_not_found=True)
-    for entry in files.get_file_info(everything):
-        if entry.base_name.startswith("checkpoint_"):
-            files.delete_dir(entry.path)

@@ -1,13 +1,10 @@
-"""A whole search: prepared, run through Ray Tune, confirmed, closed."""
+"""A whole search: prepared, run through Ray Tune, confirmed, closed; and taken up again."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -16,12 +13,10 @@ from fer_tune.errors import ResultsError
 from fer_tune.features import bank_folder
 from fer_tune.records import Results
 from fer_tune.space import SearchSpace
-from fer_tune.tuning.asha import StudyAsha, make_scheduler
-from fer_tune.tuning.closing import write_floors, write_latency
-from fer_tune.tuning.confirmation import choose, missing_runs, slowest_first
-from fer_tune.tuning.engine import ray_session
-from fer_tune.tuning.manifest import first_manifest
-from fer_tune.tuning.mirrors import Journal, TensorBoard
+from fer_tune.tuning.engine import Engine, ray_session
+from fer_tune.tuning.events import EventLog, History
+from fer_tune.tuning.interruption import Interruption
+from fer_tune.tuning.manifest import first_manifest, identity
 from fer_tune.tuning.preparation import (
     asked_at_once,
     bounded,
@@ -31,32 +26,10 @@ from fer_tune.tuning.preparation import (
     only_writer,
     splits_of,
 )
-from fer_tune.tuning.progress import Progress
-from fer_tune.tuning.recorder import Recorder
-from fer_tune.tuning.searcher import StudySearcher
+from fer_tune.tuning.resuming import extended, tell_changed_versions, unchanged_space
+from fer_tune.tuning.search import Search, sitting
 from fer_tune.tuning.settings import SearchOptions, WorkerSettings, trial_context
-from fer_tune.tuning.stage import run_stage
-
-
-@dataclass(frozen=True, kw_only=True)
-class Search:
-    """What both stages of a search work with."""
-
-    space: SearchSpace
-    dataset: PackedDataset
-    results: Results
-    settings: WorkerSettings
-    console: Console
-    asked: int
-
-    def recorder(self, scheduler: Any = None) -> Recorder:
-        return Recorder(
-            self.results,
-            classes=self.dataset.classes,
-            gpu=self.space.resources.gpu,
-            cpu=self.space.resources.cpu,
-            scheduler=scheduler if isinstance(scheduler, StudyAsha) else None,
-        )
+from fer_tune.tuning.stages import confirm, explore
 
 
 def run_search(
@@ -76,7 +49,8 @@ def run_search(
 
     Raises:
         UserError: the space, the data, the weights, the folder or the machine do not fit;
-            raised before any trial starts, with nothing half-written.
+            raised before any trial starts, with nothing half-written. Or the disk refuses.
+        KeyboardInterrupt: the search can be taken up again by :func:`resume_search`.
     """
     began = command_began or time.time()
     split = splits_of(space, dataset)
@@ -84,14 +58,68 @@ def run_search(
     make_folder(folder)
     results = Results(folder)
     with only_writer(folder), ray_session(bounded(options, space)) as engine:
-        search = _search(space, dataset, results, options, console, asked_at_once(engine, space))
-        results.write_manifest(first_manifest(space, dataset, split, began))
-        _greet(console, space, folder, engine.dashboard)
-        with _sitting(results, began):
-            _explore(search)
-            results.update_manifest(startup_seconds=_startup(results, began))
-            if space.confirm.seeds:
-                _confirm(search, space.confirm.seeds)
+        asked_at_once(engine, space)  # refuses what can never run
+        manifest = first_manifest(space, dataset, split, began)
+        log = EventLog.begin(folder, identity(manifest))
+        results.write_manifest(manifest)
+        history = History.read(folder)
+        search = _search(space, dataset, results, log, history, options, console, engine)
+        _greet(search, engine)
+        with sitting(search, began):
+            _finish(search)
+    return results
+
+
+def resume_search(
+    folder: Path,
+    options: SearchOptions,
+    console: Console,
+    *,
+    data: Path | None = None,
+    extend: Sequence[str] = (),
+    command_began: float | None = None,
+) -> Results:
+    """Takes a search up again where it was, or with a larger budget.
+
+    What has ended is not repeated, what was running goes on from its last epoch.
+
+    Args:
+        data: where the packed dataset is now; by default where it was.
+        extend: ``trials=N`` (in all) or ``wall_time=T``, which must be more than before.
+
+    Raises:
+        ResultsError: the folder is no search's, in use, or its search space was changed.
+        DataError, WeightsError: the dataset or the weights are not there, or are others.
+        KeyboardInterrupt: it can be taken up again.
+    """
+    began = command_began or time.time()
+    results = Results.open(folder)
+    with only_writer(folder):
+        history, manifest = History.read(folder), results.manifest()
+        space = unchanged_space(manifest, history, folder)
+        dataset = PackedDataset.open(data or Path(manifest["dataset"]["path"]))
+        check_dataset(manifest, dataset)
+        check_weights(space, manifest)
+        larger = extended(space, history, extend) if extend else None
+        if manifest["state"] == "finished" and larger is None:
+            console.print(
+                "This search has finished. More trials: --extend trials=N. "
+                f"More seeds: fer-tune confirm {folder} --seeds N.",
+                highlight=False,
+                soft_wrap=True,
+            )
+            return results
+        tell_changed_versions(manifest, console)
+        space = larger or space
+        with ray_session(bounded(options, space)) as engine:
+            log = EventLog(folder, spent=history.spent)
+            search = _search(space, dataset, results, log, history, options, console, engine)
+            if larger is not None:
+                _extend(search)
+            _greet(search, engine)
+            with sitting(search, began):
+                search.recorder().repair()
+                _finish(search)
     return results
 
 
@@ -108,145 +136,106 @@ def confirm_more(
         DataError, WeightsError: the dataset or the weights are not there.
     """
     results = Results.open(folder)
-    manifest = results.manifest()
-    if manifest["state"] != "finished" and manifest["choice_frozen_at"] is None:
-        raise ResultsError(
-            "this search did not run to its end, so it has chosen nothing to confirm",
-            where=str(folder),
-            value=manifest["state"],
-        )
     if seeds < 2:
         raise ResultsError(
             "confirmation needs at least 2 seeds: one has no spread",
             where="--seeds",
             value=seeds,
         )
-    space = SearchSpace.from_dict(manifest["space"])
-    dataset = PackedDataset.open(data or Path(manifest["dataset"]["path"]))
-    check_dataset(manifest, dataset)
-    check_weights(space)
-    with only_writer(folder), ray_session(bounded(options, space)) as engine:
-        search = _search(space, dataset, results, options, console, asked_at_once(engine, space))
-        with _sitting(results, time.time(), earlier=manifest["wall_seconds"] or 0.0):
-            _confirm(search, seeds)
+    began = time.time()
+    with only_writer(folder):
+        history, manifest = History.read(folder), results.manifest()
+        if not history.searched:
+            raise ResultsError(
+                "this search did not run to its end, so it has chosen nothing to confirm",
+                where=str(folder),
+                value=manifest["state"],
+                remedy=f"Finish it first: fer-tune resume {folder}",
+            )
+        space = unchanged_space(manifest, history, folder)
+        dataset = PackedDataset.open(data or Path(manifest["dataset"]["path"]))
+        check_dataset(manifest, dataset)
+        check_weights(space, manifest)
+        with ray_session(bounded(options, space)) as engine:
+            log = EventLog(folder, spent=history.spent)
+            search = _search(space, dataset, results, log, history, options, console, engine)
+            with sitting(search, began):
+                search.recorder().repair()
+                confirm(search, seeds)
     return results
-
-
-def frozen_choices(results: Results, metric: str) -> list[dict[str, Any]]:
-    """The choice of every study; made and frozen at the first call, read at every later one."""
-    manifest = results.manifest()
-    if manifest["choice_frozen_at"] is None:
-        choices = choose(results.read("trials"), metric)
-        manifest = results.update_manifest(choices=choices, choice_frozen_at=time.time())
-    chosen: list[dict[str, Any]] = manifest["choices"]
-    return chosen
 
 
 def _search(
     space: SearchSpace,
     dataset: PackedDataset,
     results: Results,
+    log: EventLog,
+    history: History,
     options: SearchOptions,
     console: Console,
-    asked: int,
+    engine: Engine,
 ) -> Search:
     context = trial_context(space, dataset, options, options.bank or bank_folder())
     return Search(
         space=space,
         dataset=dataset,
         results=results,
+        log=log,
+        history=history,
         settings=WorkerSettings(context=context, results=str(results.root.resolve())),
         console=console,
-        asked=asked,
+        interruption=Interruption(console),
+        asked=asked_at_once(engine, space),
     )
 
 
-@contextmanager
-def _sitting(results: Results, began: float, earlier: float = 0.0) -> Iterator[None]:
-    """Notes in the manifest how the work inside ended, and how long all sittings took."""
-    results.update_manifest(state="running", ended=None)
-    state = "interrupted"
-    try:
-        yield
-        state = "finished"
-    finally:
-        now = time.time()
-        results.update_manifest(state=state, ended=now, wall_seconds=earlier + now - began)
+def _finish(search: Search) -> None:
+    """Whatever is left to do of a search."""
+    results = search.results
+    if not search.history.searched:
+        explore(search)
+    manifest = results.manifest()
+    if manifest["startup_seconds"] is None:
+        results.update_manifest(startup_seconds=_startup(results, manifest["started"]))
+    seeds = max(search.space.confirm.seeds, manifest.get("confirm_asked") or 0)
+    if seeds:
+        confirm(search, seeds)
 
 
-def _explore(search: Search) -> None:
-    """The first stage: trials, as the studies ask for them."""
-    space, root = search.space, search.results.root
-    scheduler = make_scheduler(
-        space.scheduler.kind,
-        max_epochs=space.budget.max_epochs,
-        grace_epochs=space.scheduler.grace_epochs,
-        reduction_factor=space.scheduler.reduction_factor,
-    )
-    searcher = StudySearcher(space, deadline_s=space.budget.wall_time)
-    run_stage(
-        space,
-        search.settings,
-        name="search",
-        asked=search.asked,
-        callbacks=[
-            search.recorder(scheduler),
-            TensorBoard(root / "tensorboard"),
-            Journal(root / "optuna.journal", searcher),
-            Progress(search.console, total=space.budget.trials, title="search"),
-        ],
-        scheduler=scheduler,
-        searcher=searcher,
+def _extend(search: Search) -> None:
+    """Notes the larger budget; what was chosen under the smaller one is to be chosen again."""
+    budget = search.space.as_dict()["budget"]
+    search.log.append("extended", budget=budget)
+    search.history.searched = False
+    manifest = search.results.manifest()
+    superseded = manifest.get("superseded") or []
+    if manifest["choice_frozen_at"] is not None:
+        before = {key: manifest[key] for key in ("choices", "choice_frozen_at")}
+        superseded = [*superseded, before]
+    search.results.update_manifest(
+        space=search.space.as_dict(),
+        choices=[],
+        choice_frozen_at=None,
+        superseded=superseded,
     )
 
 
-def _confirm(search: Search, seeds: int) -> None:
-    """The second stage: the frozen choices with ``seeds`` seeds each, scored on test."""
-    results, console = search.results, search.console
-    choices = frozen_choices(results, search.space.metric)
-    if not choices:
-        console.print("No trial ran to its end, so there is nothing to confirm.")
-        return
-    runs = missing_runs(search.space, choices, seeds, results.read("trials"))
-    if not runs:
-        console.print(f"All {seeds} seeds are confirmed already.")
-        return
-    if results.manifest()["first_test_read_at"] is None:
-        results.update_manifest(first_test_read_at=time.time())
-    write_floors(search.space, search.dataset, results)
-    recorder = search.recorder()
-    run_stage(
-        search.space,
-        search.settings,
-        name=f"confirm-{runs[0].number}",
-        asked=search.asked,
-        callbacks=[
-            recorder,
-            TensorBoard(results.root / "tensorboard"),
-            Progress(console, total=len(runs), title="confirmation"),
-        ],
-        runs=slowest_first(runs, choices, results.read("epochs")),
-    )
-    write_latency(results, recorder.latencies)
-    left = missing_runs(search.space, choices, seeds, results.read("trials"))
-    results.update_manifest(confirm_seeds=list(range(seeds)))
-    if left:
-        console.print(
-            f"{len(left)} of {len(runs)} confirmation runs have no test score; "
-            "the same `fer-tune confirm` runs them again.",
-            highlight=False,
-        )
-
-
-def _greet(console: Console, space: SearchSpace, folder: Path, url: str | None) -> None:
-    console.print(f"[bold]{space.name}[/]: {space.purpose}", highlight=False)
+def _greet(search: Search, engine: Engine) -> None:
+    console, folder = search.console, search.results.root
+    console.print(f"[bold]{search.space.name}[/]: {search.space.purpose}", highlight=False)
     for label, text in (
         ("results", str(folder)),
-        ("dashboard", url or "none"),
+        ("dashboard", engine.dashboard or "none"),
         ("TensorBoard", f"tensorboard --logdir {folder / 'tensorboard'}"),
         ("Optuna", f"optuna-dashboard {folder / 'optuna.journal'}"),
     ):
         console.print(f"  {label:<12} {text}", highlight=False, soft_wrap=True)
+    trials = search.history.trials
+    if search.history.sittings:
+        ended = sum(run.ended for run in trials)
+        console.print(
+            f"  {'resumed':<12} {ended} trials ended, {len(trials) - ended} go on", highlight=False
+        )
 
 
 def _startup(results: Results, began: float) -> float | None:

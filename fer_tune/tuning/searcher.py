@@ -19,8 +19,6 @@ crashed                                FAIL
 from __future__ import annotations
 
 import math
-import pickle
-import time
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +30,7 @@ from fer_tune.space import SearchSpace, StudyPlan, TrialConfig
 from fer_tune.space import plan as make_plan
 from fer_tune.tuning.asha import SCORE
 from fer_tune.tuning.assignment import Assignment, Cohort, derive_seed, study_name
+from fer_tune.tuning.events import EventLog, History
 from fer_tune.tuning.exclusion import MemoryWall
 from fer_tune.tuning.study import ArmStudy, Baseline
 
@@ -45,10 +44,20 @@ class StudySearcher(Searcher):
     """Serves the search's studies in turn until their trials are used up.
 
     Args:
+        log: told of every run that is asked for, before it starts.
         deadline_s: seconds of search after which nothing more is asked; running trials drain.
+        history: of earlier sittings: the studies are told all of it, and runs that had not ended
+            are served again first.
     """
 
-    def __init__(self, space: SearchSpace, *, deadline_s: float | None = None) -> None:
+    def __init__(
+        self,
+        space: SearchSpace,
+        log: EventLog,
+        *,
+        deadline_s: float | None = None,
+        history: History | None = None,
+    ) -> None:
         super().__init__(metric=SCORE, mode="max")
         # Its notes on every study and trial would tear the live table.
         optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -56,36 +65,51 @@ class StudySearcher(Searcher):
         self.studies = _studies(space)
         self.assignments: dict[str, Assignment] = {}  # by Ray's trial id
         self.wall = MemoryWall()
-        self._number = 0
+        self._log = log
         self._deadline_s = deadline_s
-        self._spent = 0.0  # seconds before the last restore
-        self._since = time.monotonic()
+        self._number = 0
+        self._unfinished: list[Assignment] = []
+        if history is not None:
+            self._recall(history)
 
     # -- asking -----------------------------------------------------------------------------
 
     def suggest(self, trial_id: str) -> Any:
         """The next run as ``{"run": assignment}``, or FINISHED."""
+        if self._unfinished:
+            return self._serve(trial_id, self._unfinished.pop(0))
         while True:
             open_studies = [s for s in self.studies if s.remaining]
             if not open_studies or self.out_of_time():
                 return Searcher.FINISHED
             study = min(open_studies, key=lambda s: s.asked)
-            assignment = self._ask(study)
+            planned, baseline = study.next_cohort()
+            assignment = self._ask(study, planned, baseline)
             if assignment is not None:
-                self.assignments[trial_id] = assignment
-                return {"run": assignment.as_dict()}
+                self._log.append("asked", planned=planned, run=assignment.as_dict())
+                return self._serve(trial_id, assignment)
+            self._log.append("skipped", study=study.name, planned=planned)
 
-    def _ask(self, study: ArmStudy) -> Assignment | None:
-        cohort, baseline = study.next_cohort()
+    def _serve(self, trial_id: str, assignment: Assignment) -> dict[str, Any]:
+        self.assignments[trial_id] = assignment
+        return {"run": assignment.as_dict()}
+
+    @property
+    def remaining(self) -> int:
+        """Trials that may still be asked for, or run again."""
+        left = 0 if self.out_of_time() else sum(s.remaining for s in self.studies)
+        return len(self._unfinished) + left
+
+    def _ask(self, study: ArmStudy, cohort: Cohort, baseline: Baseline | None) -> Assignment | None:
         number = self._number
         for refusals in range(MAX_REFUSALS):
             if refusals >= TPE_REFUSALS:
                 cohort = "random"
-            arm, config = study.ask(number, cohort, baseline)
+            arm, config = study.ask(number, cohort, baseline, refusals)
             if not self.wall.excludes(arm, config):
                 self._number += 1
                 return self._assignment(number, arm, study.replicate, cohort, config)
-            study.tell(number, TrialState.FAIL)
+            study.refuse(number)
             if baseline is not None:
                 return None  # a baseline is this configuration or none
         return None
@@ -107,11 +131,7 @@ class StudySearcher(Searcher):
 
     def out_of_time(self) -> bool:
         """Whether the wall-time budget is used up, earlier sittings included."""
-        return self._deadline_s is not None and self.spent() >= self._deadline_s
-
-    def spent(self) -> float:
-        """Seconds of search so far."""
-        return self._spent + time.monotonic() - self._since
+        return self._deadline_s is not None and self._log.spent() >= self._deadline_s
 
     # -- telling ----------------------------------------------------------------------------
 
@@ -122,17 +142,20 @@ class StudySearcher(Searcher):
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
         assignment = self.assignments.get(trial_id)
-        if assignment is None:
-            return
+        if assignment is not None:
+            # The last report comes here alone, never through on_trial_result.
+            self._end(assignment, None if error or not result else result)
+
+    def _end(self, assignment: Assignment, last: dict[str, Any] | None) -> None:
+        """Tells the study of a run's end, by its last report; None after an error."""
         study = self._study(assignment)
-        if error or not result:
+        if last is None:
             study.tell(assignment.number, TrialState.FAIL)
             return
-        # The last report comes here alone, never through on_trial_result.
-        self._report(assignment, result)
-        reason = result.get("stop_reason")
+        self._report(assignment, last)
+        reason = last.get("stop_reason")
         if reason in ("completed", "overfit"):
-            value = float(result[SCORE]) * self._sign
+            value = float(last[SCORE]) * self._sign
             study.tell(assignment.number, TrialState.COMPLETE, value)
         elif reason == "oom":
             self.wall.record(assignment.arm, assignment.config)
@@ -157,17 +180,27 @@ class StudySearcher(Searcher):
 
     # -- memory -----------------------------------------------------------------------------
 
-    _REMEMBERED = ("studies", "assignments", "wall", "_number")
+    def _recall(self, history: History) -> None:
+        by_name = {study.name: study for study in self.studies}
+        for name, planned in history.skipped:
+            by_name[name].pass_over(planned)
+        for run in history.trials:
+            assignment = run.assignment
+            study = self._study(assignment)
+            study.pass_over(run.planned)
+            study.recall(assignment.number, assignment.cohort, assignment.arm, assignment.config)
+            for result in run.results:
+                self._report(assignment, result)
+            if run.ended:
+                self._end(assignment, None if run.failed else run.last)
+            else:
+                self._unfinished.append(assignment)
+        # Confirmation runs have numbers too, should the budget be extended after them.
+        self._number = max(history.runs, default=-1) + 1
 
     def save(self, checkpoint_path: str) -> None:
-        state = {name: getattr(self, name) for name in self._REMEMBERED}
-        Path(checkpoint_path).write_bytes(pickle.dumps({**state, "spent": self.spent()}))
-
-    def restore(self, checkpoint_path: str) -> None:
-        state = pickle.loads(Path(checkpoint_path).read_bytes())
-        self._spent, self._since = state.pop("spent"), time.monotonic()
-        for name, value in state.items():
-            setattr(self, name, value)
+        """Ray asks for it with its own snapshots, which nobody reads: the log is what counts."""
+        Path(checkpoint_path).write_text("see events.jsonl\n")
 
 
 def _studies(space: SearchSpace) -> list[ArmStudy]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ from ray.tune.experiment import Trial
 
 from fer_tune.space import SearchSpace
 from fer_tune.tuning.assignment import Assignment
+from fer_tune.tuning.faults import disk_error
+from fer_tune.tuning.interruption import Interruption
 from fer_tune.tuning.progress import Progress
 from fer_tune.tuning.searcher import StudySearcher
 from fer_tune.tuning.settings import WorkerSettings
@@ -18,8 +20,6 @@ from fer_tune.tuning.trainable import MakeRun, ScoredRun, TrialActor
 
 #: A trial whose process dies is restarted from its last epoch this often before it is failed.
 MAX_FAILURES = 2
-#: Ray asks for one old checkpoint now and then while it writes the next.
-_KEPT_CHECKPOINTS = 3
 
 
 def run_stage(
@@ -29,6 +29,7 @@ def run_stage(
     name: str,
     asked: int,
     callbacks: list[Any],
+    interruption: Interruption,
     scheduler: Any = None,
     searcher: StudySearcher | None = None,
     runs: list[Assignment] | None = None,
@@ -39,11 +40,17 @@ def run_stage(
     Args:
         name: of Ray's own folder under ``ray/`` in the results.
         asked: runs asked for at the same time, running or waiting.
+        interruption: ends the stage at Ctrl-C.
         make_run: builds a run on the worker; a recording in tests.
+
+    Raises:
+        OSError: the disk under the results folder refused a write.
+        KeyboardInterrupt: at Ctrl-C.
     """
     assert (searcher is None) != (runs is None), "either a searcher or runs"
-    # Snapshots every second, so that a kill loses no more than the running epochs.
-    os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "1")
+    folder = Path(settings.results) / "ray"
+    # What an earlier stage or sitting left there: Ray's own, of which we read nothing.
+    shutil.rmtree(folder, ignore_errors=True)
     resources = {"CPU": space.resources.cpu}
     if space.resources.gpu:
         resources["GPU"] = space.resources.gpu
@@ -65,17 +72,23 @@ def run_stage(
         ),
         run_config=tune.RunConfig(
             name=name,
-            storage_path=str(Path(settings.results) / "ray"),
+            storage_path=str(folder),
             verbose=0,
-            callbacks=callbacks,
+            callbacks=[*callbacks, interruption],
             failure_config=tune.FailureConfig(max_failures=MAX_FAILURES),
+            # Runs write their own checkpoints (checkpoints.py).
             checkpoint_config=tune.CheckpointConfig(
-                checkpoint_frequency=1, num_to_keep=_KEPT_CHECKPOINTS
+                checkpoint_frequency=0, checkpoint_at_end=False
             ),
         ),
     )
     try:
-        tuner.fit()
+        with interruption.listening():
+            tuner.fit()
+    except tune.TuneError as error:
+        if (refused := disk_error(error)) is not None:
+            raise refused from error
+        raise
     finally:
         for callback in callbacks:
             if isinstance(callback, Progress):

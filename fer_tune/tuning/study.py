@@ -20,7 +20,11 @@ Baseline = tuple[str, TrialConfig]
 
 
 class ArmStudy:
-    """Asks and tells one study, in memory (so that it can be pickled whole and restored).
+    """Asks and tells one study, in memory; :meth:`recall` rebuilds it from what was recorded.
+
+    Every proposal has a sampler of its own, seeded by the search, the study and the trial's
+    number: what is proposed follows from what the study was told, not from how often it was asked
+    before.
 
     Args:
         arms: the arms this study may propose: one, or all with ``sampled`` allocation.
@@ -40,26 +44,14 @@ class ArmStudy:
         self._space, self.arms, self.replicate, self.name = space, arms, replicate, name
         self._left = list(trials)
         self.asked = 0
-        seed = space.seeds.search
-        with warnings.catch_warnings():
-            # Optuna calls these options experimental at every use.
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            self._tpe = optuna.samplers.TPESampler(
-                seed=derive_seed(seed, "tpe", name),
-                n_startup_trials=STARTUP_TRIALS,
-                multivariate=True,
-                group=True,
-                constant_liar=True,
-            )
-        self._random = optuna.samplers.RandomSampler(seed=derive_seed(seed, "random", name))
         self.study = optuna.create_study(
             study_name=name,
             direction="minimize" if space.metric == "loss" else "maximize",
-            sampler=self._tpe,
             pruner=optuna.pruners.NopPruner(),
         )
         self._open: dict[int, optuna.Trial] = {}  # by own trial number
         self._reported: dict[int, set[int]] = {}
+        self._ended: list[int] = []
 
     @property
     def remaining(self) -> int:
@@ -70,15 +62,41 @@ class ArmStudy:
         self.asked += 1
         return self._left.pop(0)
 
+    def pass_over(self, cohort: Cohort) -> None:
+        """Uses up the first trial of ``cohort`` that is left, as one asked before did."""
+        self.asked += 1
+        place = next((k for k, (left, _) in enumerate(self._left) if left == cohort), None)
+        if place is not None:
+            self._left.pop(place)
+
+    @property
+    def ended_trials(self) -> int:
+        """How many of its trials have been told an end."""
+        return len(self._ended)
+
+    def ended(self) -> list[optuna.trial.FrozenTrial]:
+        """Its ended trials, in the order in which they ended; refused proposals left out."""
+        by_number = {
+            t.user_attrs["trial"]: t
+            for t in self.study.get_trials(deepcopy=False)
+            if t.state.is_finished()
+        }
+        # A refused proposal bears the number of the one that followed it.
+        return [by_number[number] for number in self._ended]
+
     # -- asking -----------------------------------------------------------------------------
 
     def ask(
-        self, number: int, cohort: Cohort, baseline: Baseline | None = None
+        self, number: int, cohort: Cohort, baseline: Baseline | None = None, attempt: int = 0
     ) -> tuple[str, TrialConfig]:
-        """Proposes the configuration of own trial ``number``: (arm, configuration)."""
+        """Proposes the configuration of own trial ``number``: (arm, configuration).
+
+        Args:
+            attempt: counts the proposals for this number that were refused.
+        """
         if baseline is not None:
-            return self._ask_baseline(number, *baseline)
-        self.study.sampler = self._random if cohort == "random" else self._tpe
+            return self._ask_fixed(number, "baseline", *baseline)
+        self.study.sampler = self._sampler(cohort, number, attempt)
         trial = self.study.ask()
         arm = self._suggest_arm(trial)
         sampled = {
@@ -87,7 +105,29 @@ class ArmStudy:
         }
         return self._opened(number, trial, cohort, arm, self._space.config(arm, sampled))
 
-    def _ask_baseline(self, number: int, arm: str, config: TrialConfig) -> tuple[str, TrialConfig]:
+    def _sampler(self, cohort: Cohort, number: int, attempt: int) -> optuna.samplers.BaseSampler:
+        seed = derive_seed(self._space.seeds.search, cohort, self.name, number, attempt)
+        if cohort == "random":
+            return optuna.samplers.RandomSampler(seed=seed)
+        with warnings.catch_warnings():
+            # Optuna calls these options experimental at every use.
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            return optuna.samplers.TPESampler(
+                seed=seed,
+                n_startup_trials=STARTUP_TRIALS,
+                multivariate=True,
+                group=True,
+                constant_liar=True,
+            )
+
+    def recall(self, number: int, cohort: Cohort, arm: str, config: TrialConfig) -> None:
+        """Opens own trial ``number`` again as it was proposed then; reports and end follow."""
+        self.study.sampler = optuna.samplers.RandomSampler(seed=0)  # every value is given
+        self._ask_fixed(number, cohort, arm, config)
+
+    def _ask_fixed(
+        self, number: int, cohort: Cohort, arm: str, config: TrialConfig
+    ) -> tuple[str, TrialConfig]:
         if not self._space.covers(arm, config):
             # Outside the sampled space Optuna cannot place it, so the study is not told.
             return arm, config
@@ -100,7 +140,7 @@ class ArmStudy:
         self._suggest_arm(trial)
         for name, domain in domains.items():
             self._suggest(trial, arm, name, domain)
-        return self._opened(number, trial, "baseline", arm, config)
+        return self._opened(number, trial, cohort, arm, config)
 
     def _opened(
         self, number: int, trial: optuna.Trial, cohort: Cohort, arm: str, config: TrialConfig
@@ -140,6 +180,16 @@ class ArmStudy:
 
     def tell(self, number: int, state: TrialState, value: float | None = None) -> None:
         """Ends own trial ``number`` as ``state``; ``value`` belongs to COMPLETE alone."""
-        if number in self._open:
+        if self._close(number, state, value):
+            self._ended.append(number)
+
+    def refuse(self, number: int) -> None:
+        """The proposal for ``number`` is not taken; another will be asked for."""
+        self._close(number, TrialState.FAIL)
+
+    def _close(self, number: int, state: TrialState, value: float | None = None) -> bool:
+        known = number in self._open
+        if known:
             self.study.tell(self._open.pop(number), value, state=state)
             del self._reported[number]
+        return known

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+import pickle
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,6 +22,7 @@ from fer_tune.training.course import Course, EpochReport
 from fer_tune.training.trial import RunSeeds, TrialRun
 from fer_tune.tuning.asha import SCORE
 from fer_tune.tuning.assignment import Assignment
+from fer_tune.tuning.checkpoints import Checkpoint, Checkpoints
 from fer_tune.tuning.confirmation import score_on_test
 from fer_tune.tuning.settings import WorkerSettings
 
@@ -96,10 +100,10 @@ class TrialActor(Trainable):
         release_memory()
         self.assignment = Assignment.from_dict(config["run"])
         self._given = time.time()
-        self._started: float | None = None
-        self._setup_seconds = 0.0
-        self._seconds = 0.0
-        self._ended = False
+        self._checkpoints = Checkpoints(self._settings.results, self.assignment.number)
+        # What another process, or another sitting, left of this run.
+        newest = next(self._checkpoints.newest_first(), None)
+        self._saved = None if newest is None else newest.result
 
     def __repr__(self) -> str:
         return self.assignment.name
@@ -109,54 +113,82 @@ class TrialActor(Trainable):
         """The run in training, built when first needed so that its faults are the trial's own."""
         if self._run is None:
             self._run = self._make_run(self._settings, self.assignment)
+            self._clock = _Clock()
+            for checkpoint in self._checkpoints.newest_first():
+                if _restored(self._run, checkpoint):
+                    self._clock = _Clock.of(checkpoint.result)
+                    break
         return self._run
 
     def step(self) -> dict[str, Any]:
-        """One epoch; ``done`` with a ``stop_reason`` when the run ends by itself."""
+        """One epoch; ``done`` with a ``stop_reason`` when the run ends by itself.
+
+        A run that goes on from a checkpoint first reports that epoch again: the driver may have
+        died before it heard of it.
+        """
         # Ray reads __repr__ once per process; the title follows the run that is in training.
         ray._raylet.setproctitle(f"ray::{self.assignment.name}")  # type: ignore[attr-defined]
+        if self._saved is not None:
+            result, self._saved = self._saved, None
+            return result
         run = self.run
         run.prepare()
-        if self._started is None:
-            self._started = time.time()
-            self._setup_seconds = self._started - self._given
+        if self._clock.started is None:
+            self._clock.started = time.time()
+            self._clock.setup_seconds = self._clock.started - self._given
         begun = time.monotonic()
         report = run.run_epoch()
         reason = run.course.stop_reason()
         result = {**_epoch_columns(report, run), **_summary(run), "stop_reason": reason}
-        if reason is not None:
-            self._ended = True
-            if self.assignment.cohort == "confirm" and run.course.best_epoch is not None:
-                result |= run.score()
-        self._seconds += time.monotonic() - begun
-        return {
-            **result,
-            "done": reason is not None,
-            "started": self._started,
-            "setup_seconds": self._setup_seconds,
-            "seconds": self._seconds,
-            "node": socket.gethostname(),
-        }
+        if reason is not None and self._is_to_be_scored(run):
+            result |= run.score()
+        self._clock.seconds += time.monotonic() - begun
+        result |= {"done": reason is not None, **vars(self._clock), "node": socket.gethostname()}
+        self._save(result)
+        return result
 
-    # -- checkpoints ------------------------------------------------------------------------
+    def _is_to_be_scored(self, run: Run) -> bool:
+        return self.assignment.cohort == "confirm" and run.course.best_epoch is not None
 
-    def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Saves the run, or next to nothing once it has ended: nobody goes on from there."""
-        folder = Path(checkpoint_dir)
-        (folder / "clock").write_text(f"{self._started} {self._setup_seconds} {self._seconds}")
-        if not self._ended:
-            self.run.save(folder)
-
-    def load_checkpoint(self, checkpoint: Any) -> None:
-        assert isinstance(checkpoint, str)
-        folder = Path(checkpoint)
-        started, setup, seconds = (folder / "clock").read_text().split()
-        self._started = None if started == "None" else float(started)
-        self._setup_seconds, self._seconds = float(setup), float(seconds)
-        self.run.restore(folder)
+    def _save(self, result: dict[str, Any]) -> None:
+        """Saves the run, or just the report once it has ended: nobody goes on from there."""
+        write = self.run.save if result["stop_reason"] is None else _nothing
+        try:
+            self._checkpoints.save(result["epoch"], result, write)
+        except OSError as error:
+            # The trial is sound, so it need not fail; the driver ends the search with this fault.
+            result["disk_fault"] = str(error)
 
     def cleanup(self) -> None:
         self._run = None
+
+
+@dataclass
+class _Clock:
+    """Times of a run, over all processes that had it."""
+
+    started: float | None = None  # seconds since the Unix epoch
+    setup_seconds: float = 0.0
+    seconds: float = 0.0
+
+    @classmethod
+    def of(cls, result: dict[str, Any]) -> _Clock:
+        return cls(**{field.name: result[field.name] for field in fields(cls)})
+
+
+def _restored(run: Run, checkpoint: Checkpoint) -> bool:
+    """Whether the run could be brought back to ``checkpoint``; if not, an older one may do."""
+    try:
+        run.restore(checkpoint.folder)
+    except (OSError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
+        # Its end was lost with the machine. Without any, the run begins anew, to the same end.
+        logging.getLogger(__name__).warning("%s cannot be read: %s", checkpoint.folder, error)
+        return False
+    return True
+
+
+def _nothing(folder: Path) -> None:
+    """Writes no state."""
 
 
 def _epoch_columns(report: EpochReport | None, run: Run) -> dict[str, Any]:

@@ -80,6 +80,8 @@ def test_everything_of_the_results_folder_is_there(searches: Any) -> None:
     assert found == {
         "manifest.json",
         "latency.json",
+        "events.jsonl",
+        "checkpoints",
         "optuna.journal",
         "tensorboard",
         "ray",

@@ -12,12 +12,13 @@ from ray.tune.schedulers import TrialScheduler
 from fer_tune.space import TrialConfig
 from fer_tune.tuning.asha import StudyAsha
 from fer_tune.tuning.assignment import Assignment
+from fer_tune.tuning.events import RunHistory
 
 STOP, GO = TrialScheduler.STOP, TrialScheduler.CONTINUE
 
 
-def trial(number: int, arm: str = "a", replicate: int = 0) -> Any:
-    assignment = Assignment(
+def assignment(number: int, arm: str = "a", replicate: int = 0) -> Assignment:
+    return Assignment(
         number=number,
         arm=arm,
         replicate=replicate,
@@ -27,7 +28,11 @@ def trial(number: int, arm: str = "a", replicate: int = 0) -> Any:
         view_seed=0,
         config=TrialConfig(backbone="resnet18"),
     )
-    return SimpleNamespace(trial_id=f"t{number}", config={"run": assignment.as_dict()})
+
+
+def trial(number: int, arm: str = "a", replicate: int = 0) -> Any:
+    run = assignment(number, arm, replicate).as_dict()
+    return SimpleNamespace(trial_id=f"t{number}", config={"run": run})
 
 
 def scheduler() -> StudyAsha:
@@ -35,7 +40,7 @@ def scheduler() -> StudyAsha:
 
 
 def report(asha: StudyAsha, who: Any, epoch: int, score: float) -> str:
-    result = {"training_iteration": epoch, "score": score}
+    result = {"epoch": epoch, "score": score}
     return asha.on_trial_result(None, who, result)  # type: ignore[arg-type]
 
 
@@ -43,36 +48,45 @@ def test_a_trial_is_compared_with_its_own_study_alone() -> None:
     asha = scheduler()
     strong = [trial(k) for k in range(3)]
     weak, other = trial(3, arm="b"), trial(4, replicate=1)
-    for who in (*strong, weak, other):
-        asha.on_trial_add(None, who)
     assert [report(asha, who, 1, 0.9) for who in strong] == [GO, GO, GO]
     assert report(asha, weak, 1, 0.1) == GO
     assert report(asha, other, 1, 0.1) == GO
     late = trial(5)
-    asha.on_trial_add(None, late)
     assert report(asha, late, 1, 0.1) == STOP
 
 
 def test_values_that_are_not_numbers_do_not_enter_rungs() -> None:
     asha = scheduler()
     who = trial(0)
-    asha.on_trial_add(None, who)
     assert report(asha, who, 1, math.nan) == GO
-    asha.on_trial_complete(None, who, {"training_iteration": 1, "score": math.nan})
-    assert asha.rungs() == {"a/0": {9: {}, 3: {}, 1: {}}}
+    asha.on_trial_complete(None, who, {"epoch": 1, "score": math.nan})
+    assert not any(values for rungs in asha.rungs().values() for values in rungs.values())
 
 
 @pytest.mark.parametrize("score", [0.1, 0.95])
-def test_restored_rungs_decide_alike(score: float) -> None:
+def test_recalled_rungs_decide_alike(score: float) -> None:
+    asha, runs = scheduler(), []
+    for k in range(4):
+        reported = {"epoch": 1, "score": 0.5 + k / 10, "ran": True}
+        run = RunHistory(assignment=assignment(k), planned="tpe")
+        run.take(reported, done=False)
+        runs.append(run)
+        report(asha, trial(k), 1, reported["score"])
+    recalled = scheduler()
+    recalled.recall(runs)
+    assert (
+        recalled.rungs()
+        == asha.rungs()
+        == {"a/0": {9: {}, 3: {}, 1: {0: 0.5, 1: 0.6, 2: 0.7, 3: 0.8}}}
+    )
+    decisions = [report(each, trial(9), 1, score) for each in (asha, recalled)]
+    assert decisions[0] == decisions[1] == (GO if score > 0.5 else STOP)
+
+
+def test_a_report_that_is_repeated_decides_nothing() -> None:
     asha = scheduler()
     for k in range(4):
-        asha.on_trial_add(None, trial(k))
-        report(asha, trial(k), 1, 0.5 + k / 10)
-    restored = scheduler()
-    restored.set_rungs(asha.rungs())
-    assert restored.rungs() == asha.rungs()
-    decisions = []
-    for each in (asha, restored):
-        each.on_trial_add(None, trial(9))
-        decisions.append(report(each, trial(9), 1, score))
-    assert decisions[0] == decisions[1] == (GO if score > 0.5 else STOP)
+        report(asha, trial(k), 1, 0.9)
+    assert report(asha, trial(9), 1, 0.1) == STOP
+    before = asha.rungs()
+    assert report(asha, trial(9), 1, 0.1) == GO and asha.rungs() == before

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from fer_tune.records import CONFIG_COLUMNS, Results
-from fer_tune.tuning.confirmation import choose, missing_runs, slowest_first
-from fer_tune.tuning.run import frozen_choices
+from fer_tune.tuning.confirmation import choose, missing_runs, number_runs, slowest_first
+from fer_tune.tuning.stages import frozen_choices
 from tests.tuning.conftest import make_space
 
 
@@ -60,10 +60,31 @@ def test_choices_are_frozen_at_the_first_call(tmp_path: Any) -> None:
     assert [c["trial"] for c in first] == [0, 1]
 
 
+def test_an_extension_chooses_anew_and_keeps_what_still_holds(tmp_path: Any) -> None:
+    results = Results(tmp_path)
+    old = [{"arm": "densenet161", "replicate": 0, "trial": 0, "runs": [7, 8]}]
+    old += [{"arm": "resnet152", "replicate": 0, "trial": 1, "runs": [9, 10]}]
+    before = {"choices": old, "choice_frozen_at": 5.0}
+    rows = [trial(0, 0.5), trial(1, 0.4)]
+    for better, frozen_at in ((None, 5.0), (trial(2, 0.99), None)):
+        results.write_manifest({"choice_frozen_at": None, "choices": [], "superseded": [before]})
+        results.append("trials", [*rows, *([better] if better else [])], part="all")
+        choices = frozen_choices(results, "macro_f1")
+        manifest = results.manifest()
+        if frozen_at:
+            assert [c["runs"] for c in choices] == [[7, 8], [9, 10]]
+            assert manifest["choice_frozen_at"] == frozen_at and manifest["superseded"] == []
+        else:
+            assert [(c["trial"], c["runs"]) for c in choices] == [(2, []), (1, [9, 10])]
+            assert manifest["choice_frozen_at"] > 5.0 and manifest["superseded"] == [before]
+
+
 def test_runs_with_a_score_are_not_repeated_and_seeds_pair_across_arms() -> None:
     space = make_space()
     searched = pd.DataFrame([trial(0, 0.5), trial(1, 0.4)])
     choices = choose(searched, "macro_f1")
+    choices, free = number_runs(choices, 3, 2)
+    assert free == 8
     runs = missing_runs(space, choices, 3, searched)
     assert [r.number for r in runs] == [2, 3, 4, 5, 6, 7]
     by_arm = {arm: [r.seed for r in runs if r.arm == arm] for arm in space.compare.arms}
@@ -76,6 +97,7 @@ def test_runs_with_a_score_are_not_repeated_and_seeds_pair_across_arms() -> None
         for r in runs
         if r.number in (2, 3, 5)
     ]
+    choices, _ = number_runs(choices, 4, free)
     later = missing_runs(space, choices, 4, pd.concat([searched, pd.DataFrame(ended)]))
     assert [r.number for r in later] == [3, 4, 6, 7, 8, 9], "one that failed runs again"
     assert {r.number: r.seed for r in later}[4] == {r.number: r.seed for r in runs}[4]
@@ -83,7 +105,7 @@ def test_runs_with_a_score_are_not_repeated_and_seeds_pair_across_arms() -> None
 
 def test_the_slowest_runs_come_first() -> None:
     searched = pd.DataFrame([trial(0, 0.5), trial(1, 0.4)])
-    choices = choose(searched, "macro_f1")
+    choices, _ = number_runs(choose(searched, "macro_f1"), 2, 2)
     runs = missing_runs(make_space(), choices, 2, searched)
     epochs = pd.DataFrame({"trial": [0, 0, 1, 1], "seconds": [1.0, 2.0, 5.0, 4.0]})
     assert [r.number for r in runs] == [2, 3, 4, 5], "numbers do not depend on time"

@@ -14,10 +14,12 @@ from rich.console import Console
 from fer_tune.records import Results
 from fer_tune.tuning.asha import StudyAsha
 from fer_tune.tuning.assignment import Assignment
+from fer_tune.tuning.events import EventLog, History
+from fer_tune.tuning.interruption import Interruption
 from fer_tune.tuning.mirrors import Journal, TensorBoard
 from fer_tune.tuning.progress import Progress
 from fer_tune.tuning.recorded import RecordedRun, Recording
-from fer_tune.tuning.recorder import Recorder
+from fer_tune.tuning.recorder import Recorder, reason_of
 from fer_tune.tuning.searcher import StudySearcher
 from fer_tune.tuning.stage import run_stage
 from tests.tuning.conftest import make_settings, make_space
@@ -50,20 +52,24 @@ def play(run: Assignment) -> Recording:
 def searched(ray_here: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     space = make_space(budget={"trials": 30, "max_epochs": EPOCHS})
     results = Results(tmp_path_factory.mktemp("search"))
-    searcher = StudySearcher(space)
+    log = EventLog.begin(results.root, {"space": space.as_dict()})
+    history = History.read(results.root)
+    searcher = StudySearcher(space, log)
     scheduler = StudyAsha(max_epochs=EPOCHS, grace_epochs=1, reduction_factor=3)
     out = (results.root / "console.txt").open("w")
+    console = Console(file=out, width=200)
     run_stage(
         space,
         make_settings(space, results.root),
         name="search",
         asked=4,
         callbacks=[
-            Recorder(results, classes=("x", "y"), gpu=0.0, cpu=1.0, scheduler=scheduler),
-            TensorBoard(results.root / "tensorboard"),
+            Recorder(results, log, history, classes=("x", "y"), gpu=0.0, cpu=1.0),
+            TensorBoard(results.root / "tensorboard", history),
             Journal(results.root / "optuna.journal", searcher),
-            Progress(Console(file=out, width=200), total=30, title="search"),
+            Progress(console, results, total=30, title="search"),
         ],
+        interruption=Interruption(console),
         scheduler=scheduler,
         searcher=searcher,
         make_run=functools.partial(RecordedRun, play),
@@ -144,7 +150,7 @@ def test_no_larger_one_is_asked_for_after_memory_ran_out(searched: Any) -> None:
 def test_rungs_are_kept_per_study_and_checkpoints_are_gone(searched: Any) -> None:
     _, results, scheduler = searched
     assert set(scheduler.rungs()) == {"densenet161/0", "resnet152/0"}
-    assert list((results.root / "ray").rglob("checkpoint_*")) == []
+    assert list((results.root / "checkpoints").iterdir()) == []
 
 
 @pytest.mark.ray
@@ -165,9 +171,9 @@ def test_other_tools_can_read_the_mirrors(searched: Any) -> None:
     storage = JournalStorage(JournalFileBackend(str(results.root / "optuna.journal")))
     for study in searcher.studies:
         mirror = optuna.load_study(study_name=study.name, storage=storage)
-        assert [(t.state, t.value) for t in mirror.trials] and len(mirror.trials) == len(
-            study.study.trials
-        )
+        told = {t.user_attrs["trial"]: (t.state, t.value) for t in mirror.trials}
+        own = {t.user_attrs["trial"]: (t.state, t.value) for t in study.ended()}
+        assert told == own and len(mirror.trials) == len(own) == 15
     events = EventAccumulator(str(results.root / "tensorboard" / "densenet161" / "0" / "0000"))
     events.Reload()
     scalars = events.Scalars("macro_f1/val")
@@ -181,7 +187,40 @@ def test_plain_lines_stand_for_the_table_where_there_is_no_terminal(searched: An
     lines = (results.root / "console.txt").read_text().splitlines()
     epochs = pd.read_parquet(results.folder("epochs"))
     states = results.read("trials")["state"].value_counts()
-    # A line per epoch and per end; one for the epoch that memory did not last; one per fault.
-    assert len(lines) == len(epochs) + 30 + states["oom"] + states["failed"]
-    assert sum("recorded crash" in line and "error.txt" in line for line in lines) == 2
+    # A line per epoch and per end, and one per fault.
+    assert len(lines) == len(epochs) + 30 + states["failed"]
+    assert sum("recorded crash" in line and "errors/trial-" in line for line in lines) == 2
     assert any("state overfit" in line for line in lines)
+
+
+@pytest.mark.ray
+def test_the_log_tells_the_same_story_as_the_records(searched: Any) -> None:
+    searcher, results, scheduler = searched
+    history = History.read(results.root)
+    trials = results.read("trials").set_index("trial")
+    assert {n: reason_of(r) for n, r in history.runs.items()} == trials["stop_reason"].to_dict()
+    rebuilt = StudyAsha(max_epochs=EPOCHS, grace_epochs=1, reduction_factor=3)
+    rebuilt.recall(history.trials)
+    assert rebuilt.rungs() == scheduler.rungs()
+    again = StudySearcher(searcher.space, EventLog(results.root), history=history)
+    assert again.remaining == 0
+    for one, other in zip(searcher.studies, again.studies, strict=True):
+        told, recalled = (
+            {
+                t.user_attrs["trial"]: (t.state, t.value, t.params, t.intermediate_values)
+                for t in s.ended()
+            }
+            for s in (one, other)
+        )
+        assert told == recalled
+
+
+@pytest.mark.ray
+def test_a_failed_trial_leaves_its_traceback_in_a_file_of_its_own(searched: Any) -> None:
+    _, results, _ = searched
+    trials = results.read("trials")
+    failed = trials[trials["state"] == "failed"]["trial"].tolist()
+    assert len(failed) == 2
+    for number in failed:
+        text = (results.root / "errors" / f"trial-{number:06d}.txt").read_text()
+        assert "in run_epoch" in text and "recorded crash" in text and "\x1b" not in text

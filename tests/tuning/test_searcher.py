@@ -12,8 +12,21 @@ from ray.tune.search import Searcher
 
 from fer_tune.space import SearchSpace
 from fer_tune.tuning.assignment import Assignment
+from fer_tune.tuning.events import EventLog, History
 from fer_tune.tuning.searcher import StudySearcher
 from tests.tuning.conftest import make_space
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def searcher_of(space: SearchSpace, **options: Any) -> StudySearcher:
+    """A searcher with a new log in the working folder."""
+    Path("events.jsonl").unlink(missing_ok=True)
+    log = EventLog.begin(Path(), {"space": space.as_dict()})
+    return StudySearcher(space, log, **options)
 
 
 def ask(searcher: StudySearcher, trial_id: str) -> Assignment:
@@ -36,7 +49,7 @@ def everything(searcher: StudySearcher) -> list[Assignment]:
 
 def test_studies_are_served_in_turn_and_use_up_the_budget_exactly() -> None:
     space = make_space(compare={"arms": ["densenet161", "resnet152"], "replicates": 3})
-    found = everything(StudySearcher(space))
+    found = everything(searcher_of(space))
     assert [a.number for a in found] == list(range(12))
     assert [(a.arm, a.replicate) for a in found[:4]] == [
         ("densenet161", 0),
@@ -52,7 +65,7 @@ def test_cohorts_come_in_order_baselines_first() -> None:
     baseline = {"unfreeze_depth": 5, "crop_size": 48, "lr_head": 1e-3}
     outside = {"unfreeze_depth": 1, "crop_size": 224, "lr_head": 1e-3, "arm": "resnet152"}
     space = make_space(cohorts={"random": 0.5, "baseline": [baseline, outside]})
-    searcher = StudySearcher(space)
+    searcher = searcher_of(space)
     found = everything(searcher)
     dense = [a.cohort for a in found if a.arm == "densenet161"]
     resnet = [a for a in found if a.arm == "resnet152"]
@@ -64,7 +77,7 @@ def test_cohorts_come_in_order_baselines_first() -> None:
 
 
 def test_the_same_seed_asks_the_same_and_arms_differ() -> None:
-    asked = [everything(StudySearcher(make_space(seeds={"search": s}))) for s in (1, 1, 2)]
+    asked = [everything(searcher_of(make_space(seeds={"search": s}))) for s in (1, 1, 2)]
     assert asked[0] == asked[1] != asked[2]
     first, second = asked[0][0].config, asked[0][1].config
     assert first.lr_head != second.lr_head, "each study has a sampler of its own"
@@ -81,7 +94,7 @@ def test_the_same_seed_asks_the_same_and_arms_differ() -> None:
     ],
 )
 def test_studies_are_told_the_truth(reason: str | None, state: TrialState, value: float) -> None:
-    searcher = StudySearcher(make_space())
+    searcher = searcher_of(make_space())
     ask(searcher, "a")
     searcher.on_trial_result("a", result(1, 0.6, 0.6))
     searcher.on_trial_result("a", result(2, 0.7, 0.7))
@@ -92,7 +105,7 @@ def test_studies_are_told_the_truth(reason: str | None, state: TrialState, value
 
 
 def test_a_value_that_is_not_a_number_never_reaches_the_study() -> None:
-    searcher = StudySearcher(make_space())
+    searcher = searcher_of(make_space())
     ask(searcher, "a")
     searcher.on_trial_result("a", result(1, 0.6, 0.6))
     searcher.on_trial_complete("a", result(2, math.nan, 0.6, "diverged"))
@@ -101,7 +114,7 @@ def test_a_value_that_is_not_a_number_never_reaches_the_study() -> None:
 
 
 def test_a_loss_is_minimised() -> None:
-    searcher = StudySearcher(make_space(metric="loss"))
+    searcher = searcher_of(make_space(metric="loss"))
     ask(searcher, "a")
     last = {"epoch": 1, "val_loss": 1.4, "score": -1.25, "stop_reason": "completed"}
     searcher.on_trial_complete("a", last)
@@ -109,14 +122,14 @@ def test_a_loss_is_minimised() -> None:
 
 
 def test_a_crash_is_told_as_failure() -> None:
-    searcher = StudySearcher(make_space())
+    searcher = searcher_of(make_space())
     ask(searcher, "a")
     searcher.on_trial_complete("a", None, error=True)
     assert searcher.studies[0].study.trials[0].state == TrialState.FAIL
 
 
 def test_what_did_not_fit_is_not_asked_for_again_nor_anything_larger() -> None:
-    searcher = StudySearcher(make_space(budget={"trials": 80, "max_epochs": 9}))
+    searcher = searcher_of(make_space(budget={"trials": 80, "max_epochs": 9}))
     first = ask(searcher, "a")
     wall = {"crop_size": 48, "unfreeze_depth": 2}
     searcher.wall.record(first.arm, type(first.config)(**{**first.config.as_dict(), **wall}))
@@ -130,13 +143,13 @@ def test_what_did_not_fit_is_not_asked_for_again_nor_anything_larger() -> None:
 
 
 def test_no_trial_starts_after_the_deadline() -> None:
-    searcher = StudySearcher(make_space(), deadline_s=0.0)
+    searcher = searcher_of(make_space(), deadline_s=0.0)
     assert searcher.suggest("a") == Searcher.FINISHED
 
 
-def test_a_saved_searcher_goes_on_as_if_never_stopped(tmp_path: Path) -> None:
-    def begin() -> StudySearcher:
-        searcher = StudySearcher(make_space())
+def test_a_searcher_rebuilt_from_the_log_goes_on_as_if_never_stopped() -> None:
+    def live() -> StudySearcher:
+        searcher = searcher_of(make_space())
         for name in ("a", "b", "c"):
             ask(searcher, name)
         searcher.on_trial_complete("a", result(1, 0.5, 0.5, "completed"))
@@ -146,13 +159,37 @@ def test_a_saved_searcher_goes_on_as_if_never_stopped(tmp_path: Path) -> None:
     def proceed(searcher: StudySearcher) -> list[Any]:
         searcher.on_trial_complete("b", result(2, 0.1, 0.2))
         asked = [ask(searcher, str(k)) for k in range(6)]
-        return [asked, [t.state for s in searcher.studies for t in s.study.trials]]
+        told = [
+            (t.state, t.params, t.intermediate_values)
+            for s in searcher.studies
+            for t in s.study.trials
+        ]
+        return [asked, told]
 
-    begin().save(str(tmp_path / "state"))
-    restored = StudySearcher(make_space(), deadline_s=1e6)
-    restored.restore(str(tmp_path / "state"))
-    assert proceed(restored) == proceed(begin())
-    assert restored.spent() < 60
+    undisturbed = proceed(live())
+    live()
+    history = History.read(Path())
+    history.runs[0].take({**result(1, 0.5, 0.5, "completed"), "ran": True}, done=True)
+    history.runs[1].take({**result(1, 0.2, 0.2), "ran": True}, done=False)
+    rebuilt = StudySearcher(make_space(), EventLog(Path()), history=history)
+    assert [ask(rebuilt, name).number for name in ("b", "c")] == [1, 2], "what ran goes on first"
+    assert proceed(rebuilt) == undisturbed
+    assert rebuilt.remaining == 12 - 9
+
+
+def test_an_extended_search_asks_for_the_rest_of_every_cohort() -> None:
+    shares = {"random": 0.5, "baseline": [{"unfreeze_depth": 5, "crop_size": 48, "lr_head": 1e-3}]}
+    small = make_space(cohorts=shares, budget={"trials": 8, "max_epochs": 9})
+    found = everything(searcher_of(small))
+    history = History.read(Path())
+    for run in history.runs.values():
+        run.take({**result(1, 0.5, 0.5, "completed"), "ran": True}, done=True)
+    large = make_space(cohorts=shares, budget={"trials": 20, "max_epochs": 9})
+    more = everything(StudySearcher(large, EventLog(Path()), history=history))
+    assert [a.number for a in more] == list(range(8, 20))
+    whole = everything(searcher_of(large))
+    count = lambda runs: sorted((a.arm, a.cohort) for a in runs)  # noqa: E731
+    assert count([*found, *more]) == count(whole)
 
 
 def test_one_study_samples_the_arm_when_allocation_is_sampled() -> None:
@@ -169,7 +206,7 @@ def test_one_study_samples_the_arm_when_allocation_is_sampled() -> None:
         },
         budget={"trials": 20, "max_epochs": 9},
     )
-    searcher = StudySearcher(space)
+    searcher = searcher_of(space)
     found = everything(searcher)
     assert len(searcher.studies) == 1 and len(found) == 20
     assert {a.arm for a in found} == {"densenet161", "resnet152"}

@@ -1,0 +1,77 @@
+"""A run's own checkpoints, in the results folder: one path for every kind of fault.
+
+Written by the run itself at the end of an epoch, before the epoch is reported, and found by
+whoever runs it next: the same driver after its process died, or another after a resume. Ray's own
+checkpoints are not used: it goes back to the ones that its last snapshot knew of.
+
+``checkpoints/000012/0003/`` holds the run's state after epoch 3 and ``result.json``, what it
+reported then. A folder is written under a dot-name and renamed.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_RESULT = "result.json"
+#: The last, and one before it should the disk have lost the last one's end.
+_KEPT = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """The state after one epoch, and what was reported of it."""
+
+    folder: Path
+    result: dict[str, Any]
+
+
+class Checkpoints:
+    """The checkpoints of run ``number`` of the search in ``results``."""
+
+    def __init__(self, results: Path | str, number: int) -> None:
+        self.folder = Path(results) / "checkpoints" / f"{number:06d}"
+
+    def save(self, epoch: int, result: dict[str, Any], write: Callable[[Path], None]) -> None:
+        """Adds the checkpoint of ``epoch`` and removes what is no longer needed.
+
+        Args:
+            write: puts the run's state into the folder it is given.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        scratch = self.folder / f".{uuid.uuid4().hex}"
+        scratch.mkdir()
+        try:
+            write(scratch)
+            (scratch / _RESULT).write_text(json.dumps(result), encoding="utf-8")
+            target = self.folder / f"{epoch:04d}"
+            # A run that goes on from an older checkpoint comes to the same epoch again.
+            shutil.rmtree(target, ignore_errors=True)
+            scratch.rename(target)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        for old in self._folders()[_KEPT:]:
+            shutil.rmtree(old, ignore_errors=True)
+
+    def newest_first(self) -> Iterator[Checkpoint]:
+        """Whole checkpoints, by falling epoch."""
+        for folder in self._folders():
+            try:
+                result = json.loads((folder / _RESULT).read_text(encoding="utf-8"))
+            except (OSError, ValueError):
+                continue  # its end was lost with the machine; the one before it serves
+            yield Checkpoint(folder=folder, result=result)
+
+    def drop(self) -> None:
+        """Removes all of them: the run has ended."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _folders(self) -> list[Path]:
+        if not self.folder.is_dir():
+            return []
+        return sorted((f for f in self.folder.iterdir() if f.name.isdigit()), reverse=True)

@@ -1,0 +1,287 @@
+"""The search's log of events, written ahead of everything else: what a resume goes by.
+
+One JSON object per line in ``events.jsonl``, appended and flushed to the disk by the driver
+alone. A kill at any instant leaves whole lines and at most one torn one at the end, which is cut
+off when the log is opened again. The first line says which search this is; then come
+
+=============  ============================================================================
+``sitting``    a process took the search up (command, versions)
+``asked``      a run was assigned (``run``), and which cohort of its study that used up
+``skipped``    a study's turn passed without a run: nothing that fits was left
+``epoch``      a run reported (``result``), and whether it ended there (``done``)
+``failed``     a run ended with an error
+``retried``    a run without a score begins anew: what it reported before is void
+``extended``   the budget grew (``budget``)
+``searched``   the search's trials are over
+``tick``       nothing else was written for a while
+=============  ============================================================================
+
+each with ``at``, seconds since the Unix epoch, and ``spent``, seconds of search so far.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from fer_tune.errors import ResultsError
+from fer_tune.tuning.assignment import Assignment, Cohort
+
+EVENTS_FILE = "events.jsonl"
+FORMAT = 1
+#: Seconds without an event after which a tick is written: what a kill costs the clock at most.
+TICK_S = 10.0
+
+Kind = Literal[
+    "sitting", "asked", "skipped", "epoch", "failed", "retried", "extended", "searched", "tick"
+]
+
+
+class EventLog:
+    """Appends events; the one writer of ``events.jsonl``.
+
+    Attributes:
+        fault: the first error of the disk, so that whoever runs the search can stop it: Ray
+            swallows or rewrites what its callbacks raise.
+    """
+
+    def __init__(self, folder: Path, *, spent: float = 0.0) -> None:
+        self._path = folder / EVENTS_FILE
+        if self._path.exists():
+            cut_torn_line(self._path)
+        self._spent = spent
+        self._since: float | None = None  # since when the clock runs
+        self._last = time.monotonic()
+        self.fault: OSError | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Ray pickles what it is given; nobody reads that copy.
+        return {}
+
+    @classmethod
+    def begin(cls, folder: Path, identity: dict[str, Any]) -> EventLog:
+        """The log of a new search; ``identity`` is what a resume must find unchanged."""
+        log = cls(folder)
+        log._write({"log": FORMAT, **identity})
+        return log
+
+    def append(self, kind: Kind, **fields: Any) -> None:
+        """Writes one event whole and to the disk, or raises OSError."""
+        stamp = {"kind": kind, "at": time.time(), "spent": round(self.spent(), 3)}
+        self._write({**stamp, **fields})
+
+    def tick(self) -> None:
+        """Keeps the clock of a quiet search."""
+        if time.monotonic() - self._last > TICK_S:
+            self.append("tick")
+
+    def spent(self) -> float:
+        """Seconds of search so far, earlier sittings included; confirmation does not count."""
+        return self._spent + (0.0 if self._since is None else time.monotonic() - self._since)
+
+    @contextmanager
+    def clock(self) -> Iterator[None]:
+        """What happens inside counts against the wall-time budget."""
+        self._since = time.monotonic()
+        try:
+            yield
+        finally:
+            self._spent, self._since = self.spent(), None
+
+    def _write(self, event: dict[str, Any]) -> None:
+        line = json.dumps(event, default=_plain).encode() + b"\n"
+        if self.fault:
+            raise self.fault  # a line after a torn one would be lost with it
+        try:
+            with self._path.open("ab", buffering=0) as file:
+                if file.write(line) != len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
+                os.fsync(file.fileno())
+        except OSError as error:
+            self.fault = error
+            raise
+        self._last = time.monotonic()
+
+
+@dataclass(kw_only=True)
+class RunHistory:
+    """What is known of one trial or confirmation run.
+
+    Attributes:
+        planned: the cohort of its study that it used up (it may have been proposed by another).
+        results: one per epoch reported, in order.
+        done: ended by itself or by ASHA. failed: ended with an error.
+    """
+
+    assignment: Assignment
+    planned: Cohort
+    results: list[dict[str, Any]] = field(default_factory=list)
+    done: bool = False
+    failed: bool = False
+
+    @property
+    def ended(self) -> bool:
+        return self.done or self.failed
+
+    @property
+    def epochs(self) -> int:
+        """The last epoch reported, 0 before the first."""
+        return int(self.results[-1]["epoch"]) if self.results else 0
+
+    @property
+    def last(self) -> dict[str, Any]:
+        return self.results[-1] if self.results else {}
+
+    def take(self, result: dict[str, Any], *, done: bool) -> bool:
+        """Adds a report; False if it tells nothing new: a restarted run repeats its last."""
+        if self.ended:
+            return False
+        repeated = result["ran"] and result["epoch"] <= self.epochs
+        if not repeated:
+            self.results.append(result)
+        self.done = done
+        return done or not repeated
+
+
+@dataclass(kw_only=True)
+class Sitting:
+    """One process's work on the search, in seconds since the Unix epoch."""
+
+    began: float
+    last_seen: float
+    command: list[str]
+
+
+@dataclass(kw_only=True)
+class History:
+    """What a log says of the search so far.
+
+    Attributes:
+        identity: of the first line.
+        runs: by number, in order of asking.
+        skipped: (study, cohort) of every turn that passed.
+        budget: what extensions changed of the search space's budget.
+        searched: the search's trials are over.
+        spent: seconds of search.
+    """
+
+    identity: dict[str, Any]
+    runs: dict[int, RunHistory] = field(default_factory=dict)
+    skipped: list[tuple[str, Cohort]] = field(default_factory=list)
+    sittings: list[Sitting] = field(default_factory=list)
+    budget: dict[str, Any] = field(default_factory=dict)
+    searched: bool = False
+    spent: float = 0.0
+
+    @property
+    def space(self) -> dict[str, Any]:
+        """The search space as resolved, the budget as extended."""
+        space: dict[str, Any] = self.identity["space"]
+        return {**space, "budget": {**space["budget"], **self.budget}}
+
+    @property
+    def wall_seconds(self) -> float:
+        """What all sittings took."""
+        return sum(sitting.last_seen - sitting.began for sitting in self.sittings)
+
+    @property
+    def trials(self) -> list[RunHistory]:
+        """Runs of the search itself, without confirmation."""
+        return [run for run in self.runs.values() if run.assignment.cohort != "confirm"]
+
+    @classmethod
+    def read(cls, folder: Path) -> History:
+        """Reads a log; may be called while it is written.
+
+        Raises:
+            ResultsError: there is none, or it is damaged or of another version.
+        """
+        path = folder / EVENTS_FILE
+        lines = _events(path)
+        history = cls(identity=next(lines, {}))
+        if history.identity.get("log") != FORMAT:
+            raise ResultsError(
+                f"not a log of events that this version reads ({FORMAT})",
+                where=str(path),
+                value=history.identity.get("log"),
+                remedy="Use the fer_tune version that wrote it (named in manifest.json)",
+            )
+        for event in lines:
+            history.take(event)
+        return history
+
+    def take(self, event: dict[str, Any]) -> None:
+        """Adds one event."""
+        kind: Kind = event["kind"]
+        self.spent = event["spent"]
+        if self.sittings:
+            self.sittings[-1].last_seen = event["at"]
+        if kind == "sitting":
+            self.sittings.append(
+                Sitting(began=event["began"], last_seen=event["at"], command=event["command"])
+            )
+        elif kind == "asked":
+            assignment = Assignment.from_dict(event["run"])
+            self.runs[assignment.number] = RunHistory(
+                assignment=assignment, planned=event["planned"]
+            )
+        elif kind == "skipped":
+            self.skipped.append((event["study"], event["planned"]))
+        elif kind == "epoch":
+            self.runs[event["trial"]].take(event["result"], done=event["done"])
+        elif kind == "failed":
+            self.runs[event["trial"]].failed = True
+        elif kind == "retried":
+            old = self.runs[event["trial"]]
+            self.runs[event["trial"]] = RunHistory(assignment=old.assignment, planned=old.planned)
+        elif kind == "searched":
+            self.searched = True
+        elif kind == "extended":
+            self.searched = False
+            self.budget |= event["budget"]
+
+
+def _events(path: Path) -> Iterator[dict[str, Any]]:
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        raise ResultsError(
+            f"no {path.name} here, so there is nothing to go on from",
+            where=str(path.parent),
+            remedy="Name the results folder of a search that this version began",
+        ) from None
+    with file:
+        for number, line in enumerate(file, start=1):
+            if not line.endswith(b"\n"):
+                return  # torn by a kill, or just being written
+            try:
+                event = json.loads(line)
+            except ValueError:
+                event = None
+            if not isinstance(event, dict):
+                raise ResultsError(
+                    "damaged: this line is no event",
+                    where=f"{path}:{number}",
+                    value=line[:40].decode(errors="replace"),
+                    remedy="Restore the file from a copy, or start the search anew",
+                )
+            yield event
+
+
+def cut_torn_line(path: Path) -> None:
+    """Removes what follows the last end of a line: a kill tore it."""
+    with path.open("rb+") as file:
+        whole = file.read().rfind(b"\n") + 1
+        file.truncate(whole)
+
+
+def _plain(value: Any) -> Any:
+    """Numpy's scalars and arrays as Python's."""
+    return value.tolist()

@@ -1,0 +1,56 @@
+"""What a failed trial says, and what a disk that refuses means for the search."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from ray.tune.experiment import Trial
+
+from fer_tune.errors import ResultsError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """One line for the table, and the whole traceback."""
+
+    line: str
+    text: str
+
+
+def fault_of(trial: Trial) -> Fault:
+    """The fault of a trial that Ray has given up."""
+    error_file = trial.error_file
+    if not error_file or not Path(error_file).is_file():
+        return Fault(line="no traceback was left", text="")
+    text = Path(error_file).read_text(encoding="utf-8", errors="replace")
+    text = re.sub(r"\x1b\[[0-9;]*m", "", text)  # Ray's colours
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return Fault(line=lines[-1] if lines else "empty traceback", text=text)
+
+
+def disk_error(error: BaseException) -> OSError | None:
+    """The disk's refusal behind ``error``, if there is one.
+
+    Ray turns what its callbacks raise into the text of a traceback.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError):
+            return cause
+        found = re.findall(r"^OSError: \[Errno (\d+)\] ([^:\n]+)(?:: '(.+)')?$", str(cause), re.M)
+        if found:
+            number, text, path = found[-1]
+            return OSError(int(number), text, path or None)
+        cause = cause.__cause__ or cause.__context__
+    return None
+
+
+def disk_fault(error: OSError, folder: Path) -> ResultsError:
+    """The disk under the results folder refused a write."""
+    return ResultsError(
+        f"cannot write: {error.strerror or error}",
+        where=str(error.filename or folder),
+        remedy=f"Mend that, then go on with: fer-tune resume {folder}",
+    )

@@ -1,0 +1,87 @@
+"""What both stages of a search work with, and the record of a sitting."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from fer_tune.data import PackedDataset
+from fer_tune.records import Results
+from fer_tune.space import SearchSpace
+from fer_tune.tuning.events import EventLog, History
+from fer_tune.tuning.faults import disk_fault
+from fer_tune.tuning.interruption import Interruption
+from fer_tune.tuning.manifest import versions
+from fer_tune.tuning.recorder import Recorder
+from fer_tune.tuning.settings import WorkerSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """A search in the hands of this process.
+
+    Attributes:
+        history: of earlier sittings; the recorder adds what this one reports.
+        asked: runs asked of Ray at the same time.
+    """
+
+    space: SearchSpace
+    dataset: PackedDataset
+    results: Results
+    log: EventLog
+    history: History
+    settings: WorkerSettings
+    console: Console
+    interruption: Interruption
+    asked: int
+
+    def recorder(self) -> Recorder:
+        return Recorder(
+            self.results,
+            self.log,
+            self.history,
+            classes=self.dataset.classes,
+            gpu=self.space.resources.gpu,
+            cpu=self.space.resources.cpu,
+        )
+
+
+@contextmanager
+def sitting(search: Search, began: float) -> Iterator[None]:
+    """Notes that this process has the search, how its work ended and what all sittings took.
+
+    Args:
+        began: seconds since the Unix epoch.
+
+    Raises:
+        ResultsError: the disk under the results folder refused a write.
+    """
+    results, earlier = search.results, search.history.wall_seconds
+    state = "interrupted"
+    try:
+        search.log.append("sitting", began=began, command=sys.argv, versions=versions())
+        results.update_manifest(state="running", ended=None)
+        try:
+            yield
+            state = "finished"
+        finally:
+            now = time.time()
+            results.update_manifest(
+                state=state,
+                ended=now,
+                wall_seconds=earlier + now - began,
+                sittings=len(search.history.sittings) + 1,
+            )
+    except OSError as error:
+        raise disk_fault(error, _shown(results.root)) from error
+
+
+def _shown(folder: Path) -> Path:
+    """``folder`` as the user may type it."""
+    return folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder

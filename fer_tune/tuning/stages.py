@@ -1,0 +1,145 @@
+"""The two stages of a search: exploring, and confirming what was chosen."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from fer_tune.records import Results
+from fer_tune.tuning.asha import StudyAsha, make_scheduler
+from fer_tune.tuning.closing import write_floors, write_latency
+from fer_tune.tuning.confirmation import choose, missing_runs, number_runs, slowest_first
+from fer_tune.tuning.mirrors import Journal, TensorBoard, mend_journal
+from fer_tune.tuning.progress import Progress
+from fer_tune.tuning.search import Search
+from fer_tune.tuning.searcher import StudySearcher
+from fer_tune.tuning.stage import run_stage
+from fer_tune.tuning.trainable import MakeRun, ScoredRun
+
+
+def explore(search: Search, make_run: MakeRun = ScoredRun) -> None:
+    """Runs the trials that the studies ask for, until the budget is used up."""
+    space, root, history = search.space, search.results.root, search.history
+    scheduler = make_scheduler(
+        space.scheduler.kind,
+        max_epochs=space.budget.max_epochs,
+        grace_epochs=space.scheduler.grace_epochs,
+        reduction_factor=space.scheduler.reduction_factor,
+    )
+    if isinstance(scheduler, StudyAsha):
+        scheduler.recall(history.trials)
+    with search.log.clock():
+        searcher = StudySearcher(
+            space, search.log, deadline_s=space.budget.wall_time, history=history
+        )
+        mend_journal(root / "optuna.journal")
+        if searcher.remaining:
+            run_stage(
+                space,
+                search.settings,
+                name="search",
+                asked=search.asked,
+                callbacks=[
+                    search.recorder(),
+                    TensorBoard(root / "tensorboard", history),
+                    Journal(root / "optuna.journal", searcher),
+                    Progress(
+                        search.console,
+                        search.results,
+                        total=space.budget.trials,
+                        title="search",
+                        earlier=history.trials,
+                    ),
+                ],
+                interruption=search.interruption,
+                scheduler=scheduler,
+                searcher=searcher,
+                make_run=make_run,
+            )
+    search.log.append("searched")
+
+
+def confirm(search: Search, seeds: int, make_run: MakeRun = ScoredRun) -> None:
+    """Runs the frozen choices with ``seeds`` seeds each, scored on test."""
+    results, console, history = search.results, search.console, search.history
+    results.update_manifest(confirm_asked=seeds)
+    choices = frozen_choices(results, search.space.metric)
+    if not choices:
+        console.print("No trial ran to its end, so there is nothing to confirm.")
+        return
+    first = max([*history.runs, *results.read("trials")["trial"]], default=-1) + 1
+    choices, _ = number_runs(choices, seeds, first)
+    results.update_manifest(choices=choices)
+    runs = missing_runs(search.space, choices, seeds, results.read("trials"))
+    if not runs:
+        console.print(f"All {seeds} seeds are confirmed already.")
+        _close(search, choices, seeds)
+        return
+    if results.manifest()["first_test_read_at"] is None:
+        results.update_manifest(first_test_read_at=time.time())
+    write_floors(search.space, search.dataset, results)
+    recorder = search.recorder()
+    recorder.plan(runs)
+    run_stage(
+        search.space,
+        search.settings,
+        name="confirm",
+        asked=search.asked,
+        callbacks=[
+            recorder,
+            TensorBoard(results.root / "tensorboard", history),
+            Progress(
+                console,
+                results,
+                total=len(runs),
+                title="confirmation",
+                earlier=[history.runs[run.number] for run in runs],
+            ),
+        ],
+        interruption=search.interruption,
+        runs=slowest_first(runs, choices, results.read("epochs")),
+        make_run=make_run,
+    )
+    _close(search, choices, seeds)
+    left = missing_runs(search.space, choices, seeds, results.read("trials"))
+    if left:
+        console.print(
+            f"{len(left)} of {len(runs)} confirmation runs have no test score; "
+            f"`fer-tune confirm {results.root} --seeds {seeds}` runs them again.",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def frozen_choices(results: Results, metric: str) -> list[dict[str, Any]]:
+    """The choice of every study; made and frozen at the first call, read at every later one.
+
+    After an extension it is made anew. If it comes out the same, it counts as frozen when it
+    first was: nobody has chosen anything in between.
+    """
+    manifest = results.manifest()
+    if manifest["choice_frozen_at"] is None:
+        choices, frozen_at = choose(results.read("trials"), metric), time.time()
+        superseded = manifest.get("superseded") or []
+        if superseded:
+            before = superseded[-1]
+            runs = {_place(c): c.get("runs", []) for c in before["choices"]}
+            choices = [{**c, "runs": runs.get(_place(c), [])} for c in choices]
+            if [_place(c) for c in choices] == [_place(c) for c in before["choices"]]:
+                frozen_at, superseded = before["choice_frozen_at"], superseded[:-1]
+        manifest = results.update_manifest(
+            choices=choices, choice_frozen_at=frozen_at, superseded=superseded
+        )
+    chosen: list[dict[str, Any]] = manifest["choices"]
+    return chosen
+
+
+def _place(choice: dict[str, Any]) -> tuple[str, int, int]:
+    return choice["arm"], choice["replicate"], choice["trial"]
+
+
+def _close(search: Search, choices: list[dict[str, Any]], seeds: int) -> None:
+    history = search.history
+    numbers = {number for choice in choices for number in choice["runs"]}
+    write_latency(search.results, [r for n, r in history.runs.items() if n in numbers])
+    search.results.update_manifest(confirm_seeds=list(range(seeds)))
