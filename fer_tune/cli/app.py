@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fer_tune.cli import data, spaces, weights
+
+if TYPE_CHECKING:
+    from fer_tune.tuning.options import SearchOptions
 
 app = typer.Typer(
     help="Search hyperparameters of facial expression recognisers, and settle which is better.",
@@ -21,13 +24,20 @@ app.add_typer(spaces.app, name="spaces")
 app.add_typer(weights.app, name="weights")
 
 Data = Annotated[Path, typer.Option("--data", help="Packed dataset (from `data import`).")]
+Moved = Annotated[Path | None, typer.Option("--data", help="Packed dataset, if it has moved.")]
 Address = Annotated[
     str | None, typer.Option("--address", help="Running Ray cluster; none starts Ray here.")
 ]
-Cpus = Annotated[int | None, typer.Option("--cpus", help="CPUs for a Ray started here.")]
+Cpus = Annotated[int | None, typer.Option("--cpus", min=1, help="CPUs for a Ray started here.")]
 Bank = Annotated[Path | None, typer.Option("--bank", help="Folder of the feature bank.")]
 Dashboard = Annotated[
     bool, typer.Option("--dashboard/--no-dashboard", help="Dashboard of a Ray started here.")
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Nothing but faults, and the verdict at the end.")
+]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Every event and Ray's own log, for no table.")
 ]
 
 
@@ -45,6 +55,8 @@ def search(
     cpus: Cpus = None,
     bank: Bank = None,
     dashboard: Dashboard = True,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the plan and stop before anything starts.")
     ] = False,
@@ -52,7 +64,14 @@ def search(
     """Search, confirm and report: from a packed dataset to a verdict."""
     from fer_tune.cli.searching import run
 
-    run(space, data, results, set_ or [], address, cpus, bank, dashboard, dry_run)
+    run(
+        space,
+        data,
+        results,
+        set_ or [],
+        _options(address, cpus, bank, dashboard, quiet, verbose),
+        dry_run,
+    )
 
 
 @app.command()
@@ -62,36 +81,38 @@ def resume(
         list[str] | None,
         typer.Option("--extend", help="Larger budget: trials=40 (in all), wall_time=2h."),
     ] = None,
-    data: Annotated[
-        Path | None, typer.Option("--data", help="Packed dataset, if it has moved.")
-    ] = None,
+    data: Moved = None,
     address: Address = None,
     cpus: Cpus = None,
     bank: Bank = None,
     dashboard: Dashboard = True,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Go on with a search that was interrupted or killed, or extend a finished one."""
     from fer_tune.cli.searching import run_resume
 
-    run_resume(results, extend or [], data, address, cpus, bank, dashboard)
+    run_resume(
+        results, extend or [], data, _options(address, cpus, bank, dashboard, quiet, verbose)
+    )
 
 
 @app.command()
 def confirm(
     results: Annotated[Path, typer.Argument(help="Results folder of a search.")],
     seeds: Annotated[int, typer.Option("--seeds", help="Seeds per choice, earlier ones counted.")],
-    data: Annotated[
-        Path | None, typer.Option("--data", help="Packed dataset, if it has moved.")
-    ] = None,
+    data: Moved = None,
     address: Address = None,
     cpus: Cpus = None,
     bank: Bank = None,
     dashboard: Dashboard = True,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Add confirmation seeds to a search, without choosing again."""
     from fer_tune.cli.searching import run_confirm
 
-    run_confirm(results, seeds, data, address, cpus, bank, dashboard)
+    run_confirm(results, seeds, data, _options(address, cpus, bank, dashboard, quiet, verbose))
 
 
 @app.command()
@@ -108,11 +129,16 @@ def report(
 
 
 @app.command()
-def doctor() -> None:
-    """Tell versions, accelerators, disk and weights of this machine."""
+def doctor(
+    ray: Annotated[
+        bool, typer.Option("--ray", help="Also start a small Ray, use it and stop it.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Check what a search needs on this machine, and say how to mend what is missing."""
     from fer_tune.cli.doctor import examine
 
-    examine()
+    raise typer.Exit(examine(ray=ray, as_json=as_json))
 
 
 @app.command()
@@ -121,3 +147,24 @@ def version() -> None:
     from fer_tune import __version__
 
     typer.echo(__version__)
+
+
+def _options(
+    address: str | None,
+    cpus: int | None,
+    bank: Path | None,
+    dashboard: bool,
+    quiet: bool,
+    verbose: bool,
+) -> SearchOptions:
+    from fer_tune.tuning.options import SearchOptions
+
+    if quiet and verbose:
+        raise typer.BadParameter("--quiet and --verbose exclude each other")
+    return SearchOptions(
+        address=address,
+        cpus=cpus,
+        bank=bank,
+        dashboard=dashboard,
+        verbosity="quiet" if quiet else "verbose" if verbose else "normal",
+    )

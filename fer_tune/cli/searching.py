@@ -15,6 +15,7 @@ from fer_tune.cli import BEGAN
 
 if TYPE_CHECKING:
     from fer_tune.space import SearchSpace
+    from fer_tune.tuning.options import SearchOptions
 
 
 def run(
@@ -22,16 +23,13 @@ def run(
     data: Path,
     folder: Path | None,
     overrides: list[str],
-    address: str | None,
-    cpus: int | None,
-    bank: Path | None,
-    dashboard: bool,
+    options: SearchOptions,
     dry_run: bool,
 ) -> None:
     """The `search` command."""
     from fer_tune.space import load
 
-    console = Console()
+    console = _console(options)
     space = load(name, overrides)
     if dry_run:
         _show_plan(space, data, console)
@@ -42,52 +40,54 @@ def run(
     folder = folder or Path("results") / f"{space.name}-{time.strftime('%Y%m%d-%H%M%S')}"
 
     from fer_tune.tuning.run import run_search
-    from fer_tune.tuning.settings import SearchOptions
 
-    options = SearchOptions(address=address, cpus=cpus, bank=bank, dashboard=dashboard)
     with _telling_how_to_go_on(folder, console):
         run_search(space, dataset, folder, options, console, command_began=BEGAN)
-    show_report(folder, None)
+    show_report(folder, None, briefly=options.verbosity == "quiet")
 
 
 def run_resume(
     folder: Path,
     extend: list[str],
     data: Path | None,
-    address: str | None,
-    cpus: int | None,
-    bank: Path | None,
-    dashboard: bool,
+    options: SearchOptions,
 ) -> None:
     """The `resume` command."""
     from fer_tune.tuning.run import resume_search
-    from fer_tune.tuning.settings import SearchOptions
 
-    console = Console()
-    options = SearchOptions(address=address, cpus=cpus, bank=bank, dashboard=dashboard)
+    console = _console(options)
     with _telling_how_to_go_on(folder, console):
         resume_search(folder, options, console, data=data, extend=extend, command_began=BEGAN)
-    show_report(folder, None)
+    show_report(folder, None, briefly=options.verbosity == "quiet")
 
 
 def run_confirm(
     folder: Path,
     seeds: int,
     data: Path | None,
-    address: str | None,
-    cpus: int | None,
-    bank: Path | None,
-    dashboard: bool,
+    options: SearchOptions,
 ) -> None:
     """The `confirm` command."""
     from fer_tune.tuning.run import confirm_more
-    from fer_tune.tuning.settings import SearchOptions
 
-    console = Console()
-    options = SearchOptions(address=address, cpus=cpus, bank=bank, dashboard=dashboard)
+    console = _console(options)
     with _telling_how_to_go_on(folder, console):
         confirm_more(folder, seeds, options, console, data)
-    show_report(folder, None)
+    show_report(folder, None, briefly=options.verbosity == "quiet")
+
+
+def _console(options: SearchOptions) -> Console:
+    """Where the search speaks; sets up what is logged to the terminal."""
+    import logging
+
+    from fer_tune.tuning.logs import FORMAT, LOGGER
+
+    if options.verbosity != "normal":
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter(FORMAT, datefmt="%H:%M:%S"))
+        handler.setLevel(logging.WARNING if options.verbosity == "quiet" else logging.DEBUG)
+        logging.getLogger(LOGGER).addHandler(handler)
+    return Console(quiet=options.verbosity == "quiet")
 
 
 @contextmanager
@@ -106,8 +106,8 @@ def _telling_how_to_go_on(folder: Path, console: Console) -> Iterator[None]:
         raise
 
 
-def show_report(folder: Path, out: Path | None) -> None:
-    """The `report` command: writes the report and prints its summary."""
+def show_report(folder: Path, out: Path | None, *, briefly: bool = False) -> None:
+    """The `report` command: writes the report and prints its summary, or just its sentence."""
     import json
 
     from analysis import write_report
@@ -115,10 +115,10 @@ def show_report(folder: Path, out: Path | None) -> None:
 
     written = write_report(folder, out)
     console = Console()
-    console.print()
     document = json.loads(written.json.read_text(encoding="utf-8"))
-    console.print(summary_text(document), highlight=False, markup=False, soft_wrap=True)
-    console.print(f"\nreport: {written.html}", highlight=False, soft_wrap=True)
+    text = document["verdict"]["sentence"] if briefly else f"\n{summary_text(document)}\n"
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
+    console.print(f"report: {written.html}", highlight=False, soft_wrap=True)
 
 
 def _show_plan(space: SearchSpace, data: Path, console: Console) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fer_tune.errors import EnvironmentFault
-from fer_tune.tuning.settings import SearchOptions
+from fer_tune.tuning.options import SearchOptions
 
 #: Objects between processes are small here (settings, metrics), so Ray need not take a third of
 #: the memory for them.
@@ -56,19 +56,24 @@ def ray_session(options: SearchOptions) -> Iterator[Engine]:
         os.environ.setdefault(name, value)
     import ray
 
-    common: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    verbose = options.verbosity == "verbose"
+    common: dict[str, Any] = {
+        "log_to_driver": verbose,
+        "logging_level": logging.INFO if verbose else logging.ERROR,
+    }
     try:
         if options.address:
             context = ray.init(address=options.address, **common)
         else:
             context = ray.init(
+                address="local",  # whatever RAY_ADDRESS says: that is what --address is for
                 num_cpus=options.cpus,
                 include_dashboard=options.dashboard,
                 dashboard_host="127.0.0.1",
                 object_store_memory=_OBJECT_STORE,
                 **common,
             )
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except Exception as error:  # Ray raises it plain when it takes too long to start
         raise EnvironmentFault(
             f"no Ray to work with: {(str(error) or type(error).__name__).splitlines()[0]}",
             where="--address" if options.address else "starting Ray",
@@ -78,7 +83,7 @@ def ray_session(options: SearchOptions) -> Iterator[Engine]:
             else "See `fer-tune doctor`",
         ) from error
     # Failed trials are told in the table, with their traceback in a file; Ray would print both.
-    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+    logging.getLogger("ray.tune").setLevel(logging.INFO if verbose else logging.CRITICAL)
     try:
         url = context.dashboard_url
         have: Mapping[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]

@@ -22,7 +22,7 @@ from fer_tune.space import SearchSpace
 from fer_tune.training.compute import available_cpus
 from fer_tune.tuning.engine import Engine
 from fer_tune.tuning.events import EVENTS_FILE
-from fer_tune.tuning.settings import SearchOptions
+from fer_tune.tuning.options import SearchOptions
 
 
 def splits_of(space: SearchSpace, dataset: PackedDataset) -> Split:

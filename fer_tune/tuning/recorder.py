@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,8 @@ from fer_tune.tuning.checkpoints import Checkpoints
 from fer_tune.tuning.confirmation import confusion_rows
 from fer_tune.tuning.events import EventLog, History, RunHistory
 from fer_tune.tuning.faults import fault_of
+
+logger = logging.getLogger(__name__)
 
 _EPOCH_COLUMNS = [
     c for c in SCHEMAS["epochs"].names if c not in ("trial", "arm", "replicate", "cohort")
@@ -80,11 +84,32 @@ class Recorder(Callback):
             number = run.assignment.number
             self._log.append("epoch", trial=number, result=reported, done=done)
             self._write_epochs(run)
+            if reported["ran"]:
+                logger.info(
+                    "%s epoch %d: train loss %.4f, validation loss %.4f, macro-F1 %.4f, %.1f s",
+                    run.assignment.name,
+                    reported["epoch"],
+                    reported["train_loss"],
+                    reported["val_loss"],
+                    reported["val_macro_f1"],
+                    reported["epoch_seconds"],
+                )
 
     def on_trial_complete(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
-        self._write_end(self._run(trial))
+        run = self._run(trial)
+        self._write_end(run)
+        logger.info("%s ended: %s", run.assignment.name, reason_of(run))
+
+    def on_trial_recover(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
+    ) -> None:
+        logger.warning(
+            "%s failed and begins again from its last epoch: %s",
+            self._run(trial).assignment.name,
+            fault_of(trial).line,
+        )
 
     def on_trial_error(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
@@ -95,6 +120,8 @@ class Recorder(Callback):
         self._log.append("failed", trial=run.assignment.number, fault=fault.line)
         write_atomically(error_file(self.results, run.assignment), fault.text)
         self._write_end(run)
+        where = error_file(self.results, run.assignment)
+        logger.error("%s failed: %s (%s)", run.assignment.name, fault.line, where)
 
     def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
         self._log.tick()
@@ -180,7 +207,7 @@ def _part(assignment: Assignment) -> str:
     return f"trial-{assignment.number:06d}"
 
 
-def error_file(results: Results, assignment: Assignment) -> Any:
+def error_file(results: Results, assignment: Assignment) -> Path:
     """Where a failed run's traceback is kept."""
     return results.root / "errors" / f"{_part(assignment)}.txt"
 

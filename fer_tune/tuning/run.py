@@ -16,7 +16,9 @@ from fer_tune.space import SearchSpace
 from fer_tune.tuning.engine import Engine, ray_session
 from fer_tune.tuning.events import EventLog, History
 from fer_tune.tuning.interruption import Interruption
+from fer_tune.tuning.logs import log_file
 from fer_tune.tuning.manifest import first_manifest, identity
+from fer_tune.tuning.options import SearchOptions
 from fer_tune.tuning.preparation import (
     asked_at_once,
     bounded,
@@ -28,7 +30,7 @@ from fer_tune.tuning.preparation import (
 )
 from fer_tune.tuning.resuming import extended, tell_changed_versions, unchanged_space
 from fer_tune.tuning.search import Search, sitting
-from fer_tune.tuning.settings import SearchOptions, WorkerSettings, trial_context
+from fer_tune.tuning.settings import WorkerSettings, trial_context
 from fer_tune.tuning.stages import confirm, explore
 
 
@@ -57,7 +59,7 @@ def run_search(
     check_weights(space)
     make_folder(folder)
     results = Results(folder)
-    with only_writer(folder), ray_session(bounded(options, space)) as engine:
+    with only_writer(folder), log_file(folder), ray_session(bounded(options, space)) as engine:
         asked_at_once(engine, space)  # refuses what can never run
         manifest = first_manifest(space, dataset, split, began)
         log = EventLog.begin(folder, identity(manifest))
@@ -94,7 +96,7 @@ def resume_search(
     """
     began = command_began or time.time()
     results = Results.open(folder)
-    with only_writer(folder):
+    with only_writer(folder), log_file(folder):
         history, manifest = History.read(folder), results.manifest()
         space = unchanged_space(manifest, history, folder)
         dataset = PackedDataset.open(data or Path(manifest["dataset"]["path"]))
@@ -143,7 +145,7 @@ def confirm_more(
             value=seeds,
         )
     began = time.time()
-    with only_writer(folder):
+    with only_writer(folder), log_file(folder):
         history, manifest = History.read(folder), results.manifest()
         if not history.searched:
             raise ResultsError(
@@ -186,6 +188,7 @@ def _search(
         console=console,
         interruption=Interruption(console),
         asked=asked_at_once(engine, space),
+        shows_progress=options.verbosity == "normal",
     )
 
 

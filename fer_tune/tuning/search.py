@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+import shlex
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -18,8 +21,11 @@ from fer_tune.tuning.events import EventLog, History
 from fer_tune.tuning.faults import disk_fault
 from fer_tune.tuning.interruption import Interruption
 from fer_tune.tuning.manifest import versions
+from fer_tune.tuning.progress import Progress
 from fer_tune.tuning.recorder import Recorder
 from fer_tune.tuning.settings import WorkerSettings
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +35,7 @@ class Search:
     Attributes:
         history: of earlier sittings; the recorder adds what this one reports.
         asked: runs asked of Ray at the same time.
+        shows_progress: whether the console shows trials as they go.
     """
 
     space: SearchSpace
@@ -40,6 +47,11 @@ class Search:
     console: Console
     interruption: Interruption
     asked: int
+    shows_progress: bool
+
+    def progress(self, **what: Any) -> list[Progress]:
+        """The callback that shows trials as they go, if they are to be shown."""
+        return [Progress(self.console, self.results, **what)] if self.shows_progress else []
 
     def recorder(self) -> Recorder:
         return Recorder(
@@ -66,12 +78,14 @@ def sitting(search: Search, began: float) -> Iterator[None]:
     state = "interrupted"
     try:
         search.log.append("sitting", began=began, command=sys.argv, versions=versions())
+        logger.info("%s", shlex.join(sys.argv))
         results.update_manifest(state="running", ended=None)
         try:
             yield
             state = "finished"
         finally:
             now = time.time()
+            logger.info("%s after %.0f s", state, now - began)
             results.update_manifest(
                 state=state,
                 ended=now,

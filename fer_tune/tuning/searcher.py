@@ -18,6 +18,7 @@ crashed                                FAIL
 
 from __future__ import annotations
 
+import logging
 import math
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ from fer_tune.tuning.assignment import Assignment, Cohort, derive_seed, study_na
 from fer_tune.tuning.events import EventLog, History
 from fer_tune.tuning.exclusion import MemoryWall
 from fer_tune.tuning.study import ArmStudy, Baseline
+
+logger = logging.getLogger(__name__)
 
 #: Proposals refused in a row by the memory wall before TPE, which ignores failures and so stays
 #: where it is, gives way to chance; and before the study is taken to have nothing left that fits.
@@ -89,9 +92,12 @@ class StudySearcher(Searcher):
                 self._log.append("asked", planned=planned, run=assignment.as_dict())
                 return self._serve(trial_id, assignment)
             self._log.append("skipped", study=study.name, planned=planned)
+            logger.warning("%s: a %s trial is left out, nothing that fits", study.name, planned)
 
     def _serve(self, trial_id: str, assignment: Assignment) -> dict[str, Any]:
         self.assignments[trial_id] = assignment
+        given = {k: v for k, v in assignment.config.as_dict().items() if v is not None}
+        logger.info("%s (%s): %s", assignment.name, assignment.cohort, given)
         return {"run": assignment.as_dict()}
 
     @property

@@ -8,6 +8,7 @@ from pathlib import Path
 from fer_tune.data import PackedDataset
 from fer_tune.space import SearchSpace
 from fer_tune.training.context import TrialContext
+from fer_tune.tuning.options import SearchOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,27 +21,6 @@ class WorkerSettings:
 
     context: TrialContext
     results: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class SearchOptions:
-    """How a search runs on this machine or cluster.
-
-    None of it changes what is found, but for rounding where entries are too large for the bank.
-
-    Attributes:
-        address: of a running Ray cluster; None starts Ray here.
-        cpus: that the Ray started here may use; None for all.
-        bank: folder of the feature bank on every node; None for the default place.
-        bank_bytes: bound on it; None for a quarter of the free disk, at most 32 GiB.
-        dashboard: start Ray's dashboard with a Ray started here.
-    """
-
-    address: str | None = None
-    cpus: int | None = None
-    bank: Path | None = None
-    bank_bytes: int | None = None
-    dashboard: bool = True
 
 
 def trial_context(

@@ -10,7 +10,6 @@ from fer_tune.tuning.asha import StudyAsha, make_scheduler
 from fer_tune.tuning.closing import write_floors, write_latency
 from fer_tune.tuning.confirmation import choose, missing_runs, number_runs, slowest_first
 from fer_tune.tuning.mirrors import Journal, TensorBoard, mend_journal
-from fer_tune.tuning.progress import Progress
 from fer_tune.tuning.search import Search
 from fer_tune.tuning.searcher import StudySearcher
 from fer_tune.tuning.stage import run_stage
@@ -43,12 +42,8 @@ def explore(search: Search, make_run: MakeRun = ScoredRun) -> None:
                     search.recorder(),
                     TensorBoard(root / "tensorboard", history),
                     Journal(root / "optuna.journal", searcher),
-                    Progress(
-                        search.console,
-                        search.results,
-                        total=space.budget.trials,
-                        title="search",
-                        earlier=history.trials,
+                    *search.progress(
+                        total=space.budget.trials, title="search", earlier=history.trials
                     ),
                 ],
                 interruption=search.interruption,
@@ -88,9 +83,7 @@ def confirm(search: Search, seeds: int, make_run: MakeRun = ScoredRun) -> None:
         callbacks=[
             recorder,
             TensorBoard(results.root / "tensorboard", history),
-            Progress(
-                console,
-                results,
+            *search.progress(
                 total=len(runs),
                 title="confirmation",
                 earlier=[history.runs[run.number] for run in runs],
