@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import time
 from collections.abc import Iterator
@@ -262,19 +263,29 @@ class TrialRun:
     # -- checkpoint -------------------------------------------------------------------------
 
     def save(self, folder: Path) -> None:
-        """Writes everything that the next epoch depends on (the tail only, never the prefix)."""
-        torch.save(
-            {
-                "tail": self.tail.state_dict(),
-                "optimiser": self.optimiser.state_dict(),
-                "curve": [asdict(report) for report in self.course.reports],
-                "best_counts": torch.from_numpy(self.best_counts),
-                # The tail itself when the last epoch is the best so far: a quarter less to write.
-                "best_tail": None if self._is_best() else self._best_tail,
-                "micro_batch": self._fit.limit,
-            },
-            folder / CHECKPOINT_FILE,
-        )
+        """Writes everything that the next epoch depends on (the tail only, never the prefix).
+
+        Raises:
+            OSError: the disk refused.
+        """
+        state = {
+            "tail": self.tail.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "curve": [asdict(report) for report in self.course.reports],
+            "best_counts": torch.from_numpy(self.best_counts),
+            # The tail itself when the last epoch is the best so far: a quarter less to write.
+            "best_tail": None if self._is_best() else self._best_tail,
+            "micro_batch": self._fit.limit,
+        }
+        path = folder / CHECKPOINT_FILE
+        try:
+            torch.save(state, path)
+        except RuntimeError as error:
+            if "inline_container" not in str(error):
+                raise
+            # So torch tells of a disk that took less than it was given.
+            text = "the disk took a checkpoint in part only, so it is full"
+            raise OSError(errno.EIO, text, str(path)) from error
 
     def _is_best(self) -> bool:
         return self.course.best_epoch == self.course.epoch

@@ -48,8 +48,8 @@ class EventLog:
     """Appends events; the one writer of ``events.jsonl``.
 
     Attributes:
-        fault: the first error of the disk, so that whoever runs the search can stop it: Ray
-            swallows or rewrites what its callbacks raise.
+        fault: the first error of the disk; every later event raises it again, so that the search
+            ends although Ray may swallow what a callback raises.
     """
 
     def __init__(self, folder: Path, *, spent: float = 0.0) -> None:

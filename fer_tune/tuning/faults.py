@@ -51,6 +51,6 @@ def disk_fault(error: OSError, folder: Path) -> ResultsError:
     """The disk under the results folder refused a write."""
     return ResultsError(
         f"cannot write: {error.strerror or error}",
-        where=str(error.filename or folder),
+        where=str(folder),
         remedy=f"Mend that, then go on with: fer-tune resume {folder}",
     )

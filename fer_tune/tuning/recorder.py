@@ -74,8 +74,7 @@ class Recorder(Callback):
         **info: Any,
     ) -> None:
         if "disk_fault" in result:
-            self._log.fault = self._log.fault or OSError(result["disk_fault"])
-            raise self._log.fault
+            raise OSError(*result["disk_fault"])
         run = self._run(trial)
         reported = {name: value for name, value in result.items() if name in _REPORTED}
         # ASHA has decided by now: ``done`` without a reason of the run's own is its doing.
@@ -99,7 +98,12 @@ class Recorder(Callback):
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
         run = self._run(trial)
-        self._write_end(run)
+        try:
+            self._write_end(run)
+        except OSError as error:
+            # Ray would take it for a fault of the trial's; now nothing more is written.
+            self._log.fault = error
+            raise
         logger.info("%s ended: %s", run.assignment.name, reason_of(run))
 
     def on_trial_recover(

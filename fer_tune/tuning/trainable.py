@@ -157,7 +157,7 @@ class TrialActor(Trainable):
             self._checkpoints.save(result["epoch"], result, write)
         except OSError as error:
             # The trial is sound, so it need not fail; the driver ends the search with this fault.
-            result["disk_fault"] = str(error)
+            result["disk_fault"] = [error.errno, error.strerror, str(error.filename)]
 
     def cleanup(self) -> None:
         self._run = None

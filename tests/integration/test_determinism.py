@@ -1,0 +1,83 @@
+"""What is promised of the same command on the same machine: ``docs/determinism.md``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from analysis import write_report
+from fer_tune.data import PackedDataset
+from fer_tune.records import Results
+from tests.integration.test_whole_search import SPACE, TIMES, fer_tune
+
+#: All that may differ between the reports of two runs of one search.
+OF_TIME = (
+    ".search.command",
+    ".search.started",
+    ".search.ended",
+    ".search.wall_seconds",
+    ".search.startup_seconds",
+    ".cost.",
+    ".trials.rows",
+    ".latency",
+)
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+@pytest.fixture(scope="module")
+def one_and_two(faces: PackedDataset, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The same random search with one and with two trials in parallel."""
+    home = tmp_path_factory.mktemp("parallel")
+    (home / "tiny.yaml").write_text(SPACE)
+    found = []
+    for parallel in (1, 2):
+        ran = fer_tune(
+            *("search", str(home / "tiny.yaml"), "--data", str(faces.root), "--cpus", "2"),
+            *("--results", str(home / f"p{parallel}"), "--no-dashboard", "--quiet"),
+            *("--set", f"resources.max_concurrent={parallel}", "--set", "cohorts.random=1.0"),
+            *("--set", "scheduler.kind=none", "--set", "confirm.seeds=0"),
+            home=home,
+        )
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        found.append(Results(home / f"p{parallel}"))
+    return found
+
+
+def test_a_configuration_has_the_same_curve_alone_and_beside_another(one_and_two: Any) -> None:
+    for table in ("trials", "epochs", "confusion"):
+        one, two = (r.read(table).drop(columns=TIMES, errors="ignore") for r in one_and_two)
+        assert len(one) > 0
+        pd.testing.assert_frame_equal(one, two, check_exact=True)
+
+
+def test_the_same_records_give_the_same_bytes(one_and_two: Any, tmp_path: Path) -> None:
+    written = [write_report(one_and_two[0].root, tmp_path / name) for name in ("a", "b")]
+    for kind in ("html", "json", "markdown"):
+        one, two = (getattr(files, kind).read_bytes() for files in written)
+        assert len(one) > 1000 and one == two
+
+
+def test_the_reports_of_two_runs_differ_in_times_alone(one_and_two: Any) -> None:
+    documents = [
+        json.loads((results.root / "report" / "report.json").read_text()) for results in one_and_two
+    ]
+    one, two = (dict(_leaves(document)) for document in documents)
+    assert len(one) > 100 and one.keys() == two.keys()
+    differ = [key for key in one if one[key] != two[key] and not any(t in key for t in OF_TIME)]
+    assert [key for key in differ if "max_concurrent" not in key] == []
+
+
+def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _leaves(inner, f"{key}.{name}")
+    elif isinstance(value, list):
+        for place, inner in enumerate(value):
+            yield from _leaves(inner, f"{key}[{place}]")
+    else:
+        yield key, value
