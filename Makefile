@@ -5,15 +5,23 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 CHECKED := $(VENV)/.checked
 
-.PHONY: quickstart test lint format clean
+.PHONY: quickstart test fast kills lint format clean
 
 # A small real search on drawn faces: both backbones, about five minutes on two cores.
 quickstart: $(INSTALLED)
 	$(BIN)/fer-tune data import synthetic:900 --out data/synthetic --force
 	$(BIN)/fer-tune search quickstart --data data/synthetic
 
+# Everything; `make fast` leaves out what starts Ray or takes more than ten seconds, and
+# `make kills` runs the searches that are killed and resumed alone.
 test: $(CHECKED)
 	$(BIN)/python -m pytest $(PYTEST)
+
+fast: $(CHECKED)
+	$(BIN)/python -m pytest -m 'not ray and not slow and not kills' $(PYTEST)
+
+kills: $(CHECKED)
+	$(BIN)/python -m pytest -m kills $(PYTEST)
 
 lint: $(CHECKED)
 	$(BIN)/ruff check .

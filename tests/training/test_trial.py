@@ -116,6 +116,24 @@ class TestMemory:
         assert parted.course.stop_reason() is None and parted._fit.limit <= 5
         assert sum(size > 5 for size in sizes) <= 12, "found once, then remembered"
 
+    @pytest.mark.parametrize("frozen_statistics", [True, False])
+    def test_batch_norm_alone_tells_micro_batches_from_the_whole_batch(
+        self, make: Any, monkeypatch: pytest.MonkeyPatch, frozen_statistics: bool
+    ) -> None:
+        config = {"unfreeze_depth": 1, "batch_size": 32, "optimizer": "sgd", "dropout": 0.0}
+        whole, parted = make(config), make(config)
+        for run in (whole, parted):
+            run.prepare()
+            for module in run.tail.modules():
+                if frozen_statistics and isinstance(module, torch.nn.BatchNorm2d):
+                    module.eval()
+                    monkeypatch.setattr(module, "train", lambda mode=True, m=module: m)
+        sizes = self.lacking(parted, 8, monkeypatch)
+        pairs = list(zip(losses(parted, 1), losses(whole, 1), strict=True))
+        near = all(mine == pytest.approx(theirs, rel=1e-4) for mine, theirs in pairs)
+        assert max(sizes) > 8 and parted._fit.limit == 8
+        assert near is frozen_statistics
+
     def test_a_prefix_that_does_not_fit_works_in_smaller_chunks(
         self, make: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
