@@ -102,7 +102,9 @@ class Journal(Callback):
 
     def __init__(self, path: Path, searcher: StudySearcher) -> None:
         self._path, self._searcher = path, searcher
-        self._mirrored: dict[str, set[int]] = {}
+        self._mirrors: dict[str, optuna.Study] = {}
+        self._done: dict[str, set[int]] = {}  # own numbers, by study
+        _mend(path)
 
     def __getstate__(self) -> dict[str, Any]:
         return {}  # Ray pickles callbacks; nobody reads that copy
@@ -115,26 +117,34 @@ class Journal(Callback):
 
     def _mirror(self) -> None:
         for study in self._searcher.studies:
-            if study.ended_trials != len(self._mirrored.get(study.name, ())):
-                self._mirror_study(study)
+            if study.ended_trials != len(self._done.get(study.name, ())):
+                mirror = self._mirror_of(study)
+                done = self._done[study.name]
+                ended = [t for t in study.ended() if t.user_attrs["trial"] not in done]
+                mirror.add_trials(ended)
+                done.update(t.user_attrs["trial"] for t in ended)
 
-    def _mirror_study(self, study: ArmStudy) -> None:
-        mirror = optuna.create_study(
-            study_name=study.name,
-            storage=JournalStorage(JournalFileBackend(str(self._path))),
-            directions=[study.study.direction],
-            load_if_exists=True,
-        )
-        if study.name not in self._mirrored:  # what an earlier sitting mirrored
-            there = mirror.get_trials(deepcopy=False)
-            self._mirrored[study.name] = {t.user_attrs["trial"] for t in there}
-        done = self._mirrored[study.name]
-        ended = [t for t in study.ended() if t.user_attrs["trial"] not in done]
-        mirror.add_trials(ended)
-        done.update(t.user_attrs["trial"] for t in ended)
+    def _mirror_of(self, study: ArmStudy) -> optuna.Study:
+        if study.name not in self._mirrors:
+            mirror = optuna.create_study(
+                study_name=study.name,
+                storage=JournalStorage(JournalFileBackend(str(self._path))),
+                directions=[study.study.direction],
+                load_if_exists=True,
+            )
+            self._mirrors[study.name] = mirror
+            # What an earlier sitting mirrored.
+            self._done[study.name] = {
+                t.user_attrs["trial"] for t in mirror.get_trials(deepcopy=False)
+            }
+        return self._mirrors[study.name]
 
 
-def mend_journal(path: Path) -> None:
-    """Cuts off a line that a kill tore, which Optuna would stumble over."""
+def _mend(path: Path) -> None:
+    """Removes what a kill left of a write: a torn line, which Optuna stumbles over, and its lock.
+
+    Nobody else writes there: the results folder has one writer.
+    """
     if path.exists():
         cut_torn_line(path)
+        path.with_name(f"{path.name}.lock").unlink(missing_ok=True)

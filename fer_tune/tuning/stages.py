@@ -9,7 +9,7 @@ from fer_tune.records import Results
 from fer_tune.tuning.asha import StudyAsha, make_scheduler
 from fer_tune.tuning.closing import write_floors, write_latency
 from fer_tune.tuning.confirmation import choose, missing_runs, number_runs, slowest_first
-from fer_tune.tuning.mirrors import Journal, TensorBoard, mend_journal
+from fer_tune.tuning.mirrors import Journal, TensorBoard
 from fer_tune.tuning.search import Search
 from fer_tune.tuning.searcher import StudySearcher
 from fer_tune.tuning.stage import run_stage
@@ -31,7 +31,6 @@ def explore(search: Search, make_run: MakeRun = ScoredRun) -> None:
         searcher = StudySearcher(
             space, search.log, deadline_s=space.budget.wall_time, history=history
         )
-        mend_journal(root / "optuna.journal")
         if searcher.remaining:
             run_stage(
                 space,
