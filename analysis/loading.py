@@ -9,11 +9,13 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from fer_tune.errors import ResultsError
 from fer_tune.records import ELIGIBLE, Results
 
-#: States whose trial may be chosen for confirmation.
-
 Unit = Literal["study", "seed"]
+
+#: Kinds of the manifest's values that everything here rests on.
+_KINDS: dict[str, type] = {"arms": dict, "classes": list, "space": dict}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +113,7 @@ def load(folder: Path | str) -> Search:
         ResultsError: the folder is no results folder or has another schema.
     """
     results = Results.open(folder)
-    manifest = results.manifest()
+    manifest = _checked(results)
     trials, predictions = results.read("trials"), results.read("predictions")
     trials = trials[~_superseded(manifest, trials)]
     # A run that was killed between its predictions and its row is no run.
@@ -132,6 +134,19 @@ def load(folder: Path | str) -> Search:
         predictions=predictions[tested & ~floor].reset_index(drop=True),
         floors=predictions[tested & floor].reset_index(drop=True),
     )
+
+
+def _checked(results: Results) -> Mapping[str, Any]:
+    manifest = results.manifest()
+    for key, kind in _KINDS.items():
+        if not isinstance(manifest.get(key), kind | None):
+            raise ResultsError(
+                f"{key} is not what it must be",
+                where=str(results.manifest_path),
+                value=manifest[key],
+                remedy="Restore the file from a copy, or search again",
+            )
+    return manifest
 
 
 def _superseded(manifest: Mapping[str, Any], trials: pd.DataFrame) -> pd.Series[bool]:

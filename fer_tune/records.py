@@ -198,18 +198,31 @@ class Results:
         """The manifest as written last (see ``docs/architecture.md`` for its keys)."""
         try:
             loaded = json.loads(self.manifest_path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise ResultsError(
                 "no manifest.json here, so this is not a results folder",
                 where=str(self.root),
                 remedy="Name the folder that `fer-tune search` printed",
             ) from None
-        except json.JSONDecodeError as error:
+        except OSError as error:
             raise ResultsError(
-                f"manifest.json is not valid JSON: {error}", where=str(self.manifest_path)
+                f"manifest.json cannot be read: {error.strerror}",
+                where=str(self.root),
+                remedy="Check the path and its rights",
+            ) from None
+        except ValueError:  # no JSON, or no UTF-8
+            raise ResultsError(
+                "manifest.json is cut short or not valid JSON",
+                where=str(self.manifest_path),
+                remedy="Restore the file from a copy, or search again",
             ) from None
         if not isinstance(loaded, dict):
-            raise ResultsError("manifest.json holds no object", where=str(self.manifest_path))
+            raise ResultsError(
+                "manifest.json holds no mapping",
+                where=str(self.manifest_path),
+                value=type(loaded).__name__,
+                remedy="Restore the file from a copy, or search again",
+            )
         return loaded
 
     def write_manifest(self, manifest: Mapping[str, Any]) -> None:
@@ -280,7 +293,18 @@ class Results:
         if not parts:
             empty: pd.DataFrame = schema.empty_table().to_pandas()
             return empty
-        whole = pa.concat_tables([pq.read_table(p, schema=schema) for p in parts])
+        whole = pa.concat_tables([_read_part(p, schema) for p in parts])
         frame: pd.DataFrame = whole.to_pandas().drop_duplicates(KEYS[table], keep="last")
         by = [c for c in ("trial", "epoch") if c in KEYS[table]]
         return (frame.sort_values(by, kind="stable") if by else frame).reset_index(drop=True)
+
+
+def _read_part(path: Path, schema: pa.Schema) -> pa.Table:
+    try:
+        return pq.read_table(path, schema=schema)
+    except (pa.ArrowException, OSError) as error:
+        raise ResultsError(
+            f"cannot be read, it is cut short or no Parquet: {str(error).splitlines()[0]}",
+            where=str(path),
+            remedy="Restore it from a copy, or remove it and its rows are left out",
+        ) from None

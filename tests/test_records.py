@@ -92,7 +92,7 @@ def test_manifest_round_trip_and_update(tmp_path: Path) -> None:
     [
         (None, "not a results folder"),
         ("{", "not valid JSON"),
-        ("[]", "holds no object"),
+        ("[]", "holds no mapping"),
         ('{"schema_version": 99}', "schema version 99"),
     ],
 )

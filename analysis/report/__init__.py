@@ -9,6 +9,7 @@ from pathlib import Path
 from analysis.loading import load
 from analysis.report.document import build
 from analysis.report.quantities import Json
+from fer_tune.errors import ResultsError
 from fer_tune.records import write_atomically
 
 __all__ = ["ReportPaths", "build", "write_report"]
@@ -40,14 +41,19 @@ def write_report(folder: Path | str, out: Path | str | None = None) -> ReportPat
         json=target / "report.json",
     )
     text = _dump(build(search))
-    write_atomically(paths.json, text)
     report = json.loads(text)
     drawings = draw_all(report)
-    write_atomically(paths.html, render_html(report, drawings))
     markdown, figures = render_markdown(report, drawings)
-    for name, svg in figures.items():
-        write_atomically(target / name, svg)
-    write_atomically(paths.markdown, markdown)
+    files = {paths.json: text, paths.html: render_html(report, drawings), paths.markdown: markdown}
+    try:
+        for path, content in {**files, **{target / n: svg for n, svg in figures.items()}}.items():
+            write_atomically(path, content)
+    except OSError as error:
+        raise ResultsError(
+            f"the report cannot be written: {error.strerror}",
+            where=str(target),
+            remedy="Give another folder with --out",
+        ) from None
     return paths
 
 

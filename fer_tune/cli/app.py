@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fer_tune.cli import data, spaces, weights
+from fer_tune.errors import UserError
 
 if TYPE_CHECKING:
     from fer_tune.tuning.options import SearchOptions
@@ -28,7 +29,7 @@ Moved = Annotated[Path | None, typer.Option("--data", help="Packed dataset, if i
 Address = Annotated[
     str | None, typer.Option("--address", help="Running Ray cluster; none starts Ray here.")
 ]
-Cpus = Annotated[int | None, typer.Option("--cpus", min=1, help="CPUs for a Ray started here.")]
+Cpus = Annotated[int | None, typer.Option("--cpus", help="CPUs for a Ray started here.")]
 Bank = Annotated[Path | None, typer.Option("--bank", help="Folder of the feature bank.")]
 Dashboard = Annotated[
     bool, typer.Option("--dashboard/--no-dashboard", help="Dashboard of a Ray started here.")
@@ -160,7 +161,11 @@ def _options(
     from fer_tune.tuning.options import SearchOptions
 
     if quiet and verbose:
-        raise typer.BadParameter("--quiet and --verbose exclude each other")
+        raise UserError("--quiet and --verbose exclude each other", remedy="Give one of them")
+    if cpus is not None and cpus < 1:
+        raise UserError(
+            "must be at least 1", where="--cpus", value=cpus, remedy="Leave it out for all"
+        )
     return SearchOptions(
         address=address,
         cpus=cpus,

@@ -44,6 +44,7 @@ INDEX_SCHEMA = pa.schema(
 )
 
 _REMEDY = "Import the source again with `fer-tune data import SOURCE --out DIR`"
+_FIRST = "Make one with `fer-tune data import SOURCE --out DIR` and name DIR"
 
 
 def fingerprint(
@@ -107,14 +108,22 @@ class PackedDataset:
         """
         root = Path(folder)
         description = read_description(root)
+        for name in (INDEX, PIXELS):
+            if not (root / name).is_file():
+                raise _damaged(root, f"{name} is missing")
         try:
-            index = pq.read_table(root / INDEX, schema=INDEX_SCHEMA, partitioning=None)
-            size = (root / PIXELS).stat().st_size
-        except (OSError, pa.ArrowException) as error:
-            raise DataError(
-                f"packed dataset is damaged: {error}", where=str(root), remedy=_REMEDY
-            ) from None
-        _check(root, description, index, size)
+            index = pq.read_table(
+                root / INDEX,
+                schema=INDEX_SCHEMA,
+                partitioning=None,
+                page_checksum_verification=True,
+            )
+            index.validate(full=True)
+        except (OSError, ValueError, pa.ArrowException):
+            raise _damaged(root, f"{INDEX} is cut short or no Parquet") from None
+        size = (root / PIXELS).stat().st_size
+        if (fault := _fault(description, index, size)) is not None:
+            raise _damaged(root, fault)
         return cls(root, description, index)
 
     def __len__(self) -> int:
@@ -150,12 +159,24 @@ def read_description(root: Path) -> dict[str, Any]:
     Raises:
         DataError: absent, foreign, damaged or of another version.
     """
+    path = root / DESCRIPTION
+    if not root.is_dir():
+        what = "is a file, no folder of a packed dataset" if root.exists() else "no such folder"
+        raise DataError(what, where=str(root), remedy=_FIRST)
+    if not path.exists():
+        raise DataError(
+            f"not a packed dataset: no {DESCRIPTION} here", where=str(root), remedy=_FIRST
+        )
     try:
-        description = json.loads((root / DESCRIPTION).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        description = None
+        description = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        raise _damaged(root, f"{DESCRIPTION} is cut short or no JSON") from None
     if not isinstance(description, dict) or description.get("format") != FORMAT:
-        raise DataError("not a packed dataset", where=str(root), remedy=_REMEDY)
+        raise DataError(
+            f"not a packed dataset: its {DESCRIPTION} is of something else",
+            where=str(root),
+            remedy=_FIRST,
+        )
     if description.get("version") != VERSION:
         raise DataError(
             f"packed dataset must have version {VERSION}",
@@ -165,26 +186,47 @@ def read_description(root: Path) -> dict[str, Any]:
         )
     missing = [key for key in ("fingerprint", "classes", "channels") if key not in description]
     if missing:
-        raise DataError(
-            f"packed dataset is damaged: {DESCRIPTION} lacks {', '.join(missing)}",
-            where=str(root),
-            remedy=_REMEDY,
-        )
+        raise _damaged(root, f"{DESCRIPTION} lacks {', '.join(missing)}")
     return description
 
 
-def _check(root: Path, description: dict[str, Any], index: pa.Table, size: int) -> None:
-    shapes = [index[name].to_numpy() for name in ("height", "width", "channels")]
-    expected = int(np.prod(np.array(shapes, np.int64), axis=0).sum())
-    columns = [index[name].to_pylist() for name in ("hash", "split", "class_name")]
-    found = fingerprint(description["classes"], *columns)
-    if size != expected:
-        what = f"{PIXELS} has {size} bytes instead of {expected}"
-    elif found != description["fingerprint"]:
-        what = f"{INDEX} does not match the fingerprint in {DESCRIPTION}"
-    else:
-        return
-    raise DataError(f"packed dataset is damaged: {what}", where=str(root), remedy=_REMEDY)
+def copy_groups(hashes: NDArray[np.str_]) -> NDArray[np.int64]:
+    """Copy group of each picture, counted from 0; ``hashes`` is str (n,) in canonical order."""
+    # Copies are neighbours in canonical order: a group starts wherever the hash changes.
+    starts: NDArray[np.int64] = np.concatenate([[0], np.cumsum(hashes[1:] != hashes[:-1])])
+    return starts
+
+
+def offsets(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """First byte of each picture in ``pixels.bin``; ``sizes`` is int64 (n,), in bytes."""
+    first: NDArray[np.int64] = np.cumsum(sizes) - sizes
+    return first
+
+
+def _fault(description: dict[str, Any], index: pa.Table, size: int) -> str | None:
+    """What does not fit between the three files, or None."""
+    if not index.num_rows or any(column.null_count for column in index.columns):
+        return f"{INDEX} lacks columns or values"
+    shapes = np.array([index[name].to_numpy() for name in ("height", "width", "channels")], int)
+    sizes = shapes.prod(axis=0)
+    if size != sizes.sum():
+        return f"{PIXELS} has {size} bytes instead of {sizes.sum()}"
+    try:
+        columns = [index[name].to_pylist() for name in ("hash", "split", "class_name")]
+        matching = (
+            shapes.min() >= 1
+            and fingerprint(description["classes"], *columns) == description["fingerprint"]
+            and description["channels"] == shapes[2].max()
+            and np.array_equal(index["offset"].to_numpy(), offsets(sizes))
+            and np.array_equal(index["group"].to_numpy(), copy_groups(np.array(columns[0])))
+        )
+    except (TypeError, ValueError):
+        matching = False
+    return None if matching else f"{INDEX} does not match the fingerprint in {DESCRIPTION}"
+
+
+def _damaged(root: Path, what: str) -> DataError:
+    return DataError(f"packed dataset is damaged: {what}", where=str(root), remedy=_REMEDY)
 
 
 def _reopen(root: str, expected: str) -> PackedDataset:

@@ -11,7 +11,7 @@ from typing import Any
 from fer_tune.data.names import PublicTest, class_names
 from fer_tune.data.pack import PackWriter
 from fer_tune.data.pixels import UnusableError, canonical
-from fer_tune.data.sources import RawPicture, Reading, Skipped, Source, open_source
+from fer_tune.data.sources import RawPicture, Reading, Skipped, Source, open_source, printable
 from fer_tune.errors import DataError, EnvironmentFault
 
 #: Called with the items done and, where it is known, their total.
@@ -80,21 +80,27 @@ def import_source(
         EnvironmentFault: an extra is missing or the disk refuses.
     """
     if max_side < 16:
-        raise DataError("must be at least 16 pixels", where="--max-side", value=max_side)
+        raise DataError(
+            "must be at least 16 pixels",
+            where="--max-side",
+            value=max_side,
+            remedy="The default is 256",
+        )
     if public_test not in ("test", "validation"):
         raise DataError("must be test or validation", where="--public-test", value=public_test)
     picked = class_names(classes) if classes is not None else None
-    writer = PackWriter(out, force=force)
-    # The source lists its files before the scratch folder appears, possibly inside it.
-    opened = _open(source, Reading(classes=picked, public_test=public_test), seed)
+    name = printable(source)
     try:
+        writer = PackWriter(out, force=force)
+        # The source lists its files before the scratch folder appears, possibly inside it.
+        opened = _open(source, Reading(classes=picked, public_test=public_test), seed)
         with writer:
-            tally = _take(opened, writer, picked, max_side, strict, progress)
-            found = _check(source, writer, picked, tally)
+            tally = _take(opened, name, writer, picked, max_side, strict, progress)
+            found = _check(name, opened.layout, writer, picked, tally)
             description = writer.finish(
                 classes=found,
                 about={
-                    "source": source,
+                    "source": name,
                     "max_side": max_side,
                     "public_test": public_test,
                     "skipped": tally.skipped,
@@ -106,7 +112,7 @@ def import_source(
     except OSError as error:
         raise EnvironmentFault(
             f"cannot be written: {error.strerror or error}",
-            where=str(error.filename or out),
+            where=str(out),
             remedy="Check the free space and the rights, or choose another --out",
         ) from error
     return ImportReport(
@@ -142,6 +148,7 @@ class _Tally:
 
 def _take(
     source: Source,
+    source_name: str,
     writer: PackWriter,
     picked: tuple[str, ...] | None,
     max_side: int,
@@ -156,7 +163,7 @@ def _take(
             if strict:
                 raise DataError(
                     fault.reason,
-                    where=fault.origin,
+                    where=f"{source_name}: {fault.origin}",
                     remedy="Mend or remove it, or import without --strict to skip it",
                 )
             tally.skipped.append((fault.origin, fault.reason))
@@ -185,7 +192,11 @@ def _take_one(
 
 
 def _check(
-    source: str, writer: PackWriter, picked: tuple[str, ...] | None, tally: _Tally
+    source: str,
+    layout: str,
+    writer: PackWriter,
+    picked: tuple[str, ...] | None,
+    tally: _Tally,
 ) -> tuple[str, ...]:
     found = sorted({name for counts in writer.counts().values() for name in counts})
     missing = [name for name in picked or () if name not in found]
@@ -199,16 +210,16 @@ def _check(
     if not found and tally.skipped:
         name, reason = tally.skipped[0]
         raise DataError(
-            f"none of {len(tally.skipped)} files or rows is a usable picture; the first, "
-            f"{name}: {reason}",
+            f"holds no usable picture; unusable files or rows: {len(tally.skipped)}, the first "
+            f"of them {name}: {reason}",
             where=source,
-            remedy="Pictures stand in folders named for their class, such as train/happy/1.png",
+            remedy=f"Check that this is the source you mean. {layout}",
         )
     if len(found) < 2:
         raise DataError(
             "needs pictures of at least two classes",
             where=source,
             value=", ".join(found) or "no pictures",
-            remedy="Pictures stand in folders named for their class, such as train/happy/1.png",
+            remedy=layout,
         )
     return picked or tuple(found)

@@ -7,6 +7,7 @@ import shutil
 import uuid
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -22,7 +23,9 @@ from fer_tune.data.dataset import (
     INDEX_SCHEMA,
     PIXELS,
     VERSION,
+    copy_groups,
     fingerprint,
+    offsets,
     read_description,
 )
 from fer_tune.data.names import SPLITS
@@ -70,8 +73,14 @@ class PackWriter:
         self._spooled = 0
 
     def __enter__(self) -> Self:
-        self._scratch.mkdir(parents=True)
-        self._spool = (self._scratch / _SPOOL).open("wb")
+        parent = self._scratch.parent
+        self._made = [folder for folder in (parent, *parent.parents) if not folder.exists()]
+        try:
+            self._scratch.mkdir(parents=True)
+            self._spool = (self._scratch / _SPOOL).open("wb")
+        except OSError:
+            self._clear()
+            raise
         return self
 
     def __exit__(
@@ -81,7 +90,14 @@ class PackWriter:
         trace: TracebackType | None,
     ) -> None:
         self._spool.close()
+        self._clear()
+
+    def _clear(self) -> None:
+        """Removes the scratch folder, and the folders made to hold it if they are empty."""
         shutil.rmtree(self._scratch, ignore_errors=True)
+        for folder in self._made:
+            with suppress(OSError):  # not made after all, or not empty
+                folder.rmdir()
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -123,7 +139,7 @@ class PackWriter:
         self._spool.close()
         rows = sorted(self._rows)
         self._write_pixels(rows)
-        pq.write_table(_index(rows), self._scratch / INDEX)
+        pq.write_table(_index(rows), self._scratch / INDEX, write_page_checksum=True)
         description = {
             "format": FORMAT,
             "version": VERSION,
@@ -165,9 +181,8 @@ def _index(rows: list[_Row]) -> pa.Table:
         for name in INDEX_SCHEMA.names
         if name not in ("group", "offset")
     }
-    # Copies are neighbours in canonical order: a group starts wherever the hash changes.
-    columns["group"] = np.concatenate([[0], np.cumsum(hashes[1:] != hashes[:-1])])
-    columns["offset"] = np.cumsum(sizes) - sizes
+    columns["group"] = copy_groups(hashes)
+    columns["offset"] = offsets(sizes)
     return pa.table(columns, schema=INDEX_SCHEMA)
 
 

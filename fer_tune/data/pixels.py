@@ -46,6 +46,9 @@ def decode(stream: IO[bytes]) -> Pixels:
         # Pillow warns of oddities inside files; the outcome (pixels or a reason) says it all.
         warnings.simplefilter("ignore")
         try:
+            if not stream.read(1):
+                raise UnusableError("empty: it has 0 bytes")
+            stream.seek(0)
             with Image.open(stream, formats=_available_formats()) as image:
                 return _to_pixels(image)
         except UnusableError:
@@ -57,7 +60,8 @@ def decode(stream: IO[bytes]) -> Pixels:
         except Exception as error:
             # Damaged files make decoders raise nearly anything (OSError, SyntaxError, ValueError,
             # struct.error, IndexError, ...); none of it may end an import of thousands.
-            raise UnusableError(f"damaged: {error}") from None
+            reason = str(error).partition("\n")[0] or type(error).__name__
+            raise UnusableError(f"damaged: {reason}") from None
 
 
 def canonical(pixels: Pixels, max_side: int) -> Pixels:
@@ -102,7 +106,7 @@ def _available_formats() -> list[str]:
 
 
 def _too_many_pixels() -> str:
-    return f"more than {MAX_PIXELS:,} pixels"
+    return f"claims more than {MAX_PIXELS:,} pixels"
 
 
 def _to_pixels(image: Image.Image) -> Pixels:

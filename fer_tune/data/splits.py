@@ -141,11 +141,24 @@ def _check_options(share: float, leaks: str, conflicts: str) -> None:
             raise DataError("must be drop or keep", where=f"data.{name}", value=value)
 
 
-_REMEDIES = {
-    "train": "Add training pictures of it, or leave the class out with --classes on import",
-    "validation": "Add training pictures of it, or leave the class out with --classes on import",
-    "test": "The verdict needs a test split: put pictures into a test folder and import again",
+_DROPPED = {
+    "leaked": "also in the test split",
+    "conflicting": "also under another class",
+    "copy_of_validation": "also in the validation split",
 }
+
+
+def _remedy(name: str, *, own_validation: bool) -> str:
+    if name == "test":
+        return "The verdict needs a test split: put pictures into a test folder and import again"
+    if own_validation:
+        need = f"Add {name} pictures of it"
+    else:
+        need = (
+            "A class needs at least 2 different training pictures, of which 1 is cut off for "
+            "validation: add some"
+        )
+    return f"{need}, or leave the class out with --classes on import"
 
 
 def _check_classes(dataset: PackedDataset, split: Split) -> None:
@@ -154,9 +167,11 @@ def _check_classes(dataset: PackedDataset, split: Split) -> None:
         present = np.bincount(dataset.labels[positions], minlength=len(dataset.classes)) > 0
         missing = [c for c, there in zip(dataset.classes, present, strict=True) if not there]
         if missing:
+            dropped = ", ".join(f"{n} {_DROPPED[why]}" for why, n in split.dropped.items() if n)
+            copies = f" after copies were dropped: {dropped}" if dropped and name != "test" else ""
             raise DataError(
-                f"the {name} split has no picture of a class",
+                f"the {name} split has no picture of a class{copies}",
                 where=str(dataset.root),
                 value=", ".join(missing),
-                remedy=_REMEDIES[name],
+                remedy=_remedy(name, own_validation="validation" in dataset.splits),
             )

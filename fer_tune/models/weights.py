@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import pickle
 import re
+import warnings
 from functools import lru_cache
 from pathlib import Path
 from urllib.error import URLError
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -26,6 +25,11 @@ from fer_tune.models.registry import Backbone
 _OLD_DENSENET = re.compile(
     r"^(.*denselayer\d+\.(?:norm|relu|conv))\.((?:[12])\.(?:weight|bias|running_mean|running_var))$"
 )
+
+#: How torch names the class or function that it refused to call.
+_REFUSED = re.compile(r"GLOBAL ([\w.]+)")
+
+_SAVE = "Save model.state_dict() alone, not the model or a training checkpoint"
 
 
 def weights_folder() -> Path:
@@ -85,14 +89,21 @@ def fetch(backbone: Backbone, recipe: str, folder: Path | None = None) -> Path:
     """Downloads a recipe's file into ``folder`` and checks its hash; returns where it is.
 
     Raises:
-        WeightsError: no such recipe, or the download failed.
+        WeightsError: no such recipe, the folder cannot be made, or the download failed.
     """
     folder = folder or weights_folder()
     entry = backbone.recipe(recipe)
     target = folder / Path(entry.url).name
     if target.is_file():
         return target
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WeightsError(
+            f"cannot be made: {error.strerror}",
+            where=str(folder),
+            remedy="Name another folder with --folder",
+        ) from None
     try:
         torch.hub.load_state_dict_from_url(
             entry.url, model_dir=str(folder), check_hash=True, weights_only=True
@@ -113,31 +124,65 @@ def read_state(path: Path, backbone: Backbone) -> dict[str, Tensor]:
     Raises:
         WeightsError: unreadable, or tensors missing, unknown or of the wrong shape.
     """
-    try:
-        if path.suffix == ".safetensors":
-            loaded = load_file(path)
-        else:
-            loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, SafetensorError) as error:
-        raise WeightsError(
-            f"cannot be read as weights: {str(error).splitlines()[0]}",
-            where=str(path),
-            remedy="Give a .safetensors file or a .pth file that holds a plain state dict",
-        ) from None
-    if not isinstance(loaded, dict) or not all(isinstance(v, Tensor) for v in loaded.values()):
-        raise WeightsError(
-            "holds something else than a state dict of tensors",
-            where=str(path),
-            value=type(loaded).__name__,
-            remedy="Save model.state_dict(), not the model or a training checkpoint",
-        )
     state = {
         _OLD_DENSENET.sub(r"\1\2", name): tensor
-        for name, tensor in loaded.items()
+        for name, tensor in _tensors(_loaded(path), path).items()
         if not name.startswith(backbone.head_prefix)
     }
     _check_fit(state, backbone, path)
     return state
+
+
+def _loaded(path: Path) -> object:
+    """Whatever a weights file holds, read without running code that it may bring."""
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        with warnings.catch_warnings():
+            # torch warns of foreign pickles; the outcome says it all.
+            warnings.simplefilter("ignore")
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except PermissionError as error:
+        raise WeightsError(
+            f"cannot be read: {error.strerror}", where=str(path), remedy="Check its rights"
+        ) from None
+    except Exception as error:
+        # Foreign and damaged files make the readers raise nearly anything.
+        if refused := _REFUSED.search(str(error)):
+            raise WeightsError(
+                "holds Python objects beside tensors, and reading them could run code; "
+                "it was not read",
+                where=str(path),
+                value=refused[1],
+                remedy=_SAVE,
+            ) from None
+        raise WeightsError(
+            "is cut short, damaged or no weights file",
+            where=str(path),
+            value=f"{path.stat().st_size:,} bytes",
+            remedy="Give a .safetensors file, or a .pth file that holds model.state_dict()",
+        ) from None
+
+
+def _tensors(loaded: object, path: Path) -> dict[str, Tensor]:
+    """``loaded`` if it is a mapping of names to tensors."""
+    found = type(loaded).__name__
+    if isinstance(loaded, dict):
+        kinds = {
+            name: type(value).__name__
+            for name, value in loaded.items()
+            if not isinstance(name, str) or not isinstance(value, Tensor)
+        }
+        if not kinds:
+            return loaded
+        name, kind = next(iter(kinds.items()))
+        found = f"{name!r}: {kind}"
+    raise WeightsError(
+        "holds something else than names and their tensors",
+        where=str(path),
+        value=found[:80],
+        remedy=_SAVE,
+    )
 
 
 def _check_fit(state: dict[str, Tensor], backbone: Backbone, path: Path) -> None:
@@ -151,14 +196,26 @@ def _check_fit(state: dict[str, Tensor], backbone: Backbone, path: Path) -> None
     missing = [n for n in wanted if n not in state and not n.endswith("num_batches_tracked")]
     unknown = [n for n in state if n not in wanted]
     misshapen = [n for n in wanted if n in state and state[n].shape != wanted[n]]
-    if missing or unknown or misshapen:
-        first = (missing or unknown or misshapen)[0]
+    shapes = [f"{n} is {_shape(state[n].shape)}, not {_shape(wanted[n])}" for n in misshapen]
+    told = [
+        f"{len(names)} {fault} ({names[0]}{', ...' if len(names) > 1 else ''})"
+        for names, fault in (
+            (missing, "missing"),
+            (unknown, "unknown"),
+            (shapes, "of another shape"),
+        )
+        if names
+    ]
+    if told:
         raise WeightsError(
-            f"these weights are not of {backbone.name}: {len(missing)} tensors missing, "
-            f"{len(unknown)} unknown, {len(misshapen)} of another shape; the first is {first}",
+            f"these weights are not of {backbone.name}, by their tensors: {'; '.join(told)}",
             where=str(path),
             remedy=f"Give weights of {backbone.name}, or change the backbone",
         )
+
+
+def _shape(shape: torch.Size) -> str:
+    return "x".join(map(str, shape)) or "a single number"
 
 
 @lru_cache(maxsize=8)

@@ -41,7 +41,8 @@ def load(name_or_path: str, overrides: Sequence[str] = ()) -> SearchSpace:
     try:
         values, faults = parse(_text(path, name_or_path))
         if not isinstance(values, dict):
-            found = "is empty" if values is None else "holds no mapping"
+            kind = "a list" if isinstance(values, list) else "a single value"
+            found = "is empty" if values is None else f"holds {kind}"
             raise Broken(f"{found}; a search space is a mapping of keys to values")
     except Broken as broken:
         remedy = broken.remedy or "`fer-tune spaces show quickstart` prints one that works"

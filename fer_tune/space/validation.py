@@ -121,6 +121,8 @@ def _fault(details: Any, key: str, value: object) -> Fault:
         return Fault(key=path, rule=f"must be {context['expected']}", value=shown)
     template = _RULES.get(details["type"])
     rule = template.format(**context) if template else details["msg"]
+    if details.get("input", value) is None:
+        rule += ", not null"
     return Fault(key=path, rule=rule, value=shown)
 
 

@@ -213,15 +213,18 @@ class History:
                 value=history.identity.get("log"),
                 remedy="Use the fer_tune version that wrote it (named in manifest.json)",
             )
-        for event in lines:
-            history.take(event)
+        for number, event in enumerate(lines, start=2):
+            try:
+                history.take(event)
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                raise _damaged(path, number, f"{type(error).__name__}: {error}") from None
         return history
 
     def take(self, event: dict[str, Any]) -> None:
         """Adds one event."""
         kind: Kind = event["kind"]
         self.spent = event["spent"]
-        if self.sittings:
+        if self.sittings and kind not in ("sitting", "extended"):  # the next sitting's
             self.sittings[-1].last_seen = event["at"]
         if kind == "sitting":
             self.sittings.append(
@@ -249,15 +252,7 @@ class History:
 
 
 def _events(path: Path) -> Iterator[dict[str, Any]]:
-    try:
-        file = path.open("rb")
-    except FileNotFoundError:
-        raise ResultsError(
-            f"no {path.name} here, so there is nothing to go on from",
-            where=str(path.parent),
-            remedy="Name the results folder of a search that this version began",
-        ) from None
-    with file:
+    with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             if not line.endswith(b"\n"):
                 return  # torn by a kill, or just being written
@@ -266,13 +261,17 @@ def _events(path: Path) -> Iterator[dict[str, Any]]:
             except ValueError:
                 event = None
             if not isinstance(event, dict):
-                raise ResultsError(
-                    "damaged: this line is no event",
-                    where=f"{path}:{number}",
-                    value=line[:40].decode(errors="replace"),
-                    remedy="Restore the file from a copy, or start the search anew",
-                )
+                raise _damaged(path, number, line[:40].decode(errors="replace"))
             yield event
+
+
+def _damaged(path: Path, number: int, value: str) -> ResultsError:
+    return ResultsError(
+        "damaged: this line is no event of this search",
+        where=f"{path}:{number}",
+        value=value,
+        remedy="Restore the file from a copy, or start the search anew",
+    )
 
 
 def cut_torn_line(path: Path) -> None:

@@ -92,6 +92,16 @@ def make_folder(folder: Path) -> None:
         ) from None
 
 
+def check_log(folder: Path) -> None:
+    """Raises ResultsError unless a log of events is there to go on from."""
+    if not (folder / EVENTS_FILE).is_file():
+        raise ResultsError(
+            f"no {EVENTS_FILE} here, so there is nothing to go on from",
+            where=str(folder),
+            remedy="Name the results folder of a search that this version began",
+        )
+
+
 @contextmanager
 def only_writer(folder: Path) -> Iterator[None]:
     """Holds the results folder for this process.
@@ -142,7 +152,7 @@ def bounded(options: SearchOptions, space: SearchSpace) -> SearchOptions:
     limit = space.resources.max_concurrent
     if options.address or limit is None:
         return options
-    have = options.cpus or available_cpus()
+    have = available_cpus() if options.cpus is None else options.cpus
     return replace(options, cpus=min(have, math.ceil(limit * space.resources.cpu)))
 
 
@@ -150,7 +160,8 @@ def asked_at_once(engine: Engine, space: SearchSpace) -> int:
     """Trials to ask for ahead: twice what the cluster can run.
 
     So that a process that ends a trial finds the next one waiting. Where the cluster could run
-    more than ``max_concurrent`` allows, just that many.
+    more than ``max_concurrent`` allows, just that many. One where trials run one at a time: Ray
+    would put a run whose process died behind the one that waits, and the search be another.
 
     Raises:
         EnvironmentFault: not even one fits.
@@ -165,4 +176,6 @@ def asked_at_once(engine: Engine, space: SearchSpace) -> int:
             remedy="Lower resources.cpu or resources.gpu with --set, or join more machines",
         )
     limit = space.resources.max_concurrent
+    if fit == 1:
+        return 1
     return 2 * fit if limit is None or fit <= limit else limit

@@ -23,6 +23,7 @@ from fer_tune.tuning.preparation import (
     asked_at_once,
     bounded,
     check_dataset,
+    check_log,
     check_weights,
     make_folder,
     only_writer,
@@ -96,6 +97,7 @@ def resume_search(
     """
     began = command_began or time.time()
     results = Results.open(folder)
+    check_log(folder)
     with only_writer(folder), log_file(folder):
         history, manifest = History.read(folder), results.manifest()
         space = unchanged_space(manifest, history, folder)
@@ -145,6 +147,7 @@ def confirm_more(
             value=seeds,
         )
     began = time.time()
+    check_log(folder)
     with only_writer(folder), log_file(folder):
         history, manifest = History.read(folder), results.manifest()
         if not history.searched:

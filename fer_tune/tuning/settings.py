@@ -44,7 +44,7 @@ def trial_context(
         metric=space.metric,
         patience=space.stopper.patience if space.stopper.enabled else None,
         window=space.stopper.window,
-        bank=str(bank),
+        bank=str(bank.resolve()),  # runs have working folders of their own
         bank_bytes=options.bank_bytes,
         threads=max(1, int(space.resources.cpu)),
         device=None if space.resources.gpu else "cpu",

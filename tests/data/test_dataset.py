@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from noise_pictures import noise, save
 from PIL import Image
 
@@ -93,6 +95,36 @@ def test_files_that_do_not_belong_together_are_noticed(packed: Path, faces: Path
         PackedDataset.open(packed)
 
 
+@settings(
+    max_examples=200,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    name=st.sampled_from(["index.parquet", "dataset.json"]),
+    place=st.floats(0, 1),
+    new=st.binary(min_size=1, max_size=3),
+)
+def test_any_damage_to_the_index_or_description_is_harmless_or_noticed(
+    packed: Path, name: str, place: float, new: bytes
+) -> None:
+    good, whole = PackedDataset.open(packed), (packed / name).read_bytes()
+    start = int(place * len(whole))
+    (packed / name).write_bytes(whole[:start] + new + whole[start + len(new) :])
+    try:
+        found = PackedDataset.open(packed)
+    except DataError:
+        pass
+    else:
+        assert found.fingerprint == good.fingerprint
+        for array in ("labels", "splits", "groups", "sizes", "deviations", "origins"):
+            assert np.array_equal(getattr(found, array), getattr(good, array)), array
+        assert all(np.array_equal(found.picture(i), good.picture(i)) for i in range(len(good)))
+    finally:
+        (packed / name).write_bytes(whole)
+
+
 def test_other_versions_and_foreign_folders_are_refused(packed: Path, tmp_path: Path) -> None:
     for change, message in (
         ({"version": 99}, "version 1.*99"),
@@ -105,5 +137,5 @@ def test_other_versions_and_foreign_folders_are_refused(packed: Path, tmp_path: 
         (tmp_path / "changed/dataset.json").write_text(json.dumps(changed))
         with pytest.raises(DataError, match=message):
             PackedDataset.open(tmp_path / "changed")
-    with pytest.raises(DataError, match="not a packed dataset"):
+    with pytest.raises(DataError, match=r"no such folder.*fer-tune data import"):
         PackedDataset.open(tmp_path / "nowhere")

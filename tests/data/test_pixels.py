@@ -4,6 +4,8 @@ import zlib
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from noise_pictures import noise
 from PIL import Image
 
@@ -74,7 +76,7 @@ def test_an_animation_gives_its_first_frame() -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"", "not an image"),
+        (b"", "empty: it has 0 bytes"),
         (b"no picture at all", "not an image"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not an image"),
         (encoded(Image.fromarray(noise(3, side=64)[:, :, 0]), "JPEG").read()[:900], "damaged"),
@@ -144,3 +146,51 @@ def test_a_flat_colour_deviates_by_nothing() -> None:
     half = np.zeros((8, 8, 1), np.uint8)
     half[:4] = 255
     assert deviation(half) == pytest.approx(127.5)
+
+
+SAMPLES = [
+    encoded(Image.fromarray(GREY[:, :, 0]), kind).read()
+    for kind in ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+] + [
+    encoded(Image.new(mode, (9, 5)), kind).read()
+    for mode, kind in (
+        ("P", "PNG"),
+        ("I;16", "PNG"),
+        ("LA", "PNG"),
+        ("CMYK", "TIFF"),
+        ("1", "TIFF"),
+    )
+]
+
+
+def decodes_or_tells(data: bytes) -> None:
+    try:
+        pixels = decode(io.BytesIO(data))
+    except UnusableError as error:
+        assert str(error) and "\n" not in str(error)
+    else:
+        assert pixels.dtype == np.uint8 and pixels.ndim == 3 and pixels.shape[2] in (1, 3)
+        assert pixels.size and canonical(pixels, 16).size
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(
+    start=st.sampled_from([b"", *(sample[:12] for sample in SAMPLES)]),
+    rest=st.binary(max_size=300),
+)
+def test_any_bytes_are_a_picture_or_refused(start: bytes, rest: bytes) -> None:
+    decodes_or_tells(start + rest)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(
+    sample=st.sampled_from(SAMPLES),
+    changes=st.lists(st.tuples(st.floats(0, 1), st.binary(max_size=3)), min_size=1, max_size=3),
+)
+def test_any_damage_to_a_picture_is_seen_through_or_refused(
+    sample: bytes, changes: list[tuple[float, bytes]]
+) -> None:
+    for place, patch in changes:
+        start = int(place * len(sample))
+        sample = sample[:start] + patch + sample[start + 2 :]  # cuts, replaces and inserts
+    decodes_or_tells(sample)

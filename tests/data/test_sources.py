@@ -1,3 +1,4 @@
+import io
 import stat
 import sys
 import zipfile
@@ -6,9 +7,12 @@ from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from noise_pictures import noise, save, zip_up
 from source_reading import read, skipped
 
+from fer_tune.data import PackedDataset, import_source
 from fer_tune.data.pixels import UnusableError
 from fer_tune.data.sources import RawPicture, Reading, Source, open_source
 from fer_tune.data.sources import archive as archive_module
@@ -150,9 +154,41 @@ def test_hostile_and_damaged_zip_members_are_named_and_nothing_is_written(
         "C:/train/sad/drive.png": outside,
         "../train/sad/backslash.png": outside,
         "train/sad/link.png": "a link or special file, not a picture",
-        "train/sad/huge.png": "larger than 0 MiB",
+        "train/sad/huge.png": f"{3 * len(good)} bytes unpacked, at most {2 * len(good)} are read",
     }
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def zipped(method: int) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", method) as target:
+        for n, name in enumerate(("train/happy/1.pgm", "test/sad/2.pgm", "sad/\u00e9.pgm")):
+            target.writestr(name, b"P5 4 4 255\n" + noise(n, side=4).tobytes())
+    return stream.getvalue()
+
+
+ZIPS = [b"", zipped(zipfile.ZIP_STORED), zipped(zipfile.ZIP_DEFLATED)]
+
+
+@settings(max_examples=250, deadline=None, derandomize=True)
+@given(
+    content=st.sampled_from(ZIPS),
+    changes=st.lists(st.tuples(st.floats(0, 1), st.binary(max_size=4)), min_size=1, max_size=3),
+)
+def test_any_bytes_as_zip_are_imported_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes, changes: list[tuple[float, bytes]]
+) -> None:
+    for where, patch in changes:
+        start = int(where * len(content))
+        content = content[:start] + patch + content[start + len(patch) :]
+    at = tmp_path_factory.mktemp("zip")
+    (at / "f.zip").write_bytes(content)
+    try:
+        report = import_source(str(at / "f.zip"), at / "out")
+    except DataError:
+        assert [path.name for path in at.iterdir()] == ["f.zip"]
+    else:
+        assert len(PackedDataset.open(at / "out")) == report.pictures >= 2
 
 
 def test_an_encrypted_member_is_named(tmp_path: Path, faces: Path) -> None:
@@ -239,7 +275,7 @@ def test_the_synthetic_source_passes_count_and_seed(monkeypatch: pytest.MonkeyPa
     assert asked == [(3, 7), (1500, 0)]
 
 
-@pytest.mark.parametrize("count", ["0", "-3", "many", "1.5"])
+@pytest.mark.parametrize("count", ["0", "-3", "many", "1.5", "1000001", "9" * 5000])
 def test_a_senseless_synthetic_count_is_refused(count: str) -> None:
-    with pytest.raises(DataError, match="positive whole number"):
+    with pytest.raises(DataError, match="whole number from 1 to 1,000,000"):
         read(f"synthetic:{count}")

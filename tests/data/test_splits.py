@@ -118,10 +118,16 @@ def test_an_own_validation_split_is_used_and_kept_clean() -> None:
 def test_a_class_without_enough_pictures_is_an_error() -> None:
     one = [(0, 0, "train"), (1, 0, "train"), (2, 1, "train"), (2, 1, "train")]
     test = [(8, 0, "test"), (9, 1, "test")]
-    with pytest.raises(DataError, match=r"validation split has no picture.*'happy'.*Add"):
+    with pytest.raises(DataError, match=r"validation split has no picture.*'happy'.*at least 2"):
         cut(made(*one, *test), validation_share=0.5, seed=0)
     with pytest.raises(DataError, match=r"train split has no picture.*'angry, happy'"):
         cut(made(*test), validation_share=0.5, seed=0)
+    copies = [*one, (3, 1, "train"), (2, 1, "test")]
+    with pytest.raises(DataError, match=r"copies were dropped: 2 also in the test split.*'happy'"):
+        cut(made(*copies, *test), validation_share=0.5, seed=0)
+    own = [*one, (3, 1, "train"), (4, 0, "validation")]
+    with pytest.raises(DataError, match=r"'happy'.*Add validation pictures"):
+        cut(made(*own, *test), validation_share=0.5, seed=0)
     with pytest.raises(DataError, match=r"test split has no picture.*'happy'.*test folder"):
         cut(made(*plain()[:-1]), validation_share=0.5, seed=0)
     two = [*one, (3, 1, "train")]

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -149,8 +151,8 @@ def test_weights_from_a_file(tmp_path: Path, suffix: str) -> None:
         torch.save(state, path)
     else:
         save_file(state, path)
-    for given in (str(path), str(tmp_path), str(tmp_path / ("{backbone}" + suffix))):
-        assert locate(entry, given) == path
+    for named in (str(path), str(tmp_path), str(tmp_path / ("{backbone}" + suffix))):
+        assert locate(entry, named) == path
     read = read_state(path, entry)
     assert "fc.weight" not in read and torch.equal(read["conv1.weight"], state["conv1.weight"])
 
@@ -186,6 +188,23 @@ def test_weights_that_do_not_fit_are_told(tmp_path: Path, kind: str) -> None:
     with pytest.raises(WeightsError) as told:
         read_state(path, backbone("resnet18"))
     assert str(path) in str(told.value) and told.value.remedy
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(
+    content=st.sampled_from([b"", b"PK\x03\x04", b"\x80\x02", b"\x10\0\0\0\0\0\0\0{"]).flatmap(
+        lambda start: st.binary(max_size=60).map(lambda rest: start + rest)
+    ),
+    suffix=st.sampled_from([".pth", ".safetensors"]),
+)
+def test_any_bytes_are_no_weights(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes, suffix: str
+) -> None:
+    path = tmp_path_factory.mktemp("weights") / f"w{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(WeightsError) as told:
+        read_state(path, backbone("resnet18"))
+    assert str(told.value).startswith(str(path)) and told.value.remedy
 
 
 def test_missing_weights_are_told_with_the_remedy(

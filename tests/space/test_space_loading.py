@@ -124,7 +124,7 @@ def test_an_alias_bomb_is_refused_quickly(file):
     [
         ("", "is empty"),
         ("# nothing\n", "is empty"),
-        ("[a, b]", "holds no mapping"),
+        ("[a, b]", "holds a list"),
         ("name: [a\n", "is not valid YAML"),
         ("a: &x [*x]", "expands to more than"),
         ("a: 1\n---\na: 2\n", "is not valid YAML"),

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from fer_tune.data.sources.archive import open_archive
-from fer_tune.data.sources.base import RawPicture, Reading, Skipped, Source
+from fer_tune.data.sources.base import RawPicture, Reading, Skipped, Source, printable
 from fer_tune.data.sources.fer_csv import open_fer_csv
 from fer_tune.data.sources.folder import open_folder
 from fer_tune.data.sources.kaggle import open_kaggle
 from fer_tune.data.sources.synthetic import open_synthetic
 from fer_tune.errors import DataError
 
-__all__ = ["RawPicture", "Reading", "Skipped", "Source", "open_source"]
+__all__ = ["RawPicture", "Reading", "Skipped", "Source", "open_source", "printable"]
 
 _REMEDY = "Name a folder, a .zip, a FER2013 .csv, kaggle:OWNER/NAME or synthetic[:COUNT]"
 

@@ -10,11 +10,29 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from fer_tune.data.pixels import Pixels, UnusableError, decode
-from fer_tune.data.sources.base import RawPicture, Reading, Skipped, Source, is_clutter, place
+from fer_tune.data.sources.base import (
+    RawPicture,
+    Reading,
+    Skipped,
+    Source,
+    is_clutter,
+    place,
+    printable,
+)
 from fer_tune.errors import DataError
 
+MIB = 1024**2
+
 #: Largest uncompressed member read into memory, in bytes.
-MAX_MEMBER_BYTES = 256 * 1024**2
+MAX_MEMBER_BYTES = 256 * MIB
+
+#: A member above ``MODEST_BYTES`` may expand at most so many times. Deflate reaches 1,032 on zeros,
+#: pictures stay below 100 unless they are blank.
+MAX_EXPANSION = 200
+MODEST_BYTES = 16 * MIB
+
+#: The methods whose output can be bounded while it is made; bzip2 packs a gibibyte in 800 bytes.
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 def open_archive(path: Path, reading: Reading) -> Source:
@@ -26,9 +44,13 @@ def open_archive(path: Path, reading: Reading) -> Source:
     try:
         with zipfile.ZipFile(path) as archive:
             found = [member for member in archive.infolist() if not member.is_dir()]
-    except (zipfile.BadZipFile, OSError) as error:
+    except Exception as error:
+        # A damaged directory raises BadZipFile, NotImplementedError, UnicodeDecodeError, ...
         raise DataError(
-            f"cannot be read as a zip: {error}", where=str(path), remedy="Download it again"
+            f"cannot be read as a zip, it is cut short, damaged or something else: {error}",
+            where=str(path),
+            value=f"{path.stat().st_size:,} bytes",
+            remedy="Download or make it again",
         ) from None
     members = [member for member in found if not is_clutter(_inside(member))]
     return Source(
@@ -56,7 +78,7 @@ def _items(
 
 def _inside(member: zipfile.ZipInfo) -> PurePosixPath:
     # Some Windows programs write backslashes, against the zip specification (4.4.17.1).
-    return PurePosixPath(member.filename.replace("\\", "/"))
+    return PurePosixPath(printable(member.filename.replace("\\", "/")))
 
 
 def _check(member: zipfile.ZipInfo) -> None:
@@ -67,13 +89,22 @@ def _check(member: zipfile.ZipInfo) -> None:
     mode = member.external_attr >> 16
     if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
         raise UnusableError("a link or special file, not a picture")
-    if member.file_size > MAX_MEMBER_BYTES:
-        raise UnusableError(f"larger than {MAX_MEMBER_BYTES // 1024**2} MiB")
+    size, packed = member.file_size, max(1, member.compress_size)
+    if size > MAX_MEMBER_BYTES:
+        raise UnusableError(f"{size:,} bytes unpacked, at most {MAX_MEMBER_BYTES:,} are read")
+    if size > MODEST_BYTES and size > MAX_EXPANSION * packed:
+        raise UnusableError(
+            f"expands {size // packed:,}-fold to {size:,} bytes: a zip bomb, no picture"
+        )
+    if member.compress_type not in METHODS:
+        raise UnusableError("not packed by deflate, the usual method; make the zip again with it")
 
 
 def _load(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Pixels:
     try:
-        data = archive.read(member)
+        with archive.open(member) as stream:
+            # With a bound, unlike archive.read(), it stops where the member claims to end.
+            data = stream.read(member.file_size + 1)
     except Exception as error:
         # A damaged or encrypted member raises BadZipFile, zlib.error, RuntimeError,
         # NotImplementedError, EOFError, ...; each concerns this member alone.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -35,17 +36,22 @@ class Skipped:
     reason: str
 
 
+FOLDERS = "Pictures stand in folders named for their class, such as train/happy/1.png"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Source:
     """An opened source, to be iterated once.
 
     Attributes:
         items: what it holds, in any order.
+        layout: how pictures stand in such a source, to be told when too few are found.
         total: how many items, where that is known beforehand.
         ignored: files passed over quietly as clutter.
     """
 
     items: Iterable[RawPicture | Skipped]
+    layout: str = FOLDERS
     total: int | None = None
     ignored: int = 0
 
@@ -65,6 +71,18 @@ class Reading:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "known", EXPRESSIONS | frozenset(self.classes or ()))
+
+
+def printable(name: str) -> str:
+    """``name`` with U+FFFD for what cannot be encoded or would disturb a terminal.
+
+    File names hold any bytes: such as are no UTF-8 (surrogates here), line breaks, escapes.
+    """
+    return "".join("\ufffd" if _disturbs(character) else character for character in name)
+
+
+def _disturbs(character: str) -> bool:
+    return unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
 def place(path: PurePosixPath, reading: Reading) -> tuple[str, str]:

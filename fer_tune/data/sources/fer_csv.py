@@ -12,8 +12,13 @@ import numpy as np
 
 from fer_tune.data.names import FER2013_CLASSES, split_name
 from fer_tune.data.pixels import Pixels, UnusableError
-from fer_tune.data.sources.base import RawPicture, Reading, Skipped, Source
+from fer_tune.data.sources.base import RawPicture, Reading, Skipped, Source, printable
 from fer_tune.errors import DataError
+
+LAYOUT = (
+    "A FER2013 row has an emotion from 0 to 6, the pixels of a square (0 to 255, parted by spaces) "
+    "and a Usage"
+)
 
 
 def open_fer_csv(path: Path, reading: Reading) -> Source:
@@ -31,10 +36,10 @@ def open_fer_csv(path: Path, reading: Reading) -> Source:
         raise DataError(
             f"the CSV has no column {' and no column '.join(missing)}",
             where=str(path),
-            value=", ".join(header)[:100],
-            remedy="FER2013 has the columns emotion, pixels, Usage",
+            value=", ".join(header)[:100] or "no columns",
+            remedy="FER2013 has the columns emotion, pixels, Usage, parted by commas",
         )
-    return Source(items=_items(path, header, reading))
+    return Source(items=_items(path, header, reading), layout=LAYOUT)
 
 
 def _header(path: Path) -> list[str]:
@@ -47,15 +52,17 @@ def _header(path: Path) -> list[str]:
 
 def _items(path: Path, header: list[str], reading: Reading) -> Iterator[RawPicture | Skipped]:
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
-        rows = csv.reader(lines)
+        rows, name = csv.reader(lines), printable(path.name)
         next(rows)
         try:
             for row in rows:
                 if row:
-                    yield _item(f"{path.name}:{rows.line_num}", row, header, reading)
+                    yield _item(f"{name}:{rows.line_num}", row, header, reading)
         except csv.Error as error:
             raise DataError(
-                f"cannot be read as CSV: {error}", where=f"{path}:{rows.line_num}"
+                f"cannot be read as CSV: {error}",
+                where=f"{path}:{rows.line_num}",
+                remedy="Mend this line: look for a quotation mark that is not closed",
             ) from None
 
 
@@ -78,11 +85,22 @@ def _item(origin: str, row: list[str], header: list[str], reading: Reading) -> R
 
 
 def _load(text: str) -> Pixels:
+    words = text.split()
     try:
-        values = np.frombuffer(bytes(map(int, text.split())), dtype=np.uint8)
+        # int() would also take 1_0, +1 and the digits of other scripts.
+        if not text.isascii() or any(sign in text for sign in "+-_"):
+            raise ValueError
+        values = np.frombuffer(bytes(map(int, words)), dtype=np.uint8)
     except ValueError:
-        raise UnusableError("pixels must be whole numbers from 0 to 255") from None
+        wrong = next((word for word in words if not _is_value(word)), text)
+        raise UnusableError(
+            f"pixels must be whole numbers from 0 to 255 (got {wrong[:20]!r})"
+        ) from None
     side = math.isqrt(values.size)
     if side * side != values.size or side == 0:
-        raise UnusableError(f"{values.size} pixels are no square")
+        raise UnusableError(f"{values.size} pixels are no square; FER2013 has 48 x 48 = 2304")
     return values.reshape(side, side, 1)
+
+
+def _is_value(word: str) -> bool:
+    return word.isascii() and word.isdecimal() and len(word) <= 3 and int(word) <= 255

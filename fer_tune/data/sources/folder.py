@@ -9,7 +9,15 @@ from itertools import chain
 from pathlib import Path, PurePosixPath
 
 from fer_tune.data.pixels import Pixels, UnusableError, decode
-from fer_tune.data.sources.base import RawPicture, Reading, Skipped, Source, is_clutter, place
+from fer_tune.data.sources.base import (
+    RawPicture,
+    Reading,
+    Skipped,
+    Source,
+    is_clutter,
+    place,
+    printable,
+)
 
 
 def open_folder(root: Path, reading: Reading) -> Source:
@@ -37,18 +45,18 @@ def _walk(root: Path, unread: list[OSError]) -> Iterator[PurePosixPath]:
 
 
 def _name(root: Path, error: OSError) -> str:
-    return Path(os.fsdecode(error.filename)).relative_to(root).as_posix()
+    return printable(Path(os.fsdecode(error.filename)).relative_to(root).as_posix())
 
 
 def _item(root: Path, path: PurePosixPath, reading: Reading) -> RawPicture | Skipped:
-    full = root / path
+    full, origin = root / path, printable(str(path))
     if full.is_dir():
-        return Skipped(origin=str(path), reason="a link to a folder is not followed")
+        return Skipped(origin=origin, reason="a link to a folder is not followed")
     try:
-        label, split = place(path, reading)
+        label, split = place(PurePosixPath(origin), reading)
     except UnusableError as error:
-        return Skipped(origin=str(path), reason=str(error))
-    return RawPicture(origin=str(path), class_name=label, split=split, load=partial(_load, full))
+        return Skipped(origin=origin, reason=str(error))
+    return RawPicture(origin=origin, class_name=label, split=split, load=partial(_load, full))
 
 
 def _load(path: Path) -> Pixels:
