@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
+from fer_tune.errors import EnvironmentFault
 from fer_tune.records import Results
 from fer_tune.tuning.asha import StudyAsha, make_scheduler
+from fer_tune.tuning.assignment import Assignment
 from fer_tune.tuning.closing import write_floors, write_latency
 from fer_tune.tuning.confirmation import choose, missing_runs, number_runs, slowest_first
+from fer_tune.tuning.events import History
 from fer_tune.tuning.mirrors import Journal, TensorBoard
 from fer_tune.tuning.search import Search
 from fer_tune.tuning.searcher import StudySearcher
@@ -50,6 +55,7 @@ def explore(search: Search, make_run: MakeRun = ScoredRun) -> None:
                 searcher=searcher,
                 make_run=make_run,
             )
+    _check_ended(searcher.assignments.values(), history, root)
     search.log.append("searched")
 
 
@@ -92,6 +98,7 @@ def confirm(search: Search, seeds: int, make_run: MakeRun = ScoredRun) -> None:
         runs=slowest_first(runs, choices, results.read("epochs")),
         make_run=make_run,
     )
+    _check_ended(runs, history, results.root)
     _close(search, choices, seeds)
     left = missing_runs(search.space, choices, seeds, results.read("trials"))
     if left:
@@ -124,6 +131,19 @@ def frozen_choices(results: Results, metric: str) -> list[dict[str, Any]]:
         )
     chosen: list[dict[str, Any]] = manifest["choices"]
     return chosen
+
+
+def _check_ended(asked: Iterable[Assignment], history: History, root: Path) -> None:
+    """Raises EnvironmentFault if Ray gave up before every run had ended."""
+    left = [
+        a.name for a in asked if a.number not in history.runs or not history.runs[a.number].ended
+    ]
+    if left:
+        raise EnvironmentFault(
+            f"Ray stopped before these had ended: {', '.join(left)}",
+            where=str(root),
+            remedy=f"Go on with: fer-tune resume {root}",
+        )
 
 
 def _place(choice: dict[str, Any]) -> tuple[str, int, int]:
