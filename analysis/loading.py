@@ -116,8 +116,9 @@ def load(folder: Path | str) -> Search:
     manifest = _checked(results)
     trials, predictions = results.read("trials"), results.read("predictions")
     trials = trials[~_superseded(manifest, trials)]
-    # A run that was killed between its predictions and its row is no run.
-    known = predictions["trial"].isin(trials["trial"]) | (predictions["cohort"] == "floor")
+    # A run that was killed or failed between its predictions and its score is no run.
+    scored = trials.loc[trials["test_macro_f1"].notna(), "trial"]
+    known = predictions["trial"].isin(scored) | (predictions["cohort"] == "floor")
     predictions = predictions[known]
     confirmed, tested = trials["cohort"] == "confirm", predictions["split"] == "test"
     floor = predictions["cohort"] == "floor"

@@ -49,9 +49,7 @@ def choose(trials: pd.DataFrame, metric: str) -> list[dict[str, Any]]:
     return chosen
 
 
-def number_runs(
-    choices: list[dict[str, Any]], seeds: int, first: int
-) -> tuple[list[dict[str, Any]], int]:
+def number_runs(choices: list[dict[str, Any]], seeds: int, first: int) -> list[dict[str, Any]]:
     """Gives the runs of seeds 0 .. ``seeds``-1 of every choice their numbers.
 
     A number, once given, stays with its choice and seed, so that a run begun again replaces in
@@ -61,7 +59,7 @@ def number_runs(
         first: the first number that is free.
 
     Returns:
-        The choices with their ``runs`` (numbers by seed), and the next free number.
+        The choices with their ``runs``, numbers by seed.
     """
     numbered = [{**choice, "runs": list(choice.get("runs", []))} for choice in choices]
     for k in range(seeds):
@@ -69,7 +67,7 @@ def number_runs(
             if len(choice["runs"]) <= k:
                 choice["runs"].append(first)
                 first += 1
-    return numbered, first
+    return numbered
 
 
 def missing_runs(

@@ -167,7 +167,7 @@ class History:
         identity: of the first line.
         runs: by number, in order of asking.
         skipped: (study, cohort) of every turn that passed.
-        budget: what extensions changed of the search space's budget.
+        larger: budgets that extended the search space's own.
         searched: the search's trials are over.
         spent: seconds of search.
     """
@@ -176,7 +176,7 @@ class History:
     runs: dict[int, RunHistory] = field(default_factory=dict)
     skipped: list[tuple[str, Cohort]] = field(default_factory=list)
     sittings: list[Sitting] = field(default_factory=list)
-    budget: dict[str, Any] = field(default_factory=dict)
+    larger: list[dict[str, Any]] = field(default_factory=list)
     searched: bool = False
     spent: float = 0.0
 
@@ -184,7 +184,12 @@ class History:
     def space(self) -> dict[str, Any]:
         """The search space as resolved, the budget as extended."""
         space: dict[str, Any] = self.identity["space"]
-        return {**space, "budget": {**space["budget"], **self.budget}}
+        return {**space, "budget": self.budgets[-1]}
+
+    @property
+    def budgets(self) -> list[dict[str, Any]]:
+        """The budget that the search began with, and each that extended it."""
+        return [self.identity["space"]["budget"], *self.larger]
 
     @property
     def wall_seconds(self) -> float:
@@ -195,6 +200,11 @@ class History:
     def trials(self) -> list[RunHistory]:
         """Runs of the search itself, without confirmation."""
         return [run for run in self.runs.values() if run.assignment.cohort != "confirm"]
+
+    def extend(self, budget: dict[str, Any]) -> None:
+        """The search goes on with a larger budget."""
+        self.searched = False
+        self.larger.append(budget)
 
     @classmethod
     def read(cls, folder: Path) -> History:
@@ -247,8 +257,7 @@ class History:
         elif kind == "searched":
             self.searched = True
         elif kind == "extended":
-            self.searched = False
-            self.budget |= event["budget"]
+            self.extend(event["budget"])
 
 
 def _events(path: Path) -> Iterator[dict[str, Any]]:

@@ -10,6 +10,13 @@ from ray.tune.experiment import Trial
 
 from fer_tune.errors import ResultsError
 
+#: Kinds of OSError that no disk raises.
+NOT_OF_THE_DISK = (ConnectionError, TimeoutError)
+_REFUSAL = re.compile(
+    r"^(?:OS|Permission|FileNotFound|NotADirectory|IO)Error: \[Errno (\d+)\] (.+?)(?:: '(.+)')?$",
+    re.MULTILINE,
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
@@ -37,9 +44,9 @@ def disk_error(error: BaseException) -> OSError | None:
     """
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, OSError):
+        if isinstance(cause, OSError) and not isinstance(cause, NOT_OF_THE_DISK):
             return cause
-        found = re.findall(r"^OSError: \[Errno (\d+)\] ([^:\n]+)(?:: '(.+)')?$", str(cause), re.M)
+        found = _REFUSAL.findall(str(cause))
         if found:
             number, text, path = found[-1]
             return OSError(int(number), text, path or None)

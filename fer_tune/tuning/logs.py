@@ -21,6 +21,7 @@ def log_file(folder: Path) -> Iterator[None]:
     # A disk that refuses a line is told by the log of events, once and plainly.
     handler.handleError = lambda record: None  # type: ignore[method-assign]
     logger = logging.getLogger(LOGGER)
+    before = logger.level, logger.propagate
     logger.setLevel(logging.DEBUG)
     logger.propagate = False
     logger.addHandler(handler)
@@ -28,4 +29,6 @@ def log_file(folder: Path) -> Iterator[None]:
         yield
     finally:
         logger.removeHandler(handler)
+        logger.setLevel(before[0])
+        logger.propagate = before[1]
         handler.close()

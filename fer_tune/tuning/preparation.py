@@ -22,6 +22,7 @@ from fer_tune.space import SearchSpace
 from fer_tune.training.compute import available_cpus
 from fer_tune.tuning.engine import Engine
 from fer_tune.tuning.events import EVENTS_FILE
+from fer_tune.tuning.logs import LOG_FILE
 from fer_tune.tuning.options import SearchOptions
 
 
@@ -73,7 +74,7 @@ def make_folder(folder: Path) -> None:
             where=str(folder),
             remedy=f"Go on with it: fer-tune resume {folder}. Or give a new one with --results",
         )
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if folder.exists() and not (folder.is_dir() and all(map(_is_remnant, folder.iterdir()))):
         raise ResultsError(
             "the results folder is not empty" if folder.is_dir() else "this is a file",
             where=str(folder),
@@ -90,6 +91,11 @@ def make_folder(folder: Path) -> None:
             where=str(folder),
             remedy="Give another folder with --results",
         ) from None
+
+
+def _is_remnant(path: Path) -> bool:
+    """Left by a search that ended before it began, hence before its log of events."""
+    return path.name.startswith(".") or path.name in ("manifest.json", LOG_FILE)
 
 
 def check_log(folder: Path) -> None:
@@ -135,9 +141,8 @@ def only_writer(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def check_dataset(manifest: dict[str, Any], dataset: PackedDataset) -> None:
-    """Raises ResultsError unless ``dataset`` is the one the search ran on."""
-    expected = manifest["dataset"]["fingerprint"]
+def check_dataset(expected: str, dataset: PackedDataset) -> None:
+    """Raises ResultsError unless ``dataset`` has the fingerprint the search began with."""
     if dataset.fingerprint != expected:
         raise ResultsError(
             "the dataset is not the one that this search ran on",

@@ -98,17 +98,13 @@ class Recorder(Callback):
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
         run = self._run(trial)
-        try:
-            self._write_end(run)
-        except OSError as error:
-            # Ray would take it for a fault of the trial's; now nothing more is written.
-            self._log.fault = error
-            raise
+        self._write_end(run)
         logger.info("%s ended: %s", run.assignment.name, reason_of(run))
 
     def on_trial_recover(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
+        self._refuse_if_done(trial)
         logger.warning(
             "%s failed and begins again from its last epoch: %s",
             self._run(trial).assignment.name,
@@ -118,6 +114,7 @@ class Recorder(Callback):
     def on_trial_error(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
+        self._refuse_if_done(trial)
         run = self._run(trial)
         run.failed = True
         fault = fault_of(trial)
@@ -129,6 +126,11 @@ class Recorder(Callback):
 
     def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
         self._log.tick()
+
+    def _refuse_if_done(self, trial: Trial) -> None:
+        """Ray takes what a callback raises at a run's end for a fault of the run's."""
+        if self._run(trial).done:
+            raise RuntimeError(fault_of(trial).text)
 
     def _run(self, trial: Trial) -> RunHistory:
         assignment = Assignment.from_dict(trial.config["run"])
@@ -148,22 +150,30 @@ class Recorder(Callback):
             if known is None:
                 self._log.append("asked", planned="confirm", run=run.as_dict())
             else:
+                assert known.assignment.cohort == "confirm", "a trial has this run's number"
                 self._log.append("retried", trial=run.number)
-                self.results.remove("trials", _part(run))
             self._history.runs[run.number] = RunHistory(assignment=run, planned="confirm")
+            self._take_back(run)
 
     def repair(self) -> None:
         """Writes what a kill left between the log and the records."""
         for run in self._history.runs.values():
             part = _part(run.assignment)
             if not run.ended:
+                self._take_back(run.assignment)  # it may have been begun again
                 self._write_epochs(run)
-                self.results.remove("trials", part)  # begun again, but not ended again
             elif not self.results.has("trials", part):
                 self._write_epochs(run)
                 self._write_end(run)
             else:
                 Checkpoints(self.results.root, run.assignment.number).drop()
+
+    def _take_back(self, assignment: Assignment) -> None:
+        """Removes the rows of a run that has not ended."""
+        self.results.remove("trials", _part(assignment))
+        self.results.remove("confusion", _part(assignment))
+        if not self._history.runs[assignment.number].results:
+            self.results.remove("epochs", _part(assignment))
 
     def _write_epochs(self, run: RunHistory) -> None:
         who = run.assignment.who()

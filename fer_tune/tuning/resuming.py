@@ -26,9 +26,8 @@ def unchanged_space(manifest: Mapping[str, Any], history: History, folder: Path)
     """
     before, now = history.space, manifest["space"]
     # A kill between the two notes of an extension leaves the manifest behind the log.
-    was = {**before, "budget": history.identity["space"]["budget"]}
-    changes = list(_changes(before, now))
-    if changes and now != was:
+    if not any(now == {**before, "budget": budget} for budget in history.budgets):
+        changes = list(_changes(before, now))
         raise ResultsError(
             f"the search space was changed since the search began: {'; '.join(changes[:5])}",
             where=str(folder / "manifest.json"),
@@ -70,7 +69,16 @@ def extended(space: SearchSpace, history: History, changes: Sequence[str]) -> Se
                 value=new.trials,
             )
         )
-    if new.wall_time is not None and new.wall_time <= history.spent:
+    if new.wall_time is not None and (old.wall_time is None or new.wall_time < old.wall_time):
+        faults.append(
+            Fault(
+                key="wall_time",
+                rule="must be more than before",
+                value=new.wall_time,
+                remedy=f"It was {'unlimited' if old.wall_time is None else f'{old.wall_time:g} s'}",
+            )
+        )
+    elif new.wall_time is not None and new.wall_time <= history.spent:
         faults.append(
             Fault(
                 key="wall_time",

@@ -15,6 +15,7 @@ from fer_tune.records import Results
 from fer_tune.space import SearchSpace
 from fer_tune.tuning.engine import Engine, ray_session
 from fer_tune.tuning.events import EventLog, History
+from fer_tune.tuning.faults import disk_fault
 from fer_tune.tuning.interruption import Interruption
 from fer_tune.tuning.logs import log_file
 from fer_tune.tuning.manifest import first_manifest, identity
@@ -63,8 +64,11 @@ def run_search(
     with only_writer(folder), log_file(folder), ray_session(bounded(options, space)) as engine:
         asked_at_once(engine, space)  # refuses what can never run
         manifest = first_manifest(space, dataset, split, began)
-        log = EventLog.begin(folder, identity(manifest))
-        results.write_manifest(manifest)
+        try:
+            results.write_manifest(manifest)
+            log = EventLog.begin(folder, identity(manifest))
+        except OSError as error:
+            raise disk_fault(error, folder) from error
         history = History.read(folder)
         search = _search(space, dataset, results, log, history, options, console, engine)
         _greet(search, engine)
@@ -102,10 +106,10 @@ def resume_search(
         history, manifest = History.read(folder), results.manifest()
         space = unchanged_space(manifest, history, folder)
         dataset = PackedDataset.open(data or Path(manifest["dataset"]["path"]))
-        check_dataset(manifest, dataset)
+        check_dataset(history.identity["fingerprint"], dataset)
         check_weights(space, manifest)
         larger = extended(space, history, extend) if extend else None
-        if manifest["state"] == "finished" and larger is None:
+        if manifest["state"] == "finished" and history.searched and larger is None:
             console.print(
                 "This search has finished. More trials: --extend trials=N. "
                 f"More seeds: fer-tune confirm {folder} --seeds N.",
@@ -118,10 +122,13 @@ def resume_search(
         with ray_session(bounded(options, space)) as engine:
             log = EventLog(folder, spent=history.spent)
             search = _search(space, dataset, results, log, history, options, console, engine)
-            if larger is not None:
-                _extend(search)
             _greet(search, engine)
             with sitting(search, began):
+                if larger is not None:
+                    budget = space.as_dict()["budget"]
+                    log.append("extended", budget=budget)
+                    history.extend(budget)
+                _note_extension(search)
                 search.recorder().repair()
                 _finish(search)
     return results
@@ -159,7 +166,7 @@ def confirm_more(
             )
         space = unchanged_space(manifest, history, folder)
         dataset = PackedDataset.open(data or Path(manifest["dataset"]["path"]))
-        check_dataset(manifest, dataset)
+        check_dataset(history.identity["fingerprint"], dataset)
         check_weights(space, manifest)
         with ray_session(bounded(options, space)) as engine:
             log = EventLog(folder, spent=history.spent)
@@ -208,21 +215,20 @@ def _finish(search: Search) -> None:
         confirm(search, seeds)
 
 
-def _extend(search: Search) -> None:
-    """Notes the larger budget; what was chosen under the smaller one is to be chosen again."""
-    budget = search.space.as_dict()["budget"]
-    search.log.append("extended", budget=budget)
-    search.history.searched = False
-    manifest = search.results.manifest()
-    superseded = manifest.get("superseded") or []
+def _note_extension(search: Search) -> None:
+    """Brings the manifest after the log: what was chosen under a smaller budget is void.
+
+    Called at every resume, as a kill may have come between the two.
+    """
+    space, manifest = search.history.space, search.results.manifest()
+    if manifest["space"]["budget"] == space["budget"]:
+        return
+    superseded = manifest["superseded"]
     if manifest["choice_frozen_at"] is not None:
         before = {key: manifest[key] for key in ("choices", "choice_frozen_at")}
         superseded = [*superseded, before]
     search.results.update_manifest(
-        space=search.space.as_dict(),
-        choices=[],
-        choice_frozen_at=None,
-        superseded=superseded,
+        space=space, choices=[], choice_frozen_at=None, superseded=superseded
     )
 
 

@@ -18,7 +18,7 @@ from fer_tune.data import PackedDataset
 from fer_tune.records import Results
 from fer_tune.space import SearchSpace
 from fer_tune.tuning.events import EventLog, History
-from fer_tune.tuning.faults import disk_fault
+from fer_tune.tuning.faults import NOT_OF_THE_DISK, disk_fault
 from fer_tune.tuning.interruption import Interruption
 from fer_tune.tuning.manifest import versions
 from fer_tune.tuning.progress import Progress
@@ -92,6 +92,8 @@ def sitting(search: Search, began: float) -> Iterator[None]:
                 wall_seconds=earlier + now - began,
                 sittings=len(search.history.sittings) + 1,
             )
+    except NOT_OF_THE_DISK:
+        raise
     except OSError as error:
         raise disk_fault(error, _shown(results.root)) from error
 

@@ -62,24 +62,25 @@ def explore(search: Search, make_run: MakeRun = ScoredRun) -> None:
 def confirm(search: Search, seeds: int, make_run: MakeRun = ScoredRun) -> None:
     """Runs the frozen choices with ``seeds`` seeds each, scored on test."""
     results, console, history = search.results, search.console, search.history
+    seeds = max(seeds, results.manifest()["confirm_asked"] or 0)
     results.update_manifest(confirm_asked=seeds)
     choices = frozen_choices(results, search.space.metric)
     if not choices:
         console.print("No trial ran to its end, so there is nothing to confirm.")
         return
     first = max([*history.runs, *results.read("trials")["trial"]], default=-1) + 1
-    choices, _ = number_runs(choices, seeds, first)
-    results.update_manifest(choices=choices)
+    choices = number_runs(choices, seeds, first)
     runs = missing_runs(search.space, choices, seeds, results.read("trials"))
+    recorder = search.recorder()
+    recorder.plan(runs)  # before the manifest names them: the log says which numbers are taken
+    results.update_manifest(choices=choices)
     if not runs:
         console.print(f"All {seeds} seeds are confirmed already.")
         _close(search, choices, seeds)
         return
+    write_floors(search.space, search.dataset, results)
     if results.manifest()["first_test_read_at"] is None:
         results.update_manifest(first_test_read_at=time.time())
-    write_floors(search.space, search.dataset, results)
-    recorder = search.recorder()
-    recorder.plan(runs)
     run_stage(
         search.space,
         search.settings,
@@ -119,10 +120,10 @@ def frozen_choices(results: Results, metric: str) -> list[dict[str, Any]]:
     manifest = results.manifest()
     if manifest["choice_frozen_at"] is None:
         choices, frozen_at = choose(results.read("trials"), metric), time.time()
-        superseded = manifest.get("superseded") or []
+        superseded = manifest.get("superseded", [])
         if superseded:
             before = superseded[-1]
-            runs = {_place(c): c.get("runs", []) for c in before["choices"]}
+            runs = {_place(c): c.get("runs", []) for old in superseded for c in old["choices"]}
             choices = [{**c, "runs": runs.get(_place(c), [])} for c in choices]
             if [_place(c) for c in choices] == [_place(c) for c in before["choices"]]:
                 frozen_at, superseded = before["choice_frozen_at"], superseded[:-1]

@@ -140,11 +140,22 @@ class TrialActor(Trainable):
         report = run.run_epoch()
         reason = run.course.stop_reason()
         result = {**_epoch_columns(report, run), **_summary(run), "stop_reason": reason}
+        refused: OSError | None = None
         if reason is not None and self._is_to_be_scored(run):
-            result |= run.score()
+            try:
+                result |= run.score()
+            except OSError as error:
+                refused = error
         self._clock.seconds += time.monotonic() - begun
         result |= {"done": reason is not None, **vars(self._clock), "node": socket.gethostname()}
-        self._save(result)
+        try:
+            if refused is None:
+                self._save(result)
+        except OSError as error:
+            refused = error
+        if refused is not None:
+            # The trial is sound, so it need not fail; the driver ends the search with this fault.
+            result["disk_fault"] = [refused.errno, refused.strerror, str(refused.filename)]
         return result
 
     def _is_to_be_scored(self, run: Run) -> bool:
@@ -153,11 +164,7 @@ class TrialActor(Trainable):
     def _save(self, result: dict[str, Any]) -> None:
         """Saves the run, or just the report once it has ended: nobody goes on from there."""
         write = self.run.save if result["stop_reason"] is None else _nothing
-        try:
-            self._checkpoints.save(result["epoch"], result, write)
-        except OSError as error:
-            # The trial is sound, so it need not fail; the driver ends the search with this fault.
-            result["disk_fault"] = [error.errno, error.strerror, str(error.filename)]
+        self._checkpoints.save(result["epoch"], result, write)
 
     def cleanup(self) -> None:
         self._run = None
@@ -180,7 +187,7 @@ def _restored(run: Run, checkpoint: Checkpoint) -> bool:
     """Whether the run could be brought back to ``checkpoint``; if not, an older one may do."""
     try:
         run.restore(checkpoint.folder)
-    except (OSError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
+    except (OSError, EOFError, KeyError, RuntimeError, ValueError, pickle.PickleError) as error:
         # Its end was lost with the machine. Without any, the run begins anew, to the same end.
         logging.getLogger(__name__).warning("%s cannot be read: %s", checkpoint.folder, error)
         return False

@@ -83,8 +83,7 @@ def test_runs_with_a_score_are_not_repeated_and_seeds_pair_across_arms() -> None
     space = make_space()
     searched = pd.DataFrame([trial(0, 0.5), trial(1, 0.4)])
     choices = choose(searched, "macro_f1")
-    choices, free = number_runs(choices, 3, 2)
-    assert free == 8
+    choices = number_runs(choices, 3, 2)
     runs = missing_runs(space, choices, 3, searched)
     assert [r.number for r in runs] == [2, 3, 4, 5, 6, 7]
     by_arm = {arm: [r.seed for r in runs if r.arm == arm] for arm in space.compare.arms}
@@ -97,7 +96,7 @@ def test_runs_with_a_score_are_not_repeated_and_seeds_pair_across_arms() -> None
         for r in runs
         if r.number in (2, 3, 5)
     ]
-    choices, _ = number_runs(choices, 4, free)
+    choices = number_runs(choices, 4, 8)
     later = missing_runs(space, choices, 4, pd.concat([searched, pd.DataFrame(ended)]))
     assert [r.number for r in later] == [3, 4, 6, 7, 8, 9], "one that failed runs again"
     assert {r.number: r.seed for r in later}[4] == {r.number: r.seed for r in runs}[4]
@@ -105,7 +104,7 @@ def test_runs_with_a_score_are_not_repeated_and_seeds_pair_across_arms() -> None
 
 def test_the_slowest_runs_come_first() -> None:
     searched = pd.DataFrame([trial(0, 0.5), trial(1, 0.4)])
-    choices, _ = number_runs(choose(searched, "macro_f1"), 2, 2)
+    choices = number_runs(choose(searched, "macro_f1"), 2, 2)
     runs = missing_runs(make_space(), choices, 2, searched)
     epochs = pd.DataFrame({"trial": [0, 0, 1, 1], "seconds": [1.0, 2.0, 5.0, 4.0]})
     assert [r.number for r in runs] == [2, 3, 4, 5], "numbers do not depend on time"
