@@ -1,0 +1,86 @@
+"""Sittings of a search that a test ends by signals."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks.kills import descendants, send, trial_processes
+from fer_tune.tuning.events import EVENTS_FILE, History
+
+ARMS = ["densenet121", "resnet18"]
+STEP_S = 0.02
+_numbers = itertools.count()
+
+
+class Sitting:
+    """``fer-tune WORDS`` on ``folder``, in a process group of its own, as in a terminal."""
+
+    def __init__(self, folder: Path, *words: str, home: Path) -> None:
+        self.folder = folder
+        environment = {**os.environ, "FER_TUNE_BANK": str(home / "bank"), "COLUMNS": "100"}
+        self.output = home / f"output-{next(_numbers)}.txt"
+        with self.output.open("wb") as out:
+            self._driver = subprocess.Popen(
+                [sys.executable, "-m", "fer_tune", *words],
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._driver.pid
+
+    @property
+    def text(self) -> str:
+        return self.output.read_text()
+
+    def until(self, reached: Callable[[History], bool], within_s: float = 90.0) -> History:
+        """Waits until the log says what is waited for."""
+        deadline = time.monotonic() + within_s
+        while time.monotonic() < deadline:
+            ended = self._driver.poll() is not None
+            if (self.folder / EVENTS_FILE).exists():
+                history = History.read(self.folder)
+                if reached(history):
+                    return history
+            assert not ended, f"ended before it came to that: {self.text}"
+            time.sleep(STEP_S)
+        raise AssertionError(f"it did not come to that in {within_s:g} s: {self.text}")
+
+    def kill(self) -> None:
+        """SIGKILL of the driver alone."""
+        send(signal.SIGKILL, [self.pid])
+        self._driver.wait(30)
+
+    def kill_all(self) -> None:
+        """SIGKILL of the driver and of everything that it started."""
+        send(signal.SIGKILL, [self.pid, *descendants(self.pid)])
+        self._driver.wait(30)
+
+    def kill_trial(self) -> list[int]:
+        """SIGKILL of the process that trains; returns what was killed."""
+        found = trial_processes(self.pid, ARMS)
+        send(signal.SIGKILL, found)
+        return found
+
+    def interrupt(self) -> None:
+        """Ctrl-C: a terminal sends it to the whole group."""
+        os.killpg(self.pid, signal.SIGINT)
+
+    def ended(self, within_s: float = 120.0) -> int:
+        """The exit code, once it has ended by itself."""
+        return self._driver.wait(within_s)
+
+    def clean_up(self) -> None:
+        """Ends what a failed test left."""
+        if self._driver.poll() is None:
+            self.kill_all()

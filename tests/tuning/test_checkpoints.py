@@ -1,0 +1,146 @@
+"""A run's own checkpoints: whole or absent, the newest first, and a run that goes on from them."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+
+from fer_tune.space import TrialConfig
+from fer_tune.tuning.assignment import Assignment
+from fer_tune.tuning.checkpoints import Checkpoints
+from fer_tune.tuning.recorded import RecordedRun, Recording
+from fer_tune.tuning.trainable import TrialActor
+from tests.tuning.conftest import make_settings, make_space
+
+RUN = Assignment(
+    number=3,
+    arm="a",
+    replicate=0,
+    cohort="tpe",
+    seed=0,
+    weights_seed=0,
+    view_seed=0,
+    config=TrialConfig(backbone="resnet18"),
+)
+VALUES = [0.1, 0.2, 0.3, 0.25, 0.4, 0.35]
+
+
+def saved(folder: Path, *epochs: int) -> Checkpoints:
+    checkpoints = Checkpoints(folder, 3)
+    for epoch in epochs:
+        state = f"state {epoch}"
+        checkpoints.save(epoch, {"epoch": epoch}, lambda f, s=state: _write(f, s))
+    return checkpoints
+
+
+def _write(folder: Path, text: str) -> None:
+    (folder / "state").write_text(text)
+
+
+def found(checkpoints: Checkpoints) -> list[tuple[int, str]]:
+    return [
+        (point.result["epoch"], (point.folder / "state").read_text())
+        for point in checkpoints.newest_first()
+    ]
+
+
+def test_the_newest_comes_first_and_two_are_kept(tmp_path: Path) -> None:
+    checkpoints = saved(tmp_path, 8, 9, 10, 11)
+    assert found(checkpoints) == [(11, "state 11"), (10, "state 10")]
+    assert sorted(p.name for p in checkpoints.folder.iterdir()) == ["0010", "0011"]
+    assert found(Checkpoints(tmp_path, 30)) == []
+
+
+@pytest.mark.parametrize("result", [None, "", '{"epo'])
+def test_one_whose_result_is_torn_is_passed_over(tmp_path: Path, result: str | None) -> None:
+    checkpoints = saved(tmp_path, 1, 2)
+    newest = checkpoints.folder / "0002" / "result.json"
+    newest.unlink() if result is None else newest.write_text(result)
+    assert found(checkpoints) == [(1, "state 1")]
+
+
+def test_what_a_kill_left_of_a_write_is_no_checkpoint(tmp_path: Path) -> None:
+    checkpoints = saved(tmp_path, 1)
+    half = checkpoints.folder / ".0123456789abcdef"
+    half.mkdir()
+    _write(half, "half")
+    (half / "result.json").write_text('{"epoch": 2}')
+    assert found(checkpoints) == [(1, "state 1")]
+    checkpoints.drop()
+    assert not checkpoints.folder.exists()
+
+
+def test_a_write_that_fails_leaves_everything_as_it_was(tmp_path: Path) -> None:
+    checkpoints = saved(tmp_path, 1, 2)
+
+    def refused(folder: Path) -> None:
+        _write(folder, "half")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        checkpoints.save(3, {"epoch": 3}, refused)
+    assert found(checkpoints) == [(2, "state 2"), (1, "state 1")]
+    assert sorted(p.name for p in checkpoints.folder.iterdir()) == ["0001", "0002"]
+
+
+def test_an_epoch_that_is_trained_again_replaces_its_checkpoint(tmp_path: Path) -> None:
+    checkpoints = saved(tmp_path, 1, 2)
+    checkpoints.save(2, {"epoch": 2}, lambda folder: _write(folder, "again"))
+    assert found(checkpoints) == [(2, "again"), (1, "state 1")]
+
+
+@pytest.fixture
+def actor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Makes actors of the same run, each as a process that took it up, without Ray."""
+    monkeypatch.setattr(ray._raylet, "setproctitle", lambda title: None)
+    space = make_space(budget={"trials": 2, "max_epochs": 6}, stopper={"enabled": False})
+
+    def make() -> TrialActor:
+        made = object.__new__(TrialActor)  # the base class wants a running Ray
+        made.setup(
+            {"run": RUN.as_dict()},
+            make_settings(space, tmp_path),
+            partial(RecordedRun, lambda assignment: Recording(values=VALUES)),
+        )
+        return made
+
+    return make
+
+
+def steps(actor: TrialActor, count: int) -> list[tuple[int, float]]:
+    return [(r["epoch"], r["val_macro_f1"]) for r in (actor.step() for _ in range(count))]
+
+
+def test_another_process_reports_the_last_epoch_again_and_goes_on(actor: Any) -> None:
+    assert steps(actor(), 3) == [(1, 0.1), (2, 0.2), (3, 0.3)]
+    assert steps(actor(), 2) == [(3, 0.3), (4, 0.25)]
+    later = actor()
+    assert steps(later, 3) == [(4, 0.25), (5, 0.4), (6, 0.35)]
+    ended = actor().step()
+    assert (ended["epoch"], ended["done"], ended["stop_reason"]) == (6, True, "completed")
+
+
+@pytest.mark.parametrize("torn", [["0003"], ["0002", "0003"]])
+def test_states_that_were_lost_are_trained_again_to_the_same_end(
+    actor: Any, tmp_path: Path, torn: list[str]
+) -> None:
+    first = actor()
+    steps(first, 3)
+    for name in torn:
+        (tmp_path / "checkpoints" / "000003" / name / "curve.json").write_text('[{"epoch"')
+    again = actor()
+    goes_on_at = 4 - len(torn) if len(torn) == 1 else 1
+    expected = [(3, 0.3), *((e, VALUES[e - 1]) for e in range(goes_on_at, 7))]
+    assert steps(again, len(expected)) == expected
+
+
+def test_the_clock_of_a_run_goes_on(actor: Any) -> None:
+    before = actor().step()
+    later = actor()
+    later.step()
+    after = later.step()
+    assert after["started"] == before["started"] and after["seconds"] >= before["seconds"]
