@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,26 @@ def choose(trials: pd.DataFrame, metric: str) -> list[dict[str, Any]]:
             }
         )
     return chosen
+
+
+def known_runs(choices: list[dict[str, Any]], runs: Sequence[Assignment]) -> list[dict[str, Any]]:
+    """The choices with the numbers that ``runs`` of the log bear, in order of their seeds.
+
+    A kill may have come before the manifest was told of them.
+    """
+    return [
+        {
+            **choice,
+            "runs": sorted(
+                run.number
+                for run in runs
+                if run.cohort == "confirm"
+                and (run.arm, run.replicate) == (choice["arm"], choice["replicate"])
+                and run.config == TrialConfig.from_dict(choice["config"])
+            ),
+        }
+        for choice in choices
+    ]
 
 
 def number_runs(choices: list[dict[str, Any]], seeds: int, first: int) -> list[dict[str, Any]]:

@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fer_tune.errors import ResultsError
+from fer_tune.records import write_atomically
 from fer_tune.tuning.assignment import Assignment, Cohort
 
 EVENTS_FILE = "events.jsonl"
@@ -68,9 +69,9 @@ class EventLog:
     @classmethod
     def begin(cls, folder: Path, identity: dict[str, Any]) -> EventLog:
         """The log of a new search; ``identity`` is what a resume must find unchanged."""
-        log = cls(folder)
-        log._write({"log": FORMAT, **identity})
-        return log
+        first = json.dumps({"log": FORMAT, **identity}, default=_plain)
+        write_atomically(folder / EVENTS_FILE, first + "\n")  # an empty log would be nobody's
+        return cls(folder)
 
     def append(self, kind: Kind, **fields: Any) -> None:
         """Writes one event whole and to the disk, or raises OSError."""

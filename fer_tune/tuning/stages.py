@@ -12,7 +12,13 @@ from fer_tune.records import Results
 from fer_tune.tuning.asha import StudyAsha, make_scheduler
 from fer_tune.tuning.assignment import Assignment
 from fer_tune.tuning.closing import write_floors, write_latency
-from fer_tune.tuning.confirmation import choose, missing_runs, number_runs, slowest_first
+from fer_tune.tuning.confirmation import (
+    choose,
+    known_runs,
+    missing_runs,
+    number_runs,
+    slowest_first,
+)
 from fer_tune.tuning.events import History
 from fer_tune.tuning.mirrors import Journal, TensorBoard
 from fer_tune.tuning.search import Search
@@ -69,7 +75,8 @@ def confirm(search: Search, seeds: int, make_run: MakeRun = ScoredRun) -> None:
         console.print("No trial ran to its end, so there is nothing to confirm.")
         return
     first = max([*history.runs, *results.read("trials")["trial"]], default=-1) + 1
-    choices = number_runs(choices, seeds, first)
+    logged = [run.assignment for run in history.runs.values()]
+    choices = number_runs(known_runs(choices, logged), seeds, first)
     runs = missing_runs(search.space, choices, seeds, results.read("trials"))
     recorder = search.recorder()
     recorder.plan(runs)  # before the manifest names them: the log says which numbers are taken
