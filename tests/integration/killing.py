@@ -67,8 +67,10 @@ class Sitting:
         self._driver.wait(30)
 
     def kill_trial(self) -> list[int]:
-        """SIGKILL of the process that trains; returns what was killed."""
-        found = trial_processes(self.pid, ARMS)
+        """SIGKILL of the process that trains, once there is one; returns what was killed."""
+        deadline = time.monotonic() + 60
+        while not (found := trial_processes(self.pid, ARMS)) and time.monotonic() < deadline:
+            time.sleep(STEP_S)
         send(signal.SIGKILL, found)
         return found
 
