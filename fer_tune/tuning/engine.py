@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -46,6 +48,22 @@ class Engine:
 
 
 @contextmanager
+def _held_back() -> Iterator[None]:
+    """Ctrl-C waits for the end of this: as Ray starts, it now swallows it and now dies of it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    arrived: list[int] = []
+    earlier = signal.signal(signal.SIGINT, lambda number, frame: arrived.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, earlier)
+    if arrived:
+        raise KeyboardInterrupt
+
+
+@contextmanager
 def ray_session(options: SearchOptions) -> Iterator[Engine]:
     """A Ray to work with: started here and stopped after, or the one at ``options.address``.
 
@@ -65,14 +83,15 @@ def ray_session(options: SearchOptions) -> Iterator[Engine]:
         if options.address:
             context = ray.init(address=options.address, **common)
         else:
-            context = ray.init(
-                address="local",  # whatever RAY_ADDRESS says: that is what --address is for
-                num_cpus=options.cpus,
-                include_dashboard=options.dashboard,
-                dashboard_host="127.0.0.1",
-                object_store_memory=_OBJECT_STORE,
-                **common,
-            )
+            with _held_back():
+                context = ray.init(
+                    address="local",  # whatever RAY_ADDRESS says: that is what --address is for
+                    num_cpus=options.cpus,
+                    include_dashboard=options.dashboard,
+                    dashboard_host="127.0.0.1",
+                    object_store_memory=_OBJECT_STORE,
+                    **common,
+                )
     except Exception as error:  # Ray raises it plain when it takes too long to start
         raise EnvironmentFault(
             f"no Ray to work with: {(str(error) or type(error).__name__).splitlines()[0]}",

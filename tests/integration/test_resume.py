@@ -124,6 +124,9 @@ def journey(home: Path, faces: PackedDataset) -> Journey:
         going.until(lambda log: log.searched and any(r.epochs for r in _confirming(log)))
         going.kill()
         note("driver", going)
+    # As if it had been killed before the manifest was told of the runs' numbers: the log has them.
+    choices = [{**choice, "runs": []} for choice in results.manifest()["choices"]]
+    results.update_manifest(choices=choices)
 
     with resume(home, folder) as going:
         going.until(lambda log: sum(r.epochs > 0 for r in _confirming(log)) == 2)
