@@ -81,6 +81,7 @@ def test_everything_of_the_results_folder_is_there(searches: Any) -> None:
         "manifest.json",
         "latency.json",
         "events.jsonl",
+        "search.log",
         "checkpoints",
         "optuna.journal",
         "tensorboard",
@@ -156,8 +157,11 @@ def test_confirm_adds_seeds_without_choosing_again(
     ran = fer_tune("confirm", str(results.root), "--seeds", "3", "--cpus", "2", home=home)
     assert ran.returncode == 0, ran.stderr
     after = results.manifest()
-    for key in ("choices", "choice_frozen_at", "first_test_read_at"):
+    for key in ("choice_frozen_at", "first_test_read_at"):
         assert after[key] == before[key]
+    for old_choice, choice in zip(before["choices"], after["choices"], strict=True):
+        assert choice["runs"][:2] == old_choice["runs"] and len(choice["runs"]) == 3
+        assert {**choice, "runs": None} == {**old_choice, "runs": None}
     trials = results.read("trials")
     assert len(trials) == len(old) + 2
     pd.testing.assert_frame_equal(trials.head(len(old)), old)
