@@ -20,23 +20,21 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ray.tune import Callback
 from rich.console import Console
 
 from fer_tune.records import Results
 from fer_tune.space import SearchSpace
-from fer_tune.training.context import TrialContext
 from fer_tune.tuning.asha import StudyAsha
 from fer_tune.tuning.assignment import Assignment
+from fer_tune.tuning.callback import DriverCallback
 from fer_tune.tuning.engine import ray_session
 from fer_tune.tuning.events import EVENTS_FILE, EventLog, History
 from fer_tune.tuning.interruption import Interruption
 from fer_tune.tuning.mirrors import Journal, TensorBoard
 from fer_tune.tuning.options import SearchOptions
-from fer_tune.tuning.recorded import RecordedRun, Recording
+from fer_tune.tuning.recorded import RecordedRun, Recording, recorded_settings
 from fer_tune.tuning.recorder import Recorder
 from fer_tune.tuning.searcher import StudySearcher
-from fer_tune.tuning.settings import WorkerSettings
 from fer_tune.tuning.stage import run_stage
 
 EPOCHS = 9
@@ -67,7 +65,7 @@ def search(space: SearchSpace, root: Path, meter: Meter, asked: int) -> None:
     searcher = StudySearcher(space, log)
     run_stage(
         space,
-        _settings(space, root),
+        recorded_settings(space, root),
         name="search",
         asked=asked,
         callbacks=[
@@ -102,7 +100,7 @@ def resume(space: SearchSpace, root: Path) -> None:
     print(f"records: {len(trials)} trials, {len(epochs)} epochs read in {tables - recalled:.2f} s")
 
 
-class Meter(Callback):
+class Meter(DriverCallback):
     """Takes the driver's measures at every quarter of the trials."""
 
     def __init__(self, root: Path, trials: int) -> None:
@@ -111,9 +109,6 @@ class Meter(Callback):
         self._began = self._last = time.monotonic()
         self._gap = 0.0
         self._rows: list[tuple[Any, ...]] = []
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {}
 
     def on_trial_result(self, **info: Any) -> None:
         now = time.monotonic()
@@ -183,34 +178,10 @@ def _space(trials: int) -> SearchSpace:
             },
             "budget": {"trials": trials, "max_epochs": EPOCHS},
             "scheduler": {"kind": "asha", "grace_epochs": 1, "reduction_factor": 3},
+            "stopper": {"enabled": False},
             "weights": "none",
         }
     )
-
-
-def _settings(space: SearchSpace, root: Path) -> WorkerSettings:
-    context = TrialContext(
-        dataset="",
-        fingerprint="",
-        validation_share=0.2,
-        split_seed=0,
-        leaks="drop",
-        conflicts="drop",
-        weights="none",
-        weights_seed=0,
-        view_seed=0,
-        views=1,
-        resize_ratio=1.0,
-        precision="float32",
-        max_epochs=EPOCHS,
-        metric=space.metric,
-        patience=None,
-        window=space.stopper.window,
-        bank=None,
-        bank_bytes=None,
-        threads=1,
-    )
-    return WorkerSettings(context=context, results=str(root))
 
 
 def _resident_mib() -> float:

@@ -173,7 +173,6 @@ class Results:
 
     def __init__(self, root: Path | str) -> None:
         self.root = Path(root)
-        self._numbers: dict[str, int] = {}
 
     @classmethod
     def open(cls, root: Path | str) -> Results:
@@ -241,13 +240,13 @@ class Results:
         return self.root / f"{table}.parquet"
 
     def append(
-        self, table: TableName, rows: Iterable[Mapping[str, Any]], *, part: str | None = None
+        self, table: TableName, rows: Iterable[Mapping[str, Any]], *, part: str
     ) -> Path | None:
         """Writes one part with ``rows``; absent columns become null, unknown ones are refused.
 
         Args:
-            part: a fixed name (without suffix) for parts that a restarted writer must replace
-                rather than repeat; by default the next number.
+            part: name of the part, without suffix; one that is there is replaced, so that what is
+                written again does not stand twice.
         """
         rows = list(rows)
         if not rows:
@@ -257,11 +256,10 @@ class Results:
         assert not unknown, f"columns that {table} does not have: {sorted(unknown)}"
         folder = self.folder(table)
         folder.mkdir(parents=True, exist_ok=True)
-        name = part or f"part-{self._take_number(table, folder):08d}"
-        scratch = folder / f".{name}.{uuid.uuid4().hex}"
+        scratch = folder / f".{part}.{uuid.uuid4().hex}"
         try:
             pq.write_table(pa.Table.from_pylist([dict(r) for r in rows], schema=schema), scratch)
-            target = folder / f"{name}.parquet"
+            target = folder / f"{part}.parquet"
             scratch.replace(target)
         finally:
             scratch.unlink(missing_ok=True)
@@ -274,14 +272,6 @@ class Results:
     def remove(self, table: TableName, part: str) -> None:
         """Takes back the part of that name, if it was written."""
         (self.folder(table) / f"{part}.parquet").unlink(missing_ok=True)
-
-    def _take_number(self, table: str, folder: Path) -> int:
-        """The next part's number: counted on from what stood there at the first part."""
-        if table not in self._numbers:
-            there = [int(p.stem[5:]) for p in folder.glob("part-*.parquet")]
-            self._numbers[table] = max(there, default=-1)
-        self._numbers[table] += 1
-        return self._numbers[table]
 
     def read(self, table: TableName) -> pd.DataFrame:
         """A table as a frame with the schema's columns, one row per key, last part wins.

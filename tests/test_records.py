@@ -20,7 +20,8 @@ results = Results(sys.argv[1])
 epoch = 0
 while True:
     epoch += 1
-    results.append("epochs", [{"trial": 1, "arm": "a", "epoch": epoch, "train_loss": 1.0}])
+    row = {"trial": 1, "arm": "a", "epoch": epoch, "train_loss": 1.0}
+    results.append("epochs", [row], part=f"{epoch:08d}")
 """
 
 
@@ -30,9 +31,9 @@ def row(trial: int, epoch: int, loss: float) -> dict[str, object]:
 
 def test_rows_come_back_sorted_and_the_last_report_wins(tmp_path: Path) -> None:
     results = Results(tmp_path)
-    results.append("epochs", [row(1, 2, 0.2), row(1, 1, 0.1)])
-    results.append("epochs", [row(0, 1, 0.5)])
-    results.append("epochs", [row(1, 2, 0.9)])
+    results.append("epochs", [row(1, 2, 0.2), row(1, 1, 0.1)], part="a")
+    results.append("epochs", [row(0, 1, 0.5)], part="b")
+    results.append("epochs", [row(1, 2, 0.9)], part="c")
     frame = results.read("epochs")
     found = frame[["trial", "epoch", "train_loss"]].values.tolist()
     assert found == [[0, 1, 0.5], [1, 1, 0.1], [1, 2, 0.9]]
@@ -40,8 +41,8 @@ def test_rows_come_back_sorted_and_the_last_report_wins(tmp_path: Path) -> None:
 
 def test_pandas_reads_the_folder_itself(tmp_path: Path) -> None:
     results = Results(tmp_path)
-    results.append("epochs", [row(1, 1, 0.1)])
-    results.append("epochs", [row(1, 2, 0.2)])
+    results.append("epochs", [row(1, 1, 0.1)], part="a")
+    results.append("epochs", [row(1, 2, 0.2)], part="b")
     assert len(pd.read_parquet(results.folder("epochs"))) == 2
 
 
@@ -60,7 +61,7 @@ def test_a_named_part_replaces_its_predecessor(tmp_path: Path) -> None:
 
 def test_unknown_columns_are_refused(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="speed"):
-        Results(tmp_path).append("epochs", [{"trial": 1, "speed": 3.0}])
+        Results(tmp_path).append("epochs", [{"trial": 1, "speed": 3.0}], part="a")
 
 
 def test_a_killed_writer_leaves_only_whole_parts(tmp_path: Path) -> None:

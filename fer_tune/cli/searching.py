@@ -96,7 +96,9 @@ def _telling_how_to_go_on(folder: Path, console: Console) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        if (folder / "events.jsonl").exists():
+        from fer_tune.tuning.events import EVENTS_FILE
+
+        if (folder / EVENTS_FILE).exists():
             console.print("interrupted; everything that ended is kept. Go on with:")
             console.print(
                 f"  fer-tune resume {shlex.quote(str(folder))}", highlight=False, soft_wrap=True

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 
 from fer_tune.errors import EnvironmentFault
 from fer_tune.tuning.options import SearchOptions
+from fer_tune.tuning.signals import taking
 
 #: Objects between processes are small here (settings, metrics), so Ray need not take a third of
 #: the memory for them.
@@ -50,15 +50,9 @@ class Engine:
 @contextmanager
 def _held_back() -> Iterator[None]:
     """Ctrl-C waits for the end of this: as Ray starts, it now swallows it and now dies of it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
     arrived: list[int] = []
-    earlier = signal.signal(signal.SIGINT, lambda number, frame: arrived.append(number))
-    try:
+    with taking(lambda number, frame: arrived.append(number), signal.SIGINT):
         yield
-    finally:
-        signal.signal(signal.SIGINT, earlier)
     if arrived:
         raise KeyboardInterrupt
 

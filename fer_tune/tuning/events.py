@@ -48,9 +48,8 @@ Kind = Literal[
 class EventLog:
     """Appends events; the one writer of ``events.jsonl``.
 
-    Attributes:
-        fault: the first error of the disk; every later event raises it again, so that the search
-            ends although Ray may swallow what a callback raises.
+    The first error of the disk is raised again by every later event, so that the search ends
+    although Ray may swallow what a callback raises.
     """
 
     def __init__(self, folder: Path, *, spent: float = 0.0) -> None:
@@ -60,7 +59,7 @@ class EventLog:
         self._spent = spent
         self._since: float | None = None  # since when the clock runs
         self._last = time.monotonic()
-        self.fault: OSError | None = None
+        self._fault: OSError | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         # Ray pickles what it is given; nobody reads that copy.
@@ -98,15 +97,15 @@ class EventLog:
 
     def _write(self, event: dict[str, Any]) -> None:
         line = json.dumps(event, default=_plain).encode() + b"\n"
-        if self.fault:
-            raise self.fault  # a line after a torn one would be lost with it
+        if self._fault:
+            raise self._fault  # a line after a torn one would be lost with it
         try:
             with self._path.open("ab", buffering=0) as file:
                 if file.write(line) != len(line):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
                 os.fsync(file.fileno())
         except OSError as error:
-            self.fault = error
+            self._fault = error
             raise
         self._last = time.monotonic()
 
@@ -157,7 +156,6 @@ class Sitting:
 
     began: float
     last_seen: float
-    command: list[str]
 
 
 @dataclass(kw_only=True)
@@ -238,9 +236,7 @@ class History:
         if self.sittings and kind not in ("sitting", "extended"):  # the next sitting's
             self.sittings[-1].last_seen = event["at"]
         if kind == "sitting":
-            self.sittings.append(
-                Sitting(began=event["began"], last_seen=event["at"], command=event["command"])
-            )
+            self.sittings.append(Sitting(began=event["began"], last_seen=event["at"]))
         elif kind == "asked":
             assignment = Assignment.from_dict(event["run"])
             self.runs[assignment.number] = RunHistory(

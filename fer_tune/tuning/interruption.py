@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from types import FrameType
 from typing import Any
 
-from ray.tune import Callback
 from ray.tune.experiment import Trial
 from rich.console import Console
+
+from fer_tune.tuning.callback import DriverCallback
+from fer_tune.tuning.signals import taking
 
 
 class DrainedError(KeyboardInterrupt):
@@ -21,7 +21,7 @@ class DrainedError(KeyboardInterrupt):
     """
 
 
-class Interruption(Callback):
+class Interruption(DriverCallback):
     """Ends a stage when it is asked to, at the next moment at which no epoch would be lost.
 
     SIGTERM is taken like Ctrl-C, as schedulers and clouds give notice with it.
@@ -32,21 +32,9 @@ class Interruption(Callback):
         self._requested = False
         self._awaited: set[str] | None = None  # Ray's ids of trials with an epoch on the way
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {}  # Ray pickles callbacks; nobody reads that copy
-
-    @contextmanager
-    def listening(self) -> Iterator[None]:
-        """Takes the signals while it is open; in the main thread alone, where they arrive."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        earlier = {s: signal.signal(s, self._signalled) for s in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in earlier.items():
-                signal.signal(number, handler)
+    def listening(self) -> AbstractContextManager[None]:
+        """Takes the signals while it is open."""
+        return taking(self._signalled, signal.SIGINT, signal.SIGTERM)
 
     def _signalled(self, number: int, frame: FrameType | None) -> None:
         if self._requested:
@@ -55,18 +43,11 @@ class Interruption(Callback):
 
     # -- Ray's hooks ------------------------------------------------------------------------
 
-    def on_trial_result(
-        self,
-        iteration: int,
-        trials: list[Trial],
-        trial: Trial,
-        result: dict[str, Any],
-        **info: Any,
-    ) -> None:
+    def on_trial_result(self, trial: Trial, result: dict[str, Any], **info: Any) -> None:
         if self._awaited is not None:
             self._awaited.discard(trial.trial_id)
 
-    def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
+    def on_step_end(self, trials: list[Trial], **info: Any) -> None:
         if not self._requested:
             return
         running = {t.trial_id for t in trials if t.status == Trial.RUNNING}

@@ -8,12 +8,12 @@ from typing import Any
 
 import optuna
 from optuna.storages.journal import JournalFileBackend, JournalStorage
-from ray.tune import Callback
 from ray.tune.experiment import Trial
 from tensorboardX import SummaryWriter
 from tensorboardX.summary import hparams
 
 from fer_tune.tuning.assignment import Assignment
+from fer_tune.tuning.callback import DriverCallback
 from fer_tune.tuning.events import History, cut_torn_line
 from fer_tune.tuning.searcher import StudySearcher
 from fer_tune.tuning.study import ArmStudy
@@ -32,7 +32,7 @@ _SCALARS = (
 )
 
 
-class TensorBoard(Callback):
+class TensorBoard(DriverCallback):
     """Event files per trial under ``tensorboard/``, hyperparameters through the hparams plug-in."""
 
     def __init__(self, folder: Path, history: History) -> None:
@@ -40,17 +40,7 @@ class TensorBoard(Callback):
         self._open: dict[int, SummaryWriter] = {}
         self._epochs = {number: run.epochs for number, run in history.runs.items()}
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {}  # Ray pickles callbacks; nobody reads that copy
-
-    def on_trial_result(
-        self,
-        iteration: int,
-        trials: list[Trial],
-        trial: Trial,
-        result: dict[str, Any],
-        **info: Any,
-    ) -> None:
+    def on_trial_result(self, trial: Trial, result: dict[str, Any], **info: Any) -> None:
         assignment = Assignment.from_dict(trial.config["run"])
         # A restarted run reports its last epoch again, in a new event file after a resume.
         known = self._epochs.get(assignment.number, 0)
@@ -65,14 +55,10 @@ class TensorBoard(Callback):
                 writer.add_scalar(tag, result[name], result["epoch"])
         writer.flush()
 
-    def on_trial_complete(
-        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
-    ) -> None:
+    def on_trial_complete(self, trial: Trial, **info: Any) -> None:
         self._close(trial)
 
-    def on_trial_error(
-        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
-    ) -> None:
+    def on_trial_error(self, trial: Trial, **info: Any) -> None:
         self._close(trial)
 
     def _writer(self, assignment: Assignment) -> SummaryWriter:
@@ -97,7 +83,7 @@ class TensorBoard(Callback):
         del self._open[assignment.number]
 
 
-class Journal(Callback):
+class Journal(DriverCallback):
     """Mirrors every ended trial of the in-memory studies into ``optuna.journal``."""
 
     def __init__(self, path: Path, searcher: StudySearcher) -> None:
@@ -106,13 +92,10 @@ class Journal(Callback):
         self._done: dict[str, set[int]] = {}  # own numbers, by study
         _mend(path)
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {}  # Ray pickles callbacks; nobody reads that copy
-
-    def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
+    def on_step_end(self, **info: Any) -> None:
         self._mirror()
 
-    def on_experiment_end(self, trials: list[Trial], **info: Any) -> None:
+    def on_experiment_end(self, **info: Any) -> None:
         self._mirror()
 
     def _mirror(self) -> None:

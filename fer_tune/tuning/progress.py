@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ray.tune import Callback
 from ray.tune.experiment import Trial
 from rich.console import Console, Group
 from rich.live import Live
@@ -16,6 +15,7 @@ from rich.text import Text
 
 from fer_tune.records import Results
 from fer_tune.tuning.assignment import Assignment
+from fer_tune.tuning.callback import DriverCallback
 from fer_tune.tuning.events import RunHistory
 from fer_tune.tuning.faults import fault_of
 from fer_tune.tuning.recorder import error_file, reason_of, state_of
@@ -72,7 +72,7 @@ def _row_of(run: RunHistory) -> Row:
 HEADINGS = ("trial", "arm", "cohort", "depth", "crop", "lr", "epoch", "val F1", "best", "state")
 
 
-class Progress(Callback):
+class Progress(DriverCallback):
     """Shows trials as they go.
 
     Args:
@@ -98,26 +98,14 @@ class Progress(Callback):
         if console.is_terminal:
             self._live = Live(console=console, refresh_per_second=4, get_renderable=self._render)
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {}  # Ray pickles callbacks; nobody reads that copy
-
     def setup(self, *args: Any, **info: Any) -> None:
         if self._live:
             self._live.start()
 
-    def on_trial_start(
-        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
-    ) -> None:
+    def on_trial_start(self, trial: Trial, **info: Any) -> None:
         self._row(trial)
 
-    def on_trial_result(
-        self,
-        iteration: int,
-        trials: list[Trial],
-        trial: Trial,
-        result: dict[str, Any],
-        **info: Any,
-    ) -> None:
+    def on_trial_result(self, trial: Trial, result: dict[str, Any], **info: Any) -> None:
         row = self._row(trial)
         if result["epoch"] <= row.epoch:
             return  # a restarted run reports its last epoch again
@@ -127,14 +115,10 @@ class Progress(Callback):
         if not self._live:
             self._say(row)
 
-    def on_trial_complete(
-        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
-    ) -> None:
+    def on_trial_complete(self, trial: Trial, **info: Any) -> None:
         self._ended(trial, (trial.last_result or {}).get("stop_reason") or "asha")
 
-    def on_trial_error(
-        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
-    ) -> None:
+    def on_trial_error(self, trial: Trial, **info: Any) -> None:
         self._ended(trial, "error")
         assignment = self._row(trial).assignment
         where = error_file(self._results, assignment)
@@ -145,7 +129,7 @@ class Progress(Callback):
             soft_wrap=True,
         )
 
-    def on_experiment_end(self, trials: list[Trial], **info: Any) -> None:
+    def on_experiment_end(self, **info: Any) -> None:
         self.close()
 
     def close(self) -> None:

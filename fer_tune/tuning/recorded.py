@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from fer_tune.space import SearchSpace
+from fer_tune.training.context import TrialContext
 from fer_tune.training.course import EpochReport
 from fer_tune.tuning.assignment import Assignment
 from fer_tune.tuning.settings import WorkerSettings
@@ -39,6 +41,32 @@ class Recording:
     oom_at: int | None = None
     crash_at: int | None = None
     seconds: float = 0.0
+
+
+def recorded_settings(space: SearchSpace, results: Path) -> WorkerSettings:
+    """Settings of recorded runs, which touch neither data nor weights."""
+    context = TrialContext(
+        dataset="",
+        fingerprint="",
+        validation_share=space.data.validation_share,
+        split_seed=space.seeds.split,
+        leaks=space.data.leaks,
+        conflicts=space.data.conflicts,
+        weights="none",
+        weights_seed=space.seeds.weights,
+        view_seed=space.seeds.views,
+        views=1,
+        resize_ratio=1.0,
+        precision="float32",
+        max_epochs=space.budget.max_epochs,
+        metric=space.metric,
+        patience=space.stopper.patience if space.stopper.enabled else None,
+        window=space.stopper.window,
+        bank=None,
+        bank_bytes=None,
+        threads=1,
+    )
+    return WorkerSettings(context=context, results=str(results))
 
 
 Player = Callable[[Assignment], Recording]

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ray.tune import Callback
 from ray.tune.experiment import Trial
 
 from fer_tune.records import SCHEMAS, Results, write_atomically
 from fer_tune.tuning.asha import SCORE
 from fer_tune.tuning.assignment import Assignment
+from fer_tune.tuning.callback import DriverCallback
 from fer_tune.tuning.checkpoints import Checkpoints
 from fer_tune.tuning.confirmation import confusion_rows
 from fer_tune.tuning.events import EventLog, History, RunHistory
@@ -35,7 +35,7 @@ _REPORTED = {*_EPOCH_COLUMNS, *_TRIAL_COLUMNS, SCORE} | {
 }
 
 
-class Recorder(Callback):
+class Recorder(DriverCallback):
     """Writes events and rows, on the driver alone.
 
     Every run has one part per table, written anew with every epoch: what is written again after
@@ -60,19 +60,9 @@ class Recorder(Callback):
         self._log, self._history = log, history
         self._gpu, self._cpu = gpu, cpu
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {}  # Ray pickles callbacks; nobody reads that copy
-
     # -- Ray's hooks ------------------------------------------------------------------------
 
-    def on_trial_result(
-        self,
-        iteration: int,
-        trials: list[Trial],
-        trial: Trial,
-        result: dict[str, Any],
-        **info: Any,
-    ) -> None:
+    def on_trial_result(self, trial: Trial, result: dict[str, Any], **info: Any) -> None:
         if "disk_fault" in result:
             raise OSError(*result["disk_fault"])
         run = self._run(trial)
@@ -94,16 +84,12 @@ class Recorder(Callback):
                     reported["epoch_seconds"],
                 )
 
-    def on_trial_complete(
-        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
-    ) -> None:
+    def on_trial_complete(self, trial: Trial, **info: Any) -> None:
         run = self._run(trial)
         self._write_end(run)
         logger.info("%s ended: %s", run.assignment.name, reason_of(run))
 
-    def on_trial_recover(
-        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
-    ) -> None:
+    def on_trial_recover(self, trial: Trial, **info: Any) -> None:
         self._refuse_if_done(trial)
         logger.warning(
             "%s failed and begins again from its last epoch: %s",
@@ -111,9 +97,7 @@ class Recorder(Callback):
             fault_of(trial).line,
         )
 
-    def on_trial_error(
-        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
-    ) -> None:
+    def on_trial_error(self, trial: Trial, **info: Any) -> None:
         self._refuse_if_done(trial)
         run = self._run(trial)
         run.failed = True
@@ -124,7 +108,7 @@ class Recorder(Callback):
         where = error_file(self.results, run.assignment)
         logger.error("%s failed: %s (%s)", run.assignment.name, fault.line, where)
 
-    def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
+    def on_step_end(self, **info: Any) -> None:
         self._log.tick()
 
     def _refuse_if_done(self, trial: Trial) -> None:

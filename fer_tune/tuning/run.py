@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -62,7 +63,7 @@ def run_search(
     make_folder(folder)
     results = Results(folder)
     with only_writer(folder), log_file(folder), ray_session(bounded(options, space)) as engine:
-        asked_at_once(engine, space)  # refuses what can never run
+        asked = asked_at_once(engine, space)
         manifest = first_manifest(space, dataset, split, began)
         try:
             results.write_manifest(manifest)
@@ -70,7 +71,7 @@ def run_search(
         except OSError as error:
             raise disk_fault(error, folder) from error
         history = History.read(folder)
-        search = _search(space, dataset, results, log, history, options, console, engine)
+        search = _search(space, dataset, results, log, history, options, console, asked)
         _greet(search, engine)
         with sitting(search, began):
             _finish(search)
@@ -104,10 +105,7 @@ def resume_search(
     check_log(folder)
     with only_writer(folder), log_file(folder):
         history, manifest = History.read(folder), results.manifest()
-        space = unchanged_space(manifest, history, folder)
-        dataset = PackedDataset.open(data or Path(manifest["dataset"]["path"]))
-        check_dataset(history.identity["fingerprint"], dataset)
-        check_weights(space, manifest)
+        space, dataset = _unchanged(manifest, history, folder, data)
         larger = extended(space, history, extend) if extend else None
         if manifest["state"] == "finished" and history.searched and larger is None:
             console.print(
@@ -120,8 +118,9 @@ def resume_search(
         tell_changed_versions(manifest, console)
         space = larger or space
         with ray_session(bounded(options, space)) as engine:
+            asked = asked_at_once(engine, space)
             log = EventLog(folder, spent=history.spent)
-            search = _search(space, dataset, results, log, history, options, console, engine)
+            search = _search(space, dataset, results, log, history, options, console, asked)
             _greet(search, engine)
             with sitting(search, began):
                 if larger is not None:
@@ -164,17 +163,26 @@ def confirm_more(
                 value=manifest["state"],
                 remedy=f"Finish it first: fer-tune resume {folder}",
             )
-        space = unchanged_space(manifest, history, folder)
-        dataset = PackedDataset.open(data or Path(manifest["dataset"]["path"]))
-        check_dataset(history.identity["fingerprint"], dataset)
-        check_weights(space, manifest)
+        space, dataset = _unchanged(manifest, history, folder, data)
         with ray_session(bounded(options, space)) as engine:
+            asked = asked_at_once(engine, space)
             log = EventLog(folder, spent=history.spent)
-            search = _search(space, dataset, results, log, history, options, console, engine)
+            search = _search(space, dataset, results, log, history, options, console, asked)
             with sitting(search, began):
                 search.recorder().repair()
                 confirm(search, seeds)
     return results
+
+
+def _unchanged(
+    manifest: Mapping[str, Any], history: History, folder: Path, data: Path | None
+) -> tuple[SearchSpace, PackedDataset]:
+    """The search space and the dataset of a search, which must be those that it began with."""
+    space = unchanged_space(manifest, history, folder)
+    dataset = PackedDataset.open(data or Path(manifest["dataset"]["path"]))
+    check_dataset(history.identity["fingerprint"], dataset)
+    check_weights(space, manifest)
+    return space, dataset
 
 
 def _search(
@@ -185,7 +193,7 @@ def _search(
     history: History,
     options: SearchOptions,
     console: Console,
-    engine: Engine,
+    asked: int,
 ) -> Search:
     context = trial_context(space, dataset, options, options.bank or bank_folder())
     return Search(
@@ -197,7 +205,7 @@ def _search(
         settings=WorkerSettings(context=context, results=str(results.root.resolve())),
         console=console,
         interruption=Interruption(console),
-        asked=asked_at_once(engine, space),
+        asked=asked,
         shows_progress=options.verbosity == "normal",
     )
 

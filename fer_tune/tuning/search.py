@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -95,9 +94,4 @@ def sitting(search: Search, began: float) -> Iterator[None]:
     except NOT_OF_THE_DISK:
         raise
     except OSError as error:
-        raise disk_fault(error, _shown(results.root)) from error
-
-
-def _shown(folder: Path) -> Path:
-    """``folder`` as the user may type it."""
-    return folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+        raise disk_fault(error, results.root) from error

@@ -70,13 +70,12 @@ def confirm(search: Search, seeds: int, make_run: MakeRun = ScoredRun) -> None:
     results, console, history = search.results, search.console, search.history
     seeds = max(seeds, results.manifest()["confirm_asked"] or 0)
     results.update_manifest(confirm_asked=seeds)
-    choices = frozen_choices(results, search.space.metric)
+    choices = frozen_choices(results, search.space.metric, history)
     if not choices:
         console.print("No trial ran to its end, so there is nothing to confirm.")
         return
     first = max([*history.runs, *results.read("trials")["trial"]], default=-1) + 1
-    logged = [run.assignment for run in history.runs.values()]
-    choices = number_runs(known_runs(choices, logged), seeds, first)
+    choices = number_runs(choices, seeds, first)
     runs = missing_runs(search.space, choices, seeds, results.read("trials"))
     recorder = search.recorder()
     recorder.plan(runs)  # before the manifest names them: the log says which numbers are taken
@@ -118,27 +117,27 @@ def confirm(search: Search, seeds: int, make_run: MakeRun = ScoredRun) -> None:
         )
 
 
-def frozen_choices(results: Results, metric: str) -> list[dict[str, Any]]:
+def frozen_choices(results: Results, metric: str, history: History) -> list[dict[str, Any]]:
     """The choice of every study; made and frozen at the first call, read at every later one.
+
+    With each come the numbers of its confirmation runs so far, as the log has them.
 
     After an extension it is made anew. If it comes out the same, it counts as frozen when it
     first was: nobody has chosen anything in between.
     """
-    manifest = results.manifest()
+    manifest, logged = results.manifest(), [r.assignment for r in history.runs.values()]
     if manifest["choice_frozen_at"] is None:
-        choices, frozen_at = choose(results.read("trials"), metric), time.time()
+        choices = known_runs(choose(results.read("trials"), metric), logged)
+        frozen_at = time.time()
         superseded = manifest.get("superseded", [])
         if superseded:
             before = superseded[-1]
-            runs = {_place(c): c.get("runs", []) for old in superseded for c in old["choices"]}
-            choices = [{**c, "runs": runs.get(_place(c), [])} for c in choices]
             if [_place(c) for c in choices] == [_place(c) for c in before["choices"]]:
                 frozen_at, superseded = before["choice_frozen_at"], superseded[:-1]
         manifest = results.update_manifest(
             choices=choices, choice_frozen_at=frozen_at, superseded=superseded
         )
-    chosen: list[dict[str, Any]] = manifest["choices"]
-    return chosen
+    return known_runs(manifest["choices"], logged)
 
 
 def _check_ended(asked: Iterable[Assignment], history: History, root: Path) -> None:

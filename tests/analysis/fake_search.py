@@ -92,10 +92,10 @@ def write(folder: Path, plan: Plan | None = None, **manifest: Any) -> Path:
             name = "majority" if row == -1 else "logistic_regression"
             who = {"trial": row, "arm": name, "replicate": 0, "cohort": "floor", "seed": 0}
             predictions += fake_answers.predictions(who, truth, answers)
-    results.append("trials", trials)
-    results.append("epochs", epochs)
-    results.append("confusion", confusion)
-    results.append("predictions", predictions)
+    results.append("trials", trials, part="all")
+    results.append("epochs", epochs, part="all")
+    results.append("confusion", confusion, part="all")
+    results.append("predictions", predictions, part="all")
     results.write_manifest({**_manifest(plan, choices, truth), **manifest})
     return folder
 

@@ -41,7 +41,8 @@ def test_chosen_are_the_frozen_choices_or_the_best_so_far(tmp_path: Path) -> Non
 def test_running_trials_are_those_without_an_end(tmp_path: Path) -> None:
     write(tmp_path, Plan(confirmed=False, state="running"))
     who = {"trial": 99, "arm": "resnet152", "replicate": 0, "cohort": "tpe"}
-    Results(tmp_path).append("epochs", [{**who, "epoch": e, "val_loss": 1.0} for e in (1, 2)])
+    rows = [{**who, "epoch": e, "val_loss": 1.0} for e in (1, 2)]
+    Results(tmp_path).append("epochs", rows, part="all")
     running = analysis.load(tmp_path).running
     assert running[["trial", "epochs"]].to_numpy().tolist() == [[99, 2]]
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.kills import descendants, send, trial_processes
+from benchmarks.killing.processes import descendants, send, trial_processes
 from fer_tune.tuning.events import EVENTS_FILE, History
 
 ARMS = ["densenet121", "resnet18"]

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import pytest
 
 import fer_tune.cli
-from benchmarks.kills import Snapshot, differences, snapshot
+from benchmarks.killing.snapshots import Snapshot, differences, snapshot
 from fer_tune.data import PackedDataset, import_source
 from fer_tune.records import Results
 from fer_tune.tuning.confirmation import choose

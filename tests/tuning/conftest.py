@@ -1,15 +1,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fer_tune.space import SearchSpace
-from fer_tune.training.context import TrialContext
 from fer_tune.tuning.engine import ray_session
-from fer_tune.tuning.settings import SearchOptions, WorkerSettings
+from fer_tune.tuning.options import SearchOptions
 
 BASE: dict[str, Any] = {
     "name": "recorded",
@@ -29,32 +27,6 @@ BASE: dict[str, Any] = {
 
 def make_space(**changes: Any) -> SearchSpace:
     return SearchSpace.from_dict({**BASE, **changes})
-
-
-def make_settings(space: SearchSpace, results: Path) -> WorkerSettings:
-    """Settings for recorded runs, which touch neither data nor weights."""
-    context = TrialContext(
-        dataset="",
-        fingerprint="",
-        validation_share=0.2,
-        split_seed=0,
-        leaks="drop",
-        conflicts="drop",
-        weights="none",
-        weights_seed=0,
-        view_seed=0,
-        views=1,
-        resize_ratio=1.0,
-        precision="float32",
-        max_epochs=space.budget.max_epochs,
-        metric=space.metric,
-        patience=space.stopper.patience if space.stopper.enabled else None,
-        window=space.stopper.window,
-        bank=None,
-        bank_bytes=None,
-        threads=1,
-    )
-    return WorkerSettings(context=context, results=str(results))
 
 
 @pytest.fixture(scope="session")

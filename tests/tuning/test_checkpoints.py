@@ -12,9 +12,9 @@ import ray
 from fer_tune.space import TrialConfig
 from fer_tune.tuning.assignment import Assignment
 from fer_tune.tuning.checkpoints import Checkpoints
-from fer_tune.tuning.recorded import RecordedRun, Recording
+from fer_tune.tuning.recorded import RecordedRun, Recording, recorded_settings
 from fer_tune.tuning.trainable import TrialActor
-from tests.tuning.conftest import make_settings, make_space
+from tests.tuning.conftest import make_space
 
 RUN = Assignment(
     number=3,
@@ -103,7 +103,7 @@ def actor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         made = object.__new__(TrialActor)  # the base class wants a running Ray
         made.setup(
             {"run": RUN.as_dict()},
-            make_settings(space, tmp_path),
+            recorded_settings(space, tmp_path),
             partial(RecordedRun, lambda assignment: Recording(values=VALUES)),
         )
         return made

@@ -7,6 +7,7 @@ import pytest
 
 from fer_tune.records import CONFIG_COLUMNS, Results
 from fer_tune.tuning.confirmation import choose, missing_runs, number_runs, slowest_first
+from fer_tune.tuning.events import History, RunHistory
 from fer_tune.tuning.stages import frozen_choices
 from tests.tuning.conftest import make_space
 
@@ -53,10 +54,10 @@ def test_the_best_eligible_trial_of_every_study_is_chosen() -> None:
 def test_choices_are_frozen_at_the_first_call(tmp_path: Any) -> None:
     results = Results(tmp_path)
     results.write_manifest({"choice_frozen_at": None, "choices": []})
-    results.append("trials", [trial(0, 0.5), trial(1, 0.4)])
-    first = frozen_choices(results, "macro_f1")
-    results.append("trials", [trial(2, 0.99)])
-    assert frozen_choices(results, "macro_f1") == first
+    results.append("trials", [trial(0, 0.5), trial(1, 0.4)], part="a")
+    first = frozen_choices(results, "macro_f1", History(identity={}))
+    results.append("trials", [trial(2, 0.99)], part="b")
+    assert frozen_choices(results, "macro_f1", History(identity={})) == first
     assert [c["trial"] for c in first] == [0, 1]
 
 
@@ -66,10 +67,16 @@ def test_an_extension_chooses_anew_and_keeps_what_still_holds(tmp_path: Any) -> 
     old += [{"arm": "resnet152", "replicate": 0, "trial": 1, "runs": [9, 10]}]
     before = {"choices": old, "choice_frozen_at": 5.0}
     rows = [trial(0, 0.5), trial(1, 0.4)]
-    for better, frozen_at in ((None, 5.0), (trial(2, 0.99), None)):
+    history = History(identity={})
+    for choice, numbers in zip(
+        choose(pd.DataFrame(rows), "macro_f1"), ([7, 8], [9, 10]), strict=True
+    ):
+        for run in missing_runs(make_space(), [{**choice, "runs": numbers}], 2, pd.DataFrame(rows)):
+            history.runs[run.number] = RunHistory(assignment=run, planned="confirm")
+    for better, frozen_at in ((None, 5.0), (trial(2, 0.99, unfreeze_depth=2), None)):
         results.write_manifest({"choice_frozen_at": None, "choices": [], "superseded": [before]})
         results.append("trials", [*rows, *([better] if better else [])], part="all")
-        choices = frozen_choices(results, "macro_f1")
+        choices = frozen_choices(results, "macro_f1", history)
         manifest = results.manifest()
         if frozen_at:
             assert [c["runs"] for c in choices] == [[7, 8], [9, 10]]

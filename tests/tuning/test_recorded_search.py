@@ -18,11 +18,11 @@ from fer_tune.tuning.events import EventLog, History
 from fer_tune.tuning.interruption import Interruption
 from fer_tune.tuning.mirrors import Journal, TensorBoard
 from fer_tune.tuning.progress import Progress
-from fer_tune.tuning.recorded import RecordedRun, Recording
+from fer_tune.tuning.recorded import RecordedRun, Recording, recorded_settings
 from fer_tune.tuning.recorder import Recorder, reason_of
 from fer_tune.tuning.searcher import StudySearcher
 from fer_tune.tuning.stage import run_stage
-from tests.tuning.conftest import make_settings, make_space
+from tests.tuning.conftest import make_space
 
 EPOCHS = 9
 
@@ -60,7 +60,7 @@ def searched(ray_here: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     console = Console(file=out, width=200)
     run_stage(
         space,
-        make_settings(space, results.root),
+        recorded_settings(space, results.root),
         name="search",
         asked=4,
         callbacks=[
