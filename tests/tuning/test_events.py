@@ -250,7 +250,9 @@ def test_a_history_is_what_was_appended(tmp_path: Path) -> None:
     assert (kept.assignment, kept.planned, kept.results) == (run, "tpe", [first])
     assert not kept.ended and kept.epochs == 1 and history.trials == [kept]
     assert history.skipped == [("densenet161/0", "baseline")]
-    assert [s.command for s in history.sittings] == [["fer-tune"]]
+    assert [s.began for s in history.sittings] == [1.0]
+    second = json.loads((tmp_path / EVENTS_FILE).read_text().splitlines()[1])
+    assert second["kind"] == "sitting" and second["command"] == ["fer-tune"]
     log.append("failed", trial=0, fault="crash")
     assert History.read(tmp_path).runs[0].ended
     log.append("retried", trial=0)
