@@ -13,12 +13,13 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.dataset as dataset
 import pyarrow.parquet as pq
 
 from fer_tune.errors import ResultsError
@@ -50,6 +51,7 @@ CONFIG_COLUMNS = (
     pa.field("class_weights", pa.string()),
     pa.field("dropout", pa.float64()),
     pa.field("batch_size", pa.int32()),
+    pa.field("label_noise", pa.float64()),
 )
 
 _WHO = (
@@ -67,6 +69,7 @@ SCHEMAS: dict[str, pa.Schema] = {
             *CONFIG_COLUMNS,
             pa.field("state", pa.string()),
             pa.field("stop_reason", pa.string()),
+            pa.field("audit_epoch", pa.int32()),  # ASHA would have stopped it there; else null
             pa.field("epochs", pa.int32()),  # epochs run
             pa.field("max_epochs", pa.int32()),
             pa.field("best_epoch", pa.int32()),  # epochs count from 1; null: none was finite
@@ -283,10 +286,19 @@ class Results:
         if not parts:
             empty: pd.DataFrame = schema.empty_table().to_pandas()
             return empty
-        whole = pa.concat_tables([_read_part(p, schema) for p in parts])
+        whole = _read_parts(parts, schema)
         frame: pd.DataFrame = whole.to_pandas().drop_duplicates(KEYS[table], keep="last")
         by = [c for c in ("trial", "epoch") if c in KEYS[table]]
         return (frame.sort_values(by, kind="stable") if by else frame).reset_index(drop=True)
+
+
+def _read_parts(parts: Sequence[Path], schema: pa.Schema) -> pa.Table:
+    """The rows of all parts in their order; columns that a part lacks are null."""
+    try:
+        return dataset.dataset([str(p) for p in parts], schema=schema, format="parquet").to_table()
+    except (pa.ArrowException, OSError):
+        # One by one takes twice as long, and tells which one it is.
+        return pa.concat_tables([_read_part(p, schema) for p in parts])
 
 
 def _read_part(path: Path, schema: pa.Schema) -> pa.Table:

@@ -40,6 +40,17 @@ Quiet = Annotated[
 Verbose = Annotated[
     bool, typer.Option("--verbose", "-v", help="Every event and Ray's own log, for no table.")
 ]
+Folders = Annotated[
+    list[Path], typer.Argument(help="Results folder of a search, or several to merge.")
+]
+SmallestEffect = Annotated[
+    float,
+    typer.Option("--smallest-effect", help="Difference of macro-F1 worth having; 0.01 is a point."),
+]
+FailedShare = Annotated[
+    float, typer.Option("--failed-share", help="Share of an arm's trials that may fail.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command()
@@ -118,15 +129,65 @@ def confirm(
 
 @app.command()
 def report(
-    results: Annotated[Path, typer.Argument(help="Results folder of a search.")],
+    results: Folders,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Where to write; by default RESULTS/report.")
+        Path | None,
+        typer.Option("--out", help="Where to write; by default RESULTS/report."),
     ] = None,
+    smallest_effect: SmallestEffect = 0.01,
+    failed_share: FailedShare = 0.2,
+    price_per_hour: Annotated[
+        float | None,
+        typer.Option("--price-per-hour", help="Of one accelerator (or CPU): adds prices."),
+    ] = None,
+    currency: Annotated[str, typer.Option("--currency", help="Of the price.")] = "USD",
+    gallery: Annotated[
+        bool, typer.Option("--gallery/--no-gallery", help="Test pictures in the report.")
+    ] = True,
 ) -> None:
-    """Write the report (HTML, Markdown, JSON) from the records."""
-    from fer_tune.cli.searching import show_report
+    """Write the report (HTML, Markdown, JSON) from the records; several folders become one."""
+    from analysis.settings import Settings
+    from fer_tune.cli.reporting import show_report
 
-    show_report(results, out)
+    settings = Settings(
+        smallest_effect=smallest_effect,
+        failed_share=failed_share,
+        price_per_hour=price_per_hour,
+        currency=currency,
+        gallery=gallery,
+    )
+    show_report(results, out, settings)
+
+
+@app.command()
+def rank(
+    results: Folders,
+    smallest_effect: SmallestEffect = 0.01,
+    failed_share: FailedShare = 0.2,
+    as_json: AsJson = False,
+) -> None:
+    """Print the verdict and the arms from best to worst."""
+    from analysis.settings import Settings
+    from fer_tune.cli.reporting import rank as show
+
+    settings = Settings(smallest_effect=smallest_effect, failed_share=failed_share)
+    show(results, settings, as_json=as_json)
+
+
+@app.command()
+def compare(
+    first: Annotated[Path, typer.Argument(help="Results folder A.")],
+    second: Annotated[Path, typer.Argument(help="Results folder B.")],
+    smallest_effect: SmallestEffect = 0.01,
+    failed_share: FailedShare = 0.2,
+    as_json: AsJson = False,
+) -> None:
+    """Print what two searches did differently, and what it changed for each arm."""
+    from analysis.settings import Settings
+    from fer_tune.cli.reporting import compare as show
+
+    settings = Settings(smallest_effect=smallest_effect, failed_share=failed_share)
+    show(first, second, settings, as_json=as_json)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""What `search`, `confirm` and `report` do."""
+"""What `search`, `resume` and `confirm` do."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from fer_tune.cli import BEGAN
+from fer_tune.cli.reporting import show_report
 
 if TYPE_CHECKING:
     from fer_tune.space import SearchSpace
@@ -43,7 +44,7 @@ def run(
 
     with _telling_how_to_go_on(folder, console):
         run_search(space, dataset, folder, options, console, command_began=BEGAN)
-    show_report(folder, None, briefly=options.verbosity == "quiet")
+    show_report([folder], briefly=options.verbosity == "quiet")
 
 
 def run_resume(
@@ -58,7 +59,7 @@ def run_resume(
     console = _console(options)
     with _telling_how_to_go_on(folder, console):
         resume_search(folder, options, console, data=data, extend=extend, command_began=BEGAN)
-    show_report(folder, None, briefly=options.verbosity == "quiet")
+    show_report([folder], briefly=options.verbosity == "quiet")
 
 
 def run_confirm(
@@ -73,7 +74,7 @@ def run_confirm(
     console = _console(options)
     with _telling_how_to_go_on(folder, console):
         confirm_more(folder, seeds, options, console, data)
-    show_report(folder, None, briefly=options.verbosity == "quiet")
+    show_report([folder], briefly=options.verbosity == "quiet")
 
 
 def _console(options: SearchOptions) -> Console:
@@ -106,21 +107,6 @@ def _telling_how_to_go_on(folder: Path, console: Console) -> Iterator[None]:
         else:
             console.print("interrupted before the search began")
         raise
-
-
-def show_report(folder: Path, out: Path | None, *, briefly: bool = False) -> None:
-    """The `report` command: writes the report and prints its summary, or just its sentence."""
-    import json
-
-    from analysis import write_report
-    from analysis.terminal import summary_text
-
-    written = write_report(folder, out)
-    console = Console()
-    document = json.loads(written.json.read_text(encoding="utf-8"))
-    text = document["verdict"]["sentence"] if briefly else f"\n{summary_text(document)}\n"
-    console.print(text, highlight=False, markup=False, soft_wrap=True)
-    console.print(f"report: {written.html}", highlight=False, soft_wrap=True)
 
 
 def _show_plan(space: SearchSpace, data: Path, console: Console) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fer_tune.data.audit import Audit, audit
 from fer_tune.data.dataset import PackedDataset
 from fer_tune.data.importing import ImportReport, import_source
+from fer_tune.data.noise import noised
 from fer_tune.data.splits import Split, cut
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ __all__ = [
     "audit",
     "cut",
     "import_source",
+    "noised",
     "view_pictures",
 ]
 

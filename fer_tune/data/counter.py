@@ -1,7 +1,8 @@
 """Random numbers addressed by a counter, not drawn in sequence.
 
 Number *k* of picture *i* in view *v* is a hash of (seed, policy, v, i, k), so that any picture's
-view can be made alone, in any order, on any worker, and comes out the same.
+view can be made alone, in any order, on any worker, and comes out the same. So can its wrong
+label, of (seed, i) alone.
 """
 
 from __future__ import annotations

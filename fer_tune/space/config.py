@@ -25,6 +25,8 @@ class TrialConfig:
         class_weights: ``none`` or ``balanced`` (inverse class frequency, mean 1).
         dropout: before the head, in [0, 1).
         batch_size: pictures per optimiser step (>= 2).
+        label_noise: share of the training pictures that carry a wrong label, in [0, 1); the means
+            of control experiments.
     """
 
     backbone: str
@@ -42,6 +44,7 @@ class TrialConfig:
     class_weights: str = "none"
     dropout: float = 0.0
     batch_size: int = 64
+    label_noise: float = 0.0
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

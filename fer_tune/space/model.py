@@ -14,6 +14,7 @@ from fer_tune.space.domains import Domain, Frozen, PerArm, Spec, same
 from fer_tune.space.parameter_checks import fixed_and_sampled
 from fer_tune.space.parameters import PARAMETERS
 from fer_tune.space.sections import (
+    Audit,
     Augment,
     Budget,
     Cohorts,
@@ -50,6 +51,7 @@ class SearchSpace(Frozen):
     cohorts: Cohorts = Field(default_factory=Cohorts)
     budget: Budget
     scheduler: Scheduler = Field(default_factory=Scheduler)
+    audit: Audit = Field(default_factory=Audit)
     stopper: Stopper = Field(default_factory=Stopper)
     metric: Literal["macro_f1", "accuracy", "loss"] = Field(
         default="macro_f1", description="Validation score that ranks trials; loss is minimised."

@@ -154,6 +154,14 @@ _TABLE = (
     Parameter(
         name="batch_size", kind="int", low=2, high=4096, meaning="Pictures per optimiser step."
     ),
+    Parameter(
+        name="label_noise",
+        kind="float",
+        low=0,
+        high=1,
+        high_open=True,
+        meaning="Share of the training pictures given a wrong label, for control experiments.",
+    ),
 )
 
 #: Name to parameter, in the order of ``TrialConfig``.

@@ -37,7 +37,9 @@ class Plan:
     Attributes:
         rungs: epochs at which ASHA compares; empty without a scheduler.
         worst_epochs: if no trial were stopped.
-        expected_epochs: with synchronous halving in every study; a rough guide, since ASHA lets
+        expected_stopped: trials that synchronous halving in every study would stop.
+        expected_audited: of these, the trials that run on for the audit.
+        expected_epochs: with synchronous halving and the audit; a rough guide, since ASHA lets
             early arrivals pass and the overfit stopper, not counted here, ends more.
         confirm_runs, confirm_epochs: retraining of the chosen configurations, never stopped.
         notes: what is permitted but worth knowing.
@@ -47,6 +49,8 @@ class Plan:
     rungs: tuple[int, ...]
     max_epochs: int
     worst_epochs: int
+    expected_stopped: int
+    expected_audited: float
     expected_epochs: int
     confirm_runs: int
     confirm_epochs: int
@@ -68,10 +72,19 @@ class Plan:
             ("trials", f"{self.trials} ({', '.join(f'{n} {c}' for c, n in cohorts.items())})"),
             ("epochs per trial", f"at most {self.max_epochs}"),
             ("rungs", ", ".join(map(str, self.rungs)) or "none"),
+            ("audit", self._audit()),
             ("search epochs", f"at most {self.worst_epochs}, roughly {self.expected_epochs}"),
             ("confirmation", f"{self.confirm_runs} runs, at most {self.confirm_epochs} epochs"),
         ]
         return rows + [("note", note) for note in self.notes]
+
+    def _audit(self) -> str:
+        if not self.expected_audited:
+            return "none"
+        return (
+            f"roughly {self.expected_audited:.1f} of {self.expected_stopped} trials that ASHA "
+            "stops run on to their end"
+        )
 
 
 def plan(space: SearchSpace) -> Plan:
@@ -79,10 +92,10 @@ def plan(space: SearchSpace) -> Plan:
     studies = _studies(space)
     epochs = space.budget.max_epochs
     rungs = _rungs(space)
-    expected = sum(
-        expected_epochs(study.trials, rungs, space.scheduler.reduction_factor, epochs)
-        for study in studies
-    )
+    halved = [
+        halving(study.trials, rungs, space.scheduler.reduction_factor, epochs) for study in studies
+    ]
+    stopped, expected, spared = (sum(counts) for counts in zip(*halved, strict=True))
     # A study of all arms still confirms one configuration of each arm, to compare them.
     chosen = len(studies) if space.compare.allocation == "equal" else len(space.compare.arms)
     runs = chosen * space.confirm.seeds
@@ -91,24 +104,32 @@ def plan(space: SearchSpace) -> Plan:
         rungs=rungs,
         max_epochs=epochs,
         worst_epochs=space.budget.trials * epochs,
-        expected_epochs=expected,
+        expected_stopped=stopped,
+        expected_audited=space.audit.share * stopped,
+        expected_epochs=expected + round(space.audit.share * spared),
         confirm_runs=runs,
         confirm_epochs=runs * epochs,
         notes=tuple(_notes(space)),
     )
 
 
-def expected_epochs(trials: int, rungs: tuple[int, ...], factor: int, max_epochs: int) -> int:
-    """Epochs of one study under synchronous halving: a rung passes its best 1/factor, rounded up.
+def halving(
+    trials: int, rungs: tuple[int, ...], factor: int, max_epochs: int
+) -> tuple[int, int, int]:
+    """One study under synchronous halving: a rung passes its best 1/factor, rounded up.
 
     Successive halving as in Li et al. 2020 (A System for Massively Parallel Hyperparameter
     Tuning), section 3, eta = ``factor``.
+
+    Returns:
+        Trials that are stopped, epochs that are run, and epochs that the stopped ones are spared.
     """
     total, running, reached = 0, trials, 0
     for rung in rungs:
         total += running * (rung - reached)
         running, reached = math.ceil(running / factor), rung
-    return total + running * (max_epochs - reached)
+    total += running * (max_epochs - reached)
+    return trials - running, total, trials * max_epochs - total
 
 
 def _rungs(space: SearchSpace) -> tuple[int, ...]:

@@ -178,6 +178,15 @@ class Scheduler(Frozen):
     )
 
 
+class Audit(Frozen):
+    """How many of the trials that ASHA would stop run on, to learn what stopping them costs."""
+
+    share: Annotated[float, Field(strict=True, ge=0, le=1)] = Field(
+        default=0.05,
+        description="Share of the trials that ASHA would stop that run on to their own end.",
+    )
+
+
 class Stopper(Frozen):
     """When an overfitting trial is ended."""
 

@@ -18,7 +18,7 @@ import torchvision
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fer_tune.data import view_pictures
+from fer_tune.data import noised, view_pictures
 from fer_tune.features import (
     CHUNK,
     FeatureBank,
@@ -60,11 +60,16 @@ class RunSeeds:
 
     run: int  # head, shuffle, dropout
     weights: int
-    views: int
+    views: int  # and label noise
 
 
 class TrialRun:
     """One configuration in training.
+
+    Attributes:
+        train_labels: classes of the training pictures as training sees them, int64 (n_train,):
+            the true ones, but for ``label_noise``. Training scores are against these; validation
+            and test know true labels alone.
 
     Args:
         keep_best: keep the tail of the best epoch, for scoring later (confirmation).
@@ -86,6 +91,13 @@ class TrialRun:
         self.compute = Compute.choose(context.precision, context.device)
         self.dataset, self.split = data_of(context)
         self.classes = len(self.dataset.classes)
+        self.train_labels = noised(
+            self.dataset.labels[self.split.train],
+            self.split.train,
+            share=config.label_noise,
+            classes=self.classes,
+            seed=seeds.views,
+        )
         self.course = context.course(classes=self.classes, stop_early=stop_early)
         self.best_counts: Counts = np.zeros((self.classes, self.classes), dtype=np.int64)
         self._best_tail: dict[str, Tensor] | None = None
@@ -126,7 +138,8 @@ class TrialRun:
         self.optimiser = make_optimiser(network, config)
         weights = None
         if config.class_weights == "balanced":
-            weights = balanced_weights(self.dataset.labels[self.split.train], self.classes)
+            # Of the labels that training sees: a share of them is wrong, and nobody knows which.
+            weights = balanced_weights(self.train_labels, self.classes)
             weights = weights.to(compute.device)
         self._objective = Objective(label_smoothing=config.label_smoothing, class_weights=weights)
         self._schedule = Schedule(
@@ -194,7 +207,7 @@ class TrialRun:
             self.optimiser,
             self._objective,
             source,
-            self.dataset.labels[self.split.train],
+            self.train_labels,
             classes=self.classes,
             epoch=epoch,
             seed=self.seeds.run,

@@ -18,8 +18,10 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.schedulers.async_hyperband import _Bracket
 
+from fer_tune.space import SearchSpace
 from fer_tune.tuning.assignment import Assignment
-from fer_tune.tuning.events import RunHistory
+from fer_tune.tuning.audit import Audit
+from fer_tune.tuning.run_history import RunHistory
 
 #: Result key of the best value so far; larger is better (negated for a loss).
 SCORE = "score"
@@ -33,10 +35,22 @@ class _Entrant:
 
 
 class StudyAsha(FIFOScheduler):
-    """Ray's rungs, a set per study; without randomness, and rebuilt from what was reported."""
+    """Ray's rungs, a set per study; without randomness, and rebuilt from what was reported.
 
-    def __init__(self, *, max_epochs: int, grace_epochs: int, reduction_factor: int) -> None:
+    Args:
+        audit: takes some of the trials that would be stopped; none by default.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_epochs: int,
+        grace_epochs: int,
+        reduction_factor: int,
+        audit: Audit | None = None,
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self._audit = audit
         self._studies: dict[str, _Bracket] = {}
         self._shape = (grace_epochs, max_epochs, reduction_factor)
 
@@ -45,20 +59,32 @@ class StudyAsha(FIFOScheduler):
 
     def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
         """The last value of a trial that ended by itself counts at its rung, if it is one."""
-        self.judge(Assignment.from_dict(trial.config["run"]), result)
+        self.enter(Assignment.from_dict(trial.config["run"]), result)
 
     def judge(self, assignment: Assignment, result: dict[str, Any]) -> str:
+        """Enters a report; ``STOP`` if its trial is to end, which it is not when it is audited."""
+        decision = self.enter(assignment, result)
+        if decision == TrialScheduler.CONTINUE or self._audit is None:
+            return decision
+        audited = self._audit.takes(assignment, result["epoch"])
+        return TrialScheduler.CONTINUE if audited else decision
+
+    def enter(self, assignment: Assignment, result: dict[str, Any]) -> str:
         """Enters a report into its study's rungs; ``STOP`` if it is among the worse there.
 
         A value that is not finite is left to the trial's own end as ``diverged``. A report that
-        was entered before changes nothing.
+        was entered before changes nothing. What an audited trial reports after the epoch at which
+        it would have been stopped is not entered: nobody else's fate may depend on it.
         """
+        since = None if self._audit is None else self._audit.since(assignment.number)
         score = result.get(SCORE, math.nan)
-        if not math.isfinite(score):
+        if not math.isfinite(score) or (since is not None and result["epoch"] > since):
             return TrialScheduler.CONTINUE
         bracket = self._bracket(assignment.study)
         entrant: Any = _Entrant(assignment.number)
-        return bracket.on_result(entrant, result["epoch"], score)
+        decision = bracket.on_result(entrant, result["epoch"], score)
+        # A kill may have come after the audit was noted and before the report was.
+        return decision if since is None else TrialScheduler.CONTINUE
 
     def _bracket(self, study: str) -> _Bracket:
         if study not in self._studies:
@@ -69,10 +95,11 @@ class StudyAsha(FIFOScheduler):
     # -- memory -----------------------------------------------------------------------------
 
     def recall(self, trials: Iterable[RunHistory]) -> None:
-        """Fills the rungs with what was reported before."""
+        """Fills the rungs with what was reported before; nothing is decided anew."""
         for trial in trials:
             for result in trial.results:
-                self.judge(trial.assignment, result)
+                if trial.audited_at is None or result["epoch"] <= trial.audited_at:
+                    self.enter(trial.assignment, result)
 
     def rungs(self) -> dict[str, dict[int, dict[int, float]]]:
         """Per study, per rung's epoch: the value of every trial that reached it, by number."""
@@ -82,10 +109,13 @@ class StudyAsha(FIFOScheduler):
         }
 
 
-def make_scheduler(kind: str, *, max_epochs: int, grace_epochs: int, reduction_factor: int) -> Any:
-    """The scheduler of a search space: ASHA or none (first in, first out)."""
-    if kind == "none":
+def make_scheduler(space: SearchSpace, audit: Audit) -> Any:
+    """The scheduler of a search space: ASHA, or none (first in, first out) and so no audit."""
+    if space.scheduler.kind == "none":
         return FIFOScheduler()  # type: ignore[no-untyped-call]
     return StudyAsha(
-        max_epochs=max_epochs, grace_epochs=grace_epochs, reduction_factor=reduction_factor
+        max_epochs=space.budget.max_epochs,
+        grace_epochs=space.scheduler.grace_epochs,
+        reduction_factor=space.scheduler.reduction_factor,
+        audit=audit,
     )

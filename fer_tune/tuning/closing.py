@@ -13,8 +13,8 @@ from fer_tune.records import Results, write_atomically
 from fer_tune.space import SearchSpace
 from fer_tune.training.floors import Floor, fit_floors
 from fer_tune.tuning.confirmation import confusion_rows, prediction_rows
-from fer_tune.tuning.events import RunHistory
 from fer_tune.tuning.preparation import splits_of
+from fer_tune.tuning.run_history import RunHistory
 
 #: Trial numbers of the floors in the predictions; no trial has a negative one.
 FLOOR_TRIALS = {"majority": -1, "logistic_regression": -2}

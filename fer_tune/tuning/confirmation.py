@@ -36,7 +36,8 @@ def choose(trials: pd.DataFrame, metric: str) -> list[dict[str, Any]]:
     for _, group in searched.groupby(["arm", "replicate"], sort=True):
         values = group[column].to_numpy()
         row = group.iloc[int(values.argmin() if metric == "loss" else values.argmax())]
-        config = {field.name: row[field.name] for field in CONFIG_COLUMNS}
+        # A table written before there was a parameter has nothing there: its default held.
+        config = {f.name: row[f.name] for f in CONFIG_COLUMNS if pd.notna(row[f.name])}
         chosen.append(
             {
                 "arm": str(row["arm"]),

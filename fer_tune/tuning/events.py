@@ -9,6 +9,7 @@ off when the log is opened again. The first line says which search this is; then
 ``asked``      a run was assigned (``run``), and which cohort of its study that used up
 ``skipped``    a study's turn passed without a run: nothing that fits was left
 ``epoch``      a run reported (``result``), and whether it ended there (``done``)
+``audited``    ASHA would stop a trial at ``epoch``; it runs on, for the audit alone
 ``failed``     a run ended with an error
 ``retried``    a run without a score begins anew: what it reported before is void
 ``extended``   the budget grew (``budget``)
@@ -34,6 +35,7 @@ from typing import Any, Literal
 from fer_tune.errors import ResultsError
 from fer_tune.records import write_atomically
 from fer_tune.tuning.assignment import Assignment, Cohort
+from fer_tune.tuning.run_history import RunHistory
 
 EVENTS_FILE = "events.jsonl"
 FORMAT = 1
@@ -41,7 +43,16 @@ FORMAT = 1
 TICK_S = 10.0
 
 Kind = Literal[
-    "sitting", "asked", "skipped", "epoch", "failed", "retried", "extended", "searched", "tick"
+    "sitting",
+    "asked",
+    "skipped",
+    "epoch",
+    "audited",
+    "failed",
+    "retried",
+    "extended",
+    "searched",
+    "tick",
 ]
 
 
@@ -111,46 +122,6 @@ class EventLog:
 
 
 @dataclass(kw_only=True)
-class RunHistory:
-    """What is known of one trial or confirmation run.
-
-    Attributes:
-        planned: the cohort of its study that it used up (it may have been proposed by another).
-        results: one per epoch reported, in order.
-        done: ended by itself or by ASHA. failed: ended with an error.
-    """
-
-    assignment: Assignment
-    planned: Cohort
-    results: list[dict[str, Any]] = field(default_factory=list)
-    done: bool = False
-    failed: bool = False
-
-    @property
-    def ended(self) -> bool:
-        return self.done or self.failed
-
-    @property
-    def epochs(self) -> int:
-        """The last epoch reported, 0 before the first."""
-        return int(self.results[-1]["epoch"]) if self.results else 0
-
-    @property
-    def last(self) -> dict[str, Any]:
-        return self.results[-1] if self.results else {}
-
-    def take(self, result: dict[str, Any], *, done: bool) -> bool:
-        """Adds a report; False if it tells nothing new: a restarted run repeats its last."""
-        if self.ended:
-            return False
-        repeated = result["ran"] and result["epoch"] <= self.epochs
-        if not repeated:
-            self.results.append(result)
-        self.done = done
-        return done or not repeated
-
-
-@dataclass(kw_only=True)
 class Sitting:
     """One process's work on the search, in seconds since the Unix epoch."""
 
@@ -200,6 +171,15 @@ class History:
         """Runs of the search itself, without confirmation."""
         return [run for run in self.runs.values() if run.assignment.cohort != "confirm"]
 
+    def run(self, assignment: Assignment) -> RunHistory:
+        """What is known of a run; the searcher logs what it asks for without telling us."""
+        new = RunHistory(assignment=assignment, planned=assignment.cohort)
+        return self.runs.setdefault(assignment.number, new)
+
+    def audited_at(self, number: int) -> int | None:
+        """The epoch since which a trial is audited; None if it is not."""
+        return self.runs[number].audited_at if number in self.runs else None
+
     def extend(self, budget: dict[str, Any]) -> None:
         """The search goes on with a larger budget."""
         self.searched = False
@@ -246,6 +226,8 @@ class History:
             self.skipped.append((event["study"], event["planned"]))
         elif kind == "epoch":
             self.runs[event["trial"]].take(event["result"], done=event["done"])
+        elif kind == "audited":
+            self.runs[event["trial"]].audited_at = event["epoch"]
         elif kind == "failed":
             self.runs[event["trial"]].failed = True
         elif kind == "retried":

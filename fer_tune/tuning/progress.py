@@ -16,19 +16,23 @@ from rich.text import Text
 from fer_tune.records import Results
 from fer_tune.tuning.assignment import Assignment
 from fer_tune.tuning.callback import DriverCallback
-from fer_tune.tuning.events import RunHistory
+from fer_tune.tuning.events import History
 from fer_tune.tuning.faults import fault_of
 from fer_tune.tuning.recorder import error_file, reason_of, state_of
+from fer_tune.tuning.run_history import RunHistory
 
 _COLOURS = {
     "running": "cyan",
     "complete": "green",
     "overfit": "yellow",
     "pruned": "bright_black",
+    "audited": "bright_black",
     "diverged": "red",
     "oom": "red",
     "failed": "red",
 }
+#: Of a trial that goes on; ``audited``: although ASHA would have stopped it.
+_GOING_ON = ("running", "audited")
 #: Rows of the live table; the oldest ended trials leave first.
 _ROWS = 24
 
@@ -60,12 +64,13 @@ class Row:
 
 
 def _row_of(run: RunHistory) -> Row:
+    going_on = "running" if run.audited_at is None else "audited"
     return Row(
         run.assignment,
         epoch=run.epochs,
         value=run.last.get("val_macro_f1"),
         best=run.last.get("best_val_macro_f1"),
-        state=state_of(reason_of(run)) if run.ended else "running",
+        state=state_of(reason_of(run)) if run.ended else going_on,
     )
 
 
@@ -79,6 +84,7 @@ class Progress(DriverCallback):
         total: trials (or confirmation runs) in all.
         title: what is being done.
         earlier: those of them that earlier sittings began.
+        history: which trials are audited is read there as the search goes on.
     """
 
     def __init__(
@@ -89,7 +95,9 @@ class Progress(DriverCallback):
         total: int,
         title: str,
         earlier: Iterable[RunHistory] = (),
+        history: History | None = None,
     ) -> None:
+        self._history = history or History(identity={})
         self._results, self._total, self._title = results, total, title
         self._rows = {run.assignment.number: _row_of(run) for run in earlier if run.results}
         self._console = console
@@ -112,6 +120,8 @@ class Progress(DriverCallback):
         row.epoch = result["epoch"]
         row.value = result.get("val_macro_f1")
         row.best = result.get("best_val_macro_f1")
+        if self._is_audited(row):
+            row.state = "audited"
         if not self._live:
             self._say(row)
 
@@ -143,9 +153,12 @@ class Progress(DriverCallback):
 
     def _ended(self, trial: Trial, reason: str) -> None:
         row = self._row(trial)
-        row.state = state_of(reason)
+        row.state = "pruned" if self._is_audited(row) else state_of(reason)
         if not self._live:
             self._say(row)
+
+    def _is_audited(self, row: Row) -> bool:
+        return self._history.audited_at(row.assignment.number) is not None
 
     def _say(self, row: Row) -> None:
         pairs = zip(HEADINGS, row.cells(), strict=True)
@@ -159,10 +172,10 @@ class Progress(DriverCallback):
     def _render(self) -> Group:
         table = Table(*HEADINGS, box=None, pad_edge=False, header_style="bold")
         rows = sorted(
-            self._rows.values(), key=lambda r: (r.state == "running", r.assignment.number)
+            self._rows.values(), key=lambda r: (r.state in _GOING_ON, r.assignment.number)
         )
         for row in rows[-_ROWS:]:
             table.add_row(*row.cells(), style=_COLOURS.get(row.state, ""))
-        ended = sum(r.state != "running" for r in self._rows.values())
+        ended = sum(r.state not in _GOING_ON for r in self._rows.values())
         head = Text(f"{self._title}: {ended} of {self._total} ended, {self._elapsed()}", "bold")
         return Group(head, table)

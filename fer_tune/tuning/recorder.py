@@ -16,8 +16,9 @@ from fer_tune.tuning.assignment import Assignment
 from fer_tune.tuning.callback import DriverCallback
 from fer_tune.tuning.checkpoints import Checkpoints
 from fer_tune.tuning.confirmation import confusion_rows
-from fer_tune.tuning.events import EventLog, History, RunHistory
+from fer_tune.tuning.events import EventLog, History
 from fer_tune.tuning.faults import fault_of
+from fer_tune.tuning.run_history import RunHistory
 
 logger = logging.getLogger(__name__)
 
@@ -117,11 +118,7 @@ class Recorder(DriverCallback):
             raise RuntimeError(fault_of(trial).text)
 
     def _run(self, trial: Trial) -> RunHistory:
-        assignment = Assignment.from_dict(trial.config["run"])
-        # A search's runs are asked for by the searcher, which logs them without telling us.
-        return self._history.runs.setdefault(
-            assignment.number, RunHistory(assignment=assignment, planned=assignment.cohort)
-        )
+        return self._history.run(Assignment.from_dict(trial.config["run"]))
 
     # -- rows -------------------------------------------------------------------------------
 
@@ -194,6 +191,7 @@ class Recorder(DriverCallback):
             "seed": assignment.seed,
             "state": state_of(reason),
             "stop_reason": reason,
+            "audit_epoch": run.audited_at,
             "epochs": int(last.get("epochs", 0)),
             "seconds": seconds,
             "accelerator_seconds": seconds * self._gpu,
@@ -211,10 +209,17 @@ def error_file(results: Results, assignment: Assignment) -> Path:
 
 
 def reason_of(run: RunHistory) -> str:
-    """Why an ended run ended, as in the ``trials`` table."""
-    return "error" if run.failed else run.last.get("stop_reason") or "asha"
+    """Why an ended run ended, as in the ``trials`` table.
+
+    An audited trial has both: that ASHA would have stopped it, and the end that it came to, as in
+    ``asha/completed``.
+    """
+    reason = "error" if run.failed else run.last.get("stop_reason") or "asha"
+    return reason if run.audited_at is None else f"asha/{reason}"
 
 
 def state_of(reason: str) -> str:
-    """The trial state that a stop reason means."""
-    return {"completed": "complete", "asha": "pruned", "error": "failed"}.get(reason, reason)
+    """The trial state that a stop reason means; ``pruned`` for whatever ASHA would have stopped."""
+    if reason.partition("/")[0] == "asha":
+        return "pruned"
+    return {"completed": "complete", "error": "failed"}.get(reason, reason)

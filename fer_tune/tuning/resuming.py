@@ -21,6 +21,8 @@ _EXTENDABLE = ("trials", "wall_time")
 def unchanged_space(manifest: Mapping[str, Any], history: History, folder: Path) -> SearchSpace:
     """The search space of the search.
 
+    A search that began before there was an audit goes on without one.
+
     Raises:
         ResultsError: the manifest's differs from the one that the search began with.
     """
@@ -33,7 +35,7 @@ def unchanged_space(manifest: Mapping[str, Any], history: History, folder: Path)
             where=str(folder / "manifest.json"),
             remedy="Undo that, or start a search of its own",
         )
-    return SearchSpace.from_dict(before)
+    return SearchSpace.from_dict({"audit": {"share": 0.0}, **before})
 
 
 def extended(space: SearchSpace, history: History, changes: Sequence[str]) -> SearchSpace:

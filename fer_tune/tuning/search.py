@@ -50,7 +50,9 @@ class Search:
 
     def progress(self, **what: Any) -> list[Progress]:
         """The callback that shows trials as they go, if they are to be shown."""
-        return [Progress(self.console, self.results, **what)] if self.shows_progress else []
+        if not self.shows_progress:
+            return []
+        return [Progress(self.console, self.results, history=self.history, **what)]
 
     def recorder(self) -> Recorder:
         return Recorder(

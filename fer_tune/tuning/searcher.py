@@ -8,6 +8,8 @@ how the trial ended                    what its study is told
 =====================================  ==================================================
 ran to its budget, or overfitted       COMPLETE with the best value so far
 stopped by ASHA                        PRUNED with every intermediate value
+audited (``audit.py``)                 the same, when ASHA would have stopped it; it runs on,
+                                       and of that its study hears nothing
 diverged                               PRUNED with its finite values: TPE ignores FAIL and
                                        would keep asking there
 out of memory                          FAIL; this (arm, crop, depth) and larger ones are
@@ -50,7 +52,7 @@ class StudySearcher(Searcher):
         log: told of every run that is asked for, before it starts.
         deadline_s: seconds of search after which nothing more is asked; running trials drain.
         history: of earlier sittings: the studies are told all of it, and runs that had not ended
-            are served again first.
+            are served again first. Which trials are audited is read there as the search goes on.
     """
 
     def __init__(
@@ -72,8 +74,8 @@ class StudySearcher(Searcher):
         self._deadline_s = deadline_s
         self._number = 0
         self._unfinished: list[Assignment] = []
-        if history is not None:
-            self._recall(history)
+        self._history = history or History(identity={})
+        self._recall(self._history)
 
     # -- asking -----------------------------------------------------------------------------
 
@@ -142,7 +144,7 @@ class StudySearcher(Searcher):
     # -- telling ----------------------------------------------------------------------------
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        self._report(self.assignments[trial_id], result)
+        self._take(self.assignments[trial_id], result)
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
@@ -154,24 +156,29 @@ class StudySearcher(Searcher):
 
     def _end(self, assignment: Assignment, last: dict[str, Any] | None) -> None:
         """Tells the study of a run's end, by its last report; None after an error."""
-        study = self._study(assignment)
-        if last is None:
-            study.tell(assignment.number, TrialState.FAIL)
-            return
-        self._report(assignment, last)
-        reason = last.get("stop_reason")
-        if reason in ("completed", "overfit"):
-            value = float(last[SCORE]) * self._sign
-            study.tell(assignment.number, TrialState.COMPLETE, value)
-        elif reason == "oom":
+        study, number, reason = self._study(assignment), assignment.number, None
+        if last is not None:
+            self._take(assignment, last)
+            reason = last.get("stop_reason")
+        if reason == "oom":
             self.wall.record(assignment.arm, assignment.config)
-            study.tell(assignment.number, TrialState.FAIL)
+        if self._history.audited_at(number) is not None:
+            # Told already, but where a kill and then a fault kept the audited epoch from coming.
+            study.tell(number, TrialState.PRUNED)
+        elif last is not None and reason in ("completed", "overfit"):
+            study.tell(number, TrialState.COMPLETE, float(last[SCORE]) * self._sign)
         else:
-            study.tell(assignment.number, TrialState.PRUNED)
+            failed = last is None or reason == "oom"
+            study.tell(number, TrialState.FAIL if failed else TrialState.PRUNED)
 
-    def _report(self, assignment: Assignment, result: dict[str, Any]) -> None:
+    def _take(self, assignment: Assignment, result: dict[str, Any]) -> None:
+        """Passes a report on; with that of the audited epoch a trial is over for its study."""
+        study, number, epoch = self._study(assignment), assignment.number, result.get("epoch", 0)
         value = result.get(f"val_{self.space.metric}", math.nan)
-        self._study(assignment).report(assignment.number, result.get("epoch", 0), float(value))
+        study.report(number, epoch, float(value))
+        since = self._history.audited_at(number)
+        if since is not None and epoch >= since:
+            study.tell(number, TrialState.PRUNED)
 
     @property
     def _sign(self) -> float:
@@ -196,7 +203,7 @@ class StudySearcher(Searcher):
             study.pass_over(run.planned)
             study.recall(assignment.number, assignment.cohort, assignment.arm, assignment.config)
             for result in run.results:
-                self._report(assignment, result)
+                self._take(assignment, result)
             if run.ended:
                 self._end(assignment, None if run.failed else run.last)
             else:

@@ -11,6 +11,7 @@ from fer_tune.errors import EnvironmentFault
 from fer_tune.records import Results
 from fer_tune.tuning.asha import StudyAsha, make_scheduler
 from fer_tune.tuning.assignment import Assignment
+from fer_tune.tuning.audit import Audit
 from fer_tune.tuning.closing import write_floors, write_latency
 from fer_tune.tuning.confirmation import (
     choose,
@@ -30,12 +31,8 @@ from fer_tune.tuning.trainable import MakeRun, ScoredRun
 def explore(search: Search, make_run: MakeRun = ScoredRun) -> None:
     """Runs the trials that the studies ask for, until the budget is used up."""
     space, root, history = search.space, search.results.root, search.history
-    scheduler = make_scheduler(
-        space.scheduler.kind,
-        max_epochs=space.budget.max_epochs,
-        grace_epochs=space.scheduler.grace_epochs,
-        reduction_factor=space.scheduler.reduction_factor,
-    )
+    audit = Audit(search.log, history, share=space.audit.share, seed=space.seeds.search)
+    scheduler = make_scheduler(space, audit)
     if isinstance(scheduler, StudyAsha):
         scheduler.recall(history.trials)
     with search.log.clock():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fer_tune.space import SearchSpace, StudyPlan, plan
-from fer_tune.space.plan import expected_epochs
+from fer_tune.space.plan import halving
 
 
 def test_equal_allocation_deals_the_same_to_every_study(valid):
@@ -70,11 +70,35 @@ def test_rungs_lie_below_the_last_epoch(valid, kind, grace, factor, epochs, rung
     assert plan(SearchSpace.from_dict(valid)).rungs == rungs
 
 
-def test_expected_epochs_by_hand():
-    # 9 trials run 1 epoch, 3 go on to epoch 3, 1 to epoch 9.
-    assert expected_epochs(9, (1, 3), 3, 9) == 9 * 1 + 3 * 2 + 1 * 6
-    assert expected_epochs(4, (2,), 3, 5) == 4 * 2 + 2 * 3
-    assert expected_epochs(4, (), 3, 5) == 20
+def test_halving_by_hand():
+    # 9 trials run 1 epoch, 3 go on to epoch 3, 1 to epoch 9; 6 are spared 8 epochs, 2 are 6.
+    assert halving(9, (1, 3), 3, 9) == (8, 9 * 1 + 3 * 2 + 1 * 6, 6 * 8 + 2 * 6)
+    assert halving(4, (2,), 3, 5) == (2, 4 * 2 + 2 * 3, 2 * 3)
+    assert halving(4, (), 3, 5) == (0, 20, 0)
+
+
+@pytest.mark.parametrize(
+    ("share", "epochs", "told"),
+    [
+        (0.0, 40, "none"),
+        (0.25, 50, "roughly 1.5 of 6 trials that ASHA stops run on to their end"),
+        (1.0, 80, "roughly 6.0 of 6 trials that ASHA stops run on to their end"),
+    ],
+)
+def test_audited_trials_run_on_in_the_plan(valid, share, epochs, told):
+    # Two studies of 4 trials, 10 epochs: rungs 2 and 6 leave 2, then 1.
+    valid["audit"] = {"share": share}
+    planned = plan(SearchSpace.from_dict(valid))
+    assert planned.expected_epochs == epochs
+    assert ("audit", told) in planned.rows()
+
+
+def test_without_a_scheduler_nothing_is_audited(valid):
+    valid["audit"] = {"share": 1.0}
+    valid["scheduler"] = {"kind": "none"}
+    planned = plan(SearchSpace.from_dict(valid))
+    assert planned.expected_audited == 0 and planned.expected_epochs == planned.worst_epochs
+    assert ("audit", "none") in planned.rows()
 
 
 def test_notes_tell_what_is_permitted_but_worth_knowing(valid):

@@ -12,7 +12,7 @@ from ray.tune.schedulers import TrialScheduler
 from fer_tune.space import TrialConfig
 from fer_tune.tuning.asha import StudyAsha
 from fer_tune.tuning.assignment import Assignment
-from fer_tune.tuning.events import RunHistory
+from fer_tune.tuning.run_history import RunHistory
 
 STOP, GO = TrialScheduler.STOP, TrialScheduler.CONTINUE
 

@@ -7,7 +7,8 @@ import pytest
 
 from fer_tune.records import CONFIG_COLUMNS, Results
 from fer_tune.tuning.confirmation import choose, missing_runs, number_runs, slowest_first
-from fer_tune.tuning.events import History, RunHistory
+from fer_tune.tuning.events import History
+from fer_tune.tuning.run_history import RunHistory
 from fer_tune.tuning.stages import frozen_choices
 from tests.tuning.conftest import make_space
 

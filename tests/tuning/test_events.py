@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from optuna.trial import TrialState
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
@@ -19,6 +20,7 @@ from fer_tune.errors import ResultsError
 from fer_tune.space import SearchSpace
 from fer_tune.tuning.asha import StudyAsha
 from fer_tune.tuning.assignment import Assignment
+from fer_tune.tuning.audit import Audit
 from fer_tune.tuning.confirmation import known_runs, missing_runs, number_runs
 from fer_tune.tuning.events import EVENTS_FILE, EventLog, History
 from fer_tune.tuning.searcher import StudySearcher
@@ -47,8 +49,11 @@ def reports(run: Assignment) -> list[dict[str, Any]]:
             reason = "overfit"
         if run.number == 2 and epoch == 2:
             reason, result["val_macro_f1"] = "diverged", math.nan
-        if run.number == 5 and epoch == 2:
-            reason, result = "oom", {"epoch": 1, "ran": False, "score": best}
+        if (run.number, epoch) in (
+            (5, 2),
+            (12, 4),
+        ):  # the last of its arm: no wall shuts others out
+            reason, result = "oom", {"epoch": epoch - 1, "ran": False, "score": best}
         results.append({**result, "stop_reason": reason})
         if reason:
             return results
@@ -60,14 +65,18 @@ class Driver:
 
     Args:
         history: of the sitting before, whose runs report their last epoch again, as actors do.
+        share: of the trials that ASHA would stop that are audited instead.
     """
 
-    def __init__(self, folder: Path, asked: int, history: History | None = None) -> None:
+    def __init__(
+        self, folder: Path, asked: int, history: History | None = None, share: float = 0.5
+    ) -> None:
         self.history = history or History(identity=IDENTITY)
         self.log = EventLog(folder) if history else EventLog.begin(folder, IDENTITY)
-        self.asha = StudyAsha(max_epochs=4, grace_epochs=1, reduction_factor=2)
+        audit = Audit(self.log, self.history, share=share, seed=0)
+        self.asha = StudyAsha(max_epochs=4, grace_epochs=1, reduction_factor=2, audit=audit)
         self.asha.recall(self.history.trials)
-        self.searcher = StudySearcher(SPACE, self.log, history=history)
+        self.searcher = StudySearcher(SPACE, self.log, history=self.history)
         self.proposed = {n: run.assignment for n, run in self.history.runs.items()}
         self._asked = asked
 
@@ -88,21 +97,23 @@ class Driver:
             self._train(run)
 
     def _train(self, run: Assignment) -> None:
-        known = self.history.runs.get(run.number)
+        known = self.history.run(run)
         trial_id = next(t for t, a in self.searcher.assignments.items() if a == run)
-        for result in reports(run)[max(0, known.epochs - 1) if known else 0 :]:
-            if run.number == 1 and result["epoch"] == 3:
+        for result in reports(run)[max(0, known.epochs - 1) :]:
+            if run.number in (1, 11) and result["epoch"] == 3:
+                known.failed = True
                 self.log.append("failed", trial=run.number, fault="")
                 self.searcher.on_trial_complete(trial_id, None, error=True)
                 return
-            stopped = self.asha.judge(run, result) == TrialScheduler.STOP
-            done = stopped or result["stop_reason"] is not None
-            if not stopped:
+            # Ray does not ask the scheduler about a run that says itself that it has ended.
+            done = result["stop_reason"] is not None
+            done = done or self.asha.judge(run, result) == TrialScheduler.STOP
+            if not done:
                 self.searcher.on_trial_result(trial_id, result)
-            if known is None or known.take(result, done=done):
+            if known.take(result, done=done):
                 self.log.append("epoch", trial=run.number, result=result, done=done)
             if done:
-                self.asha.judge(run, result)
+                self.asha.enter(run, result)
                 self.searcher.on_trial_complete(trial_id, result)
                 return
 
@@ -111,6 +122,8 @@ class Driver:
         return {
             "runs": self.proposed,
             "rungs": self.asha.rungs(),
+            "audited": {n: self.history.audited_at(n) for n in self.proposed},
+            "walls": [self.searcher.wall.excludes(r.arm, r.config) for r in self.proposed.values()],
             "told": {
                 s.name: [
                     (t.user_attrs, t.state, t.params, t.intermediate_values) for t in s.ended()
@@ -134,7 +147,7 @@ def test_the_search_that_is_cut_has_every_kind_of_end(lived: Any) -> None:
     events = [json.loads(line) for line in log.splitlines()]
     ends = {e["result"]["stop_reason"] for e in events if e.get("kind") == "epoch" and e["done"]}
     assert ends == {None, "completed", "overfit", "diverged", "oom"}
-    assert {"asked", "epoch", "failed", "searched"} <= {e.get("kind") for e in events}
+    assert {"asked", "epoch", "audited", "failed", "searched"} <= {e.get("kind") for e in events}
     assert {e["planned"] for e in events if e.get("kind") == "asked"} == {
         "baseline",
         "random",
@@ -159,6 +172,63 @@ def test_cut_at_any_byte_it_goes_on_to_the_same_end(lived: Any, share: float) ->
         assert resumed.outcome() == outcome
         again = History.read(folder)  # what was torn has been cut off before anything was added
         assert again.searched and all(run.ended for run in again.runs.values())
+
+
+def test_a_kill_round_an_audit_changes_nothing(lived: Any, tmp_path: Path) -> None:
+    asked, log, outcome = lived
+    lines = log.splitlines(keepends=True)
+    taken = [k for k, line in enumerate(lines) if json.loads(line).get("kind") == "audited"]
+    assert len(taken) >= 4
+    # Before the audit is noted, before its epoch is, before the epoch after it, and later.
+    for place in (place + after for place in taken for after in range(4)):
+        folder = tmp_path / str(place)
+        folder.mkdir()
+        (folder / EVENTS_FILE).write_bytes(b"".join(lines[:place]))
+        assert Driver(folder, asked, History.read(folder)).drive().outcome() == outcome
+
+
+def test_audited_trials_count_as_stopped_for_everyone_else(lived: Any, tmp_path: Path) -> None:
+    asked, log, audited = lived
+    stopped = Driver(tmp_path, asked, share=0.0).drive().outcome()
+    for key in ("runs", "rungs", "told", "left"):
+        assert audited[key] == stopped[key], key
+    assert set(stopped["audited"].values()) == {None}
+    (tmp_path / EVENTS_FILE).write_bytes(log)
+    runs = History.read(tmp_path).runs
+    taken = {n: run for n, run in runs.items() if run.audited_at is not None}
+    assert {n: epoch for n, epoch in audited["audited"].items() if epoch is not None} == {
+        n: run.audited_at for n, run in taken.items()
+    }
+    assert {(run.last["stop_reason"], run.failed) for run in taken.values()} == {
+        ("completed", False),
+        ("oom", False),
+        (None, True),
+    }
+    told = {attrs["trial"]: rest for s in audited["told"].values() for attrs, *rest in s}
+    for number, run in taken.items():
+        state, _, values = told[number]
+        assert state == TrialState.PRUNED and max(values) == run.audited_at
+        assert run.failed or run.epochs > max(values)
+
+
+def test_memory_that_runs_out_in_an_audited_trial_still_makes_a_wall(lived: Any) -> None:
+    _, _, outcome = lived
+    assert outcome["audited"][12] is not None and outcome["walls"][12]
+
+
+def test_a_fault_that_kept_the_audited_epoch_from_coming_ends_it_all_the_same(
+    tmp_path: Path,
+) -> None:
+    log = begun(tmp_path)
+    run = asked(log)
+    log.append("audited", trial=0, epoch=1)
+    history = History.read(tmp_path)
+    searcher = StudySearcher(SPACE, log, history=history)
+    searcher.suggest("t0")
+    told = lambda: searcher.studies[0].study.trials[0].state  # noqa: E731
+    assert searcher.assignments["t0"] == run and told() == TrialState.RUNNING
+    searcher.on_trial_complete("t0", None, error=True)
+    assert told() == TrialState.PRUNED
 
 
 def test_every_prefix_in_lines_holds_what_ended(lived: Any) -> None:

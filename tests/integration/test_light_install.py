@@ -1,0 +1,144 @@
+"""The report on a machine without torch and Ray: what is installed there suffices."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from fake_search import Plan, write
+
+ROOT = Path(__file__).resolve().parents[2]
+LIST = ROOT / "analysis/requirements.txt"
+#: What runs in a light install beside `analysis` itself.
+BESIDE = ("cli/__init__", "cli/app", "cli/reporting", "records", "curves", "scores", "errors")
+#: Compiling ahead would take longer than what it saves here.
+PIP = ("--disable-pip-version-check", "--no-compile")
+#: A module that comes with a library of the list.
+BROUGHT = {"markupsafe": "jinja2"}
+
+
+def requirements() -> dict[str, str]:
+    lines = LIST.read_text(encoding="utf-8").splitlines()
+    return by_name(line for line in lines if line and not line.startswith("#"))
+
+
+def by_name(lines: Iterable[str]) -> dict[str, str]:
+    """Requirements by the library's name."""
+    return {re.split(r"[\[<>=!~]", line)[0]: line for line in lines}
+
+
+def libraries(paths: Iterable[Path]) -> set[str]:
+    """What files import from elsewhere, wherever the import stands."""
+    names = set()
+    for path in paths:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                names.add(node.module)
+    own = {"analysis", "fer_tune", *sys.stdlib_module_names}
+    return {BROUGHT.get(name, name) for name in (n.split(".")[0] for n in names)} - own
+
+
+def test_the_list_has_the_ranges_of_the_whole_install() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    whole, light = by_name(project["dependencies"]), requirements()
+    assert light == {name: whole.get(name) for name in light}
+
+
+def test_the_list_is_what_the_report_imports() -> None:
+    paths = [*(ROOT / "analysis").rglob("*.py"), *(ROOT / f"fer_tune/{n}.py" for n in BESIDE)]
+    assert libraries(paths) == set(requirements())
+
+
+@pytest.fixture(scope="module")
+def light(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs of a fresh environment, installed as the README says."""
+    home = tmp_path_factory.mktemp("light")
+    source = home / "source"  # building in the checkout itself would leave its traces there
+    for name in ("analysis", "fer_tune", "search_spaces"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE", "constraints.txt"):
+        shutil.copy(ROOT / name, source)
+    subprocess.run([sys.executable, "-m", "venv", str(home / "venv")], check=True)
+    programs = home / "venv/bin"
+    _pip(programs, source, "-c", "constraints.txt", "-r", "analysis/requirements.txt")
+    _pip(programs, source, "--no-deps", ".")
+    return programs
+
+
+def _pip(programs: Path, source: Path, *words: str) -> None:
+    done = subprocess.run(
+        [programs / "python", "-m", "pip", "install", *PIP, *words],
+        cwd=source,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode and "connection broken by" in done.stdout + done.stderr:
+        pytest.skip("pip cannot reach a package index from here")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    home = tmp_path_factory.mktemp("results")
+    return [write(home / name, Plan(name=name, seed=k)) for k, name in enumerate("ab")]
+
+
+def run(program: Path, *words: object) -> str:
+    """What a program prints; it sees its own environment alone, and a warning is an error."""
+    environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    done = subprocess.run(
+        [str(program), *map(str, words)],
+        cwd=program.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**environment, "PYTHONWARNINGS": "error"},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", ["torch", "torchvision", "ray"])
+def test_what_is_heavy_is_not_there(light: Path, name: str) -> None:
+    code = f"import importlib.util; print(importlib.util.find_spec({name!r}))"
+    assert run(light / "python", "-c", code) == "None\n"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_analysis_runs_as_a_module(light: Path, results: list[Path], tmp_path: Path) -> None:
+    told = run(light / "python", "-m", "analysis", results[0], "--out", tmp_path)
+    document = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert document["verdict"]["chip"] in told.lower()
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "report.html",
+        "report.md",
+        "report.json",
+        "explore.html",
+        "figures",
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_commands_that_read_records_run(
+    light: Path, results: list[Path], tmp_path: Path
+) -> None:
+    fer_tune = light / "fer-tune"
+    assert str(tmp_path / "report.html") in run(fer_tune, "report", *results, "--out", tmp_path)
+    assert {"verdict", "arms"} <= set(json.loads(run(fer_tune, "rank", results[0], "--json")))
+    assert "what differs" in run(fer_tune, "compare", *results)
