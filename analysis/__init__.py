@@ -17,33 +17,42 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from analysis.loading import Search
     from analysis.report import ReportPaths
+    from analysis.settings import Settings
 
 __all__ = ["load", "write_report"]
 
 
-def load(folder: Path | str) -> Search:
-    """A results folder as frames; see :class:`analysis.loading.Search`.
+def load(folders: Path | str | Sequence[Path | str]) -> Search:
+    """A results folder, or several as one, as frames; see :class:`analysis.loading.Search`.
 
     Raises:
-        ResultsError: the folder is no results folder or has another schema.
+        ResultsError: a folder is no results folder or has another schema.
     """
-    from analysis.loading import load as load_folder
+    from analysis.loading import load as load_folders
 
-    return load_folder(folder)
+    return load_folders(folders)
 
 
-def write_report(folder: Path | str, out: Path | str | None = None) -> ReportPaths:
-    """Writes report.html, report.md and report.json into ``out``.
+def write_report(
+    folders: Path | str | Sequence[Path | str],
+    out: Path | str | None = None,
+    settings: Settings | None = None,
+) -> ReportPaths:
+    """Writes report.html, report.md, report.json and explore.html into ``out``.
 
     Args:
-        folder: a results folder, of a finished search or not.
-        out: by default ``report`` inside the results folder.
+        folders: a results folder, of a finished search or not, or several that become one report.
+        out: by default ``report`` inside the results folder; of several, ``report-merged``
+            inside the first.
+        settings: thresholds and choices, see :class:`analysis.settings.Settings`.
 
     Raises:
-        ResultsError: the folder is no results folder or has another schema.
+        ResultsError: a folder is no results folder or has another schema.
     """
     from analysis.report import write_report as write
 
-    return write(folder, out)
+    return write(folders, out, settings)

@@ -10,34 +10,50 @@ import numpy as np
 
 from analysis.estimators.estimate import LEVEL, Estimate
 from analysis.estimators.holm import holm
-from analysis.estimators.precision import units_for
+from analysis.estimators.power import POWER, units_for_power
 from analysis.estimators.superiority import probability_of_superiority
 from analysis.estimators.welch import difference_interval
 from analysis.loading import Search, Unit
 from analysis.pictures import PictureScores
+from analysis.settings import Settings
 from analysis.units import FAMILIES, Units, arm_units
 from analysis.validity import Check, checklist
-from analysis.verdict import SMALLEST_EFFECT, Kind, Row, Scope, decide
+from analysis.verdict import Kind, Row, Scope, decide
+
+__all__ = ["POWER", "Pair", "Remedy", "Step", "compare"]
 
 #: Of the bootstrap of P(A > B).
 _SEED = 1947
 
 
 @dataclass(frozen=True, kw_only=True)
-class Remedy:
-    """What would settle an inconclusive pair.
+class Step:
+    """What finding one effect would take.
 
     Attributes:
-        units: units per arm whose interval is at most half the smallest effect to each side.
-            None: more than is worth proposing.
-        have: units in the arm that has fewest now.
-        hours: what the missing units cost, of both arms together.
-        resource: ``accelerator`` or ``CPU``, that of ``hours``.
+        effect: difference of macro-F1, in [0, 1].
+        units: units per arm that find it with a chance of :data:`POWER`. None: more than is worth
+            proposing.
+        hours: what the missing units cost, of both arms together; None with ``units``.
     """
 
+    effect: float
     units: int | None
-    have: int
     hours: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remedy:
+    """What would settle an inconclusive pair, by the power of a t test at the spread seen.
+
+    Attributes:
+        steps: for the smallest effect of interest and, where it is larger, the effect seen.
+        have: units in the arm that has fewest now.
+        resource: ``accelerator`` or ``CPU``, that of the hours.
+    """
+
+    steps: tuple[Step, ...]
+    have: int
     resource: str
 
 
@@ -73,7 +89,7 @@ class Pair:
 def compare(
     search: Search,
     scores: Mapping[str, PictureScores],
-    smallest_effect: float = SMALLEST_EFFECT,
+    settings: Settings,
 ) -> tuple[Pair, ...]:
     """Every pair of arms, in the arms' order; empty with fewer than two arms.
 
@@ -96,7 +112,7 @@ def compare(
             level=level,
             p_value=p,
             p_holm=None if p is None else float(q),
-            smallest_effect=smallest_effect,
+            settings=settings,
         )
         for (a, b), p, q in zip(ordered, p_values, adjusted, strict=True)
     )
@@ -121,10 +137,10 @@ def _pair(
     level: float,
     p_value: float | None,
     p_holm: float | None,
-    smallest_effect: float,
+    settings: Settings,
 ) -> Pair:
     a, b = units
-    checks = checklist(search, names, scores)
+    checks = checklist(search, names, scores, settings)
     broken = any(check.status == "broken" for check in checks)
     difference = superiority = None
     kind: Kind = "not comparable"
@@ -137,12 +153,12 @@ def _pair(
             broken=broken,
             difference=difference,
             superiority=superiority.value,
-            smallest_effect=smallest_effect,
+            smallest_effect=settings.smallest_effect,
             significant=p_holm is not None and p_holm < 1 - LEVEL,
         )
     remedy = None
     if kind == "inconclusive":
-        remedy = _remedy(search, names, units, level, smallest_effect)
+        remedy = _remedy(search, names, units, level, settings.smallest_effect)
     return Pair(
         first=names[0],
         second=names[1],
@@ -168,7 +184,6 @@ def _remedy(
 ) -> Remedy:
     have = min(unit.n for unit in units)
     spread = float(np.sqrt(np.mean([unit.values.var(ddof=1) for unit in units])))
-    wanted = units_for(smallest_effect / 2, spread, level)
     # One more seed is one more confirmation run; one more study is its whole search as well.
     spent = [search.confirmations, *([] if search.unit == "seed" else [search.trials])]
     mine = [table[table["arm"].isin(names)] for table in spent]
@@ -176,12 +191,20 @@ def _remedy(
         sum(float(table[column].sum()) for table in mine)
         for column in ("accelerator_seconds", "cpu_seconds")
     )
-    each = (accelerator or cpu) / sum(unit.n for unit in units)
-    if wanted is not None:
-        wanted = max(wanted, have + 1)
+    each = (accelerator or cpu) / sum(unit.n for unit in units) / 3600
+    seen = abs(float(units[0].values.mean() - units[1].values.mean()))
+    effects = [seen, smallest_effect] if seen > smallest_effect else [smallest_effect]
     return Remedy(
-        units=wanted,
+        steps=tuple(_step(effect, spread, level, have, each) for effect in effects),
         have=have,
-        hours=None if wanted is None else 2 * (wanted - have) * each / 3600,
         resource="accelerator" if accelerator else "CPU",
     )
+
+
+def _step(effect: float, spread: float, level: float, have: int, each: float) -> Step:
+    wanted = units_for_power(effect, spread, level)
+    if wanted is None:
+        return Step(effect=effect, units=None, hours=None)
+    # Those at hand have not settled it, so it takes one more at least.
+    units = max(wanted, have + 1)
+    return Step(effect=effect, units=units, hours=2 * (units - have) * each)

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 
 #: Stands for a value that does not exist (a trial that never scored, a missing interval).
 NOTHING = "\N{EN DASH}"
-_MINUS = "\N{MINUS SIGN}"
+MINUS = "\N{MINUS SIGN}"
 
 
 def score(value: float | None) -> str:
-    """A score in [0, 1], three decimals."""
-    return NOTHING if value is None else f"{value:.3f}"
+    """A score in [0, 1] or a difference of scores, three decimals."""
+    return NOTHING if value is None else f"{value:.3f}".replace("-", MINUS)
 
 
 def points(value: float | None, *, sign: bool = False) -> str:
@@ -19,7 +19,7 @@ def points(value: float | None, *, sign: bool = False) -> str:
     if value is None:
         return NOTHING
     text = f"{100 * value:+.1f}" if sign else f"{100 * value:.1f}"
-    return ("0.0" if text in ("+0.0", "-0.0") else text).replace("-", _MINUS)
+    return ("0.0" if text in ("+0.0", "-0.0") else text).replace("-", MINUS)
 
 
 def percent(value: float | None) -> str:
@@ -87,3 +87,8 @@ def listing(items: Iterable[str]) -> str:
 def plural(number: int, one: str, many: str = "") -> str:
     """``1 seed``, ``5 seeds``, ``5 studies``."""
     return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def money(value: float | None) -> str:
+    """An amount in any currency, two decimals, thousands apart."""
+    return NOTHING if value is None else f"{value:,.2f}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -25,6 +27,7 @@ class Search:
     Attributes:
         root: the results folder.
         manifest: see ``docs/architecture.md``; an unfinished search may lack keys.
+        manifests: of every folder that went in; more than one after a merge.
         arms: names of the arms, in the manifest's order.
         classes: names of the classes, in the manifest's order.
         trials: ended trials of the search itself, a row each.
@@ -33,10 +36,14 @@ class Search:
         confusion: confusion counts, long form.
         predictions: the confirmation runs' answers on the test split, a row per picture and run.
         floors: the same of the two floors (arms ``majority`` and ``logistic_regression``).
+        thumbnails: small copies of the test pictures (columns ``picture``, ``png``).
+        latency: per arm ``p50_ms``, ``p95_ms``, ``peak_memory_mib`` and ``runs``; empty before
+            confirmation has ended.
     """
 
     root: Path
     manifest: Mapping[str, Any]
+    manifests: tuple[Mapping[str, Any], ...]
     arms: tuple[str, ...]
     classes: tuple[str, ...]
     trials: pd.DataFrame
@@ -45,6 +52,8 @@ class Search:
     confusion: pd.DataFrame
     predictions: pd.DataFrame
     floors: pd.DataFrame
+    thumbnails: pd.DataFrame
+    latency: Mapping[str, Any]
 
     def get(self, *path: str, default: Any = None) -> Any:
         """The manifest's value at ``path``, ``default`` where any step is absent or null."""
@@ -95,6 +104,16 @@ class Search:
         counts: pd.DataFrame = last.reset_index(name="epochs")
         return counts
 
+    @property
+    def shared_seeds(self) -> tuple[tuple[str, int], ...]:
+        """Arms that two merged searches drew with one search seed, and that seed."""
+        drawn = Counter(
+            (arm, int((manifest.get("seeds") or {}).get("search", 0)))
+            for manifest in self.manifests
+            for arm in manifest.get("arms") or {}
+        )
+        return tuple(sorted(key for key, number in drawn.items() if number > 1))
+
     def chosen(self) -> dict[str, list[int]]:
         """Trial numbers per arm: the frozen choices or, before those, the best so far."""
         choices = self.get("choices", default=[])
@@ -106,12 +125,26 @@ class Search:
         return {arm: best.loc[best["arm"] == arm, "trial"].tolist() for arm in self.arms}
 
 
-def load(folder: Path | str) -> Search:
-    """Reads a results folder; tables that are not there yet become empty frames.
+def load(folders: Path | str | Sequence[Path | str]) -> Search:
+    """Reads a results folder, or several as one search (:func:`analysis.merging.merge`).
+
+    Tables that are not there yet become empty frames.
 
     Raises:
-        ResultsError: the folder is no results folder or has another schema.
+        ResultsError: a folder is no results folder or has another schema, or they cannot be
+            merged.
     """
+    if isinstance(folders, Path | str):
+        return _load(folders)
+    searches = [_load(folder) for folder in folders]
+    if len(searches) == 1:
+        return searches[0]
+    from analysis.merging import merge  # which knows what a Search is
+
+    return merge(searches)
+
+
+def _load(folder: Path | str) -> Search:
     results = Results.open(folder)
     manifest = _checked(results)
     trials, predictions = results.read("trials"), results.read("predictions")
@@ -126,6 +159,7 @@ def load(folder: Path | str) -> Search:
     return Search(
         root=results.root,
         manifest=manifest,
+        manifests=(manifest,),
         arms=_arms(manifest, trials, epochs),
         classes=tuple(str(name) for name in manifest.get("classes") or ()),
         trials=trials[~confirmed].reset_index(drop=True),
@@ -134,7 +168,25 @@ def load(folder: Path | str) -> Search:
         confusion=results.read("confusion"),
         predictions=predictions[tested & ~floor].reset_index(drop=True),
         floors=predictions[tested & floor].reset_index(drop=True),
+        thumbnails=results.read("thumbnails"),
+        latency=_latency(results.root / "latency.json"),
     )
+
+
+def _latency(path: Path) -> Mapping[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise ResultsError(
+            "cut short or not valid JSON",
+            where=str(path),
+            remedy="Restore the file from a copy, or remove it and latency is left out",
+        )
+    return found
 
 
 def _checked(results: Results) -> Mapping[str, Any]:

@@ -1,25 +1,111 @@
-"""Scores recomputed from the answers on single test pictures: arms and floors, with intervals."""
+"""What arms and floors answered on single test pictures, as arrays, and scores from that."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.estimators.estimate import Estimate
+from analysis.estimators.estimate import Estimate, Floats
 from analysis.estimators.images import macro_f1_interval
 from analysis.loading import Search
 from fer_tune.errors import ResultsError
 from fer_tune.scores import accuracy, confusion, macro_f1
+
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 #: The two floors, in the order of the tables.
 FLOORS = {"majority": "majority class", "logistic_regression": "logistic regression on pixels"}
 
 #: Of the picture bootstrap. One seed for all: arms and floors are resampled alike.
 _SEED = 1979
+#: How far a picture's probabilities, kept in single precision, may sum up beside 1.
+_SLACK = 1e-3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """Answers of r runs of one arm (or the one run of a floor) on the n pictures all answered.
+
+    Attributes:
+        trials: number of each run, ascending (r,).
+        units: replicate of each run where the study is the unit, else its seed (r,).
+        positions: rows of the packed dataset, ascending (n,).
+        pictures: content hashes (n,); copies share one.
+        true: class numbers (n,), in the manifest's order.
+        predicted: class numbers (r, n).
+        probabilities: (r, n, C), each row summing to 1.
+        leaked, conflicting, blank: the audit's flags (n,).
+        complete: whether all runs answered the same pictures.
+    """
+
+    trials: Ints
+    units: Ints
+    positions: Ints
+    pictures: NDArray[np.object_]
+    true: Ints
+    predicted: Ints
+    probabilities: Floats
+    leaked: Bools
+    conflicting: Bools
+    blank: Bools
+    complete: bool
+
+    @property
+    def runs(self) -> int:
+        return int(self.trials.size)
+
+    @property
+    def classes(self) -> int:
+        return int(self.probabilities.shape[2])
+
+    @property
+    def clean(self) -> Bools:
+        """Neither leaked nor conflicting (n,)."""
+        return ~(self.leaked | self.conflicting)
+
+    @property
+    def confusions(self) -> Ints:
+        """Confusion counts per run (r, C, C), rows true, columns predicted."""
+        return np.stack([confusion(self.true, row, self.classes) for row in self.predicted])
+
+    def keep(self, kept: Bools) -> Answers:
+        """The same runs on the pictures where ``kept`` (n,)."""
+        return replace(
+            self,
+            positions=self.positions[kept],
+            pictures=self.pictures[kept],
+            true=self.true[kept],
+            predicted=self.predicted[:, kept],
+            probabilities=self.probabilities[:, kept],
+            leaked=self.leaked[kept],
+            conflicting=self.conflicting[kept],
+            blank=self.blank[kept],
+        )
+
+    def by_unit(self, values: Floats) -> Floats:
+        """Means over each unit's runs, (r, ...) to (u, ...), units ascending."""
+        means = [values[self.units == unit].mean(axis=0) for unit in np.unique(self.units)]
+        return np.stack(means)
+
+
+def answers_of(search: Search) -> dict[str, Answers]:
+    """Answers by arm, and by floor name; arms and floors without predictions are absent.
+
+    Raises:
+        ResultsError: the predictions cannot come from the one search of the manifest, or hold
+            something that is no probability per class.
+    """
+    groups = [
+        *((arm, search.predictions[search.predictions["arm"] == arm]) for arm in search.arms),
+        *((name, search.floors[search.floors["arm"] == name]) for name in FLOORS),
+    ]
+    return {name: _answers(frame, search) for name, frame in groups if len(frame)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,66 +127,96 @@ class PictureScores:
     clean_macro_f1: float | None
     clean_accuracy: float | None
     runs: Mapping[int, float]
-    positions: NDArray[np.int64]
+    positions: Ints
     complete: bool
 
 
-def score_pictures(search: Search) -> dict[str, PictureScores]:
+def score_pictures(
+    search: Search, answers: Mapping[str, Answers] | None = None
+) -> dict[str, PictureScores]:
     """Scores by arm, and by floor name; arms and floors without predictions are absent.
 
+    Args:
+        answers: of :func:`answers_of`, if they have been read already.
+
     Raises:
-        ResultsError: the predictions cannot come from the one search of the manifest.
+        ResultsError: as :func:`answers_of`.
     """
-    groups = [
-        *((arm, search.predictions[search.predictions["arm"] == arm]) for arm in search.arms),
-        *((name, search.floors[search.floors["arm"] == name]) for name in FLOORS),
-    ]
-    return {name: _score(frame, search) for name, frame in groups if len(frame)}
+    found = answers_of(search) if answers is None else answers
+    return {name: _score(given) for name, given in found.items()}
 
 
-def _score(frame: pd.DataFrame, search: Search) -> PictureScores:
-    coded = pd.DataFrame(
-        {
-            "trial": frame["trial"],
-            "position": frame["position"],
-            "true": _codes(frame["true_class"], search),
-            "predicted": _codes(frame["predicted_class"], search),
-            "clean": ~(frame["leaked"].fillna(False) | frame["conflicting"].fillna(False)),
-        }
-    )
-    wide = coded.pivot(index="trial", columns="position", values="predicted")
-    shared = wide.dropna(axis="columns")
-    if not shared.shape[1]:
-        raise ResultsError(
-            "two runs of one arm answered no test picture in common",
-            where=str(search.root / "predictions.parquet"),
-            remedy="The folder mixes two searches; report on the one that wrote manifest.json",
-        )
-    first = coded.drop_duplicates("position").set_index("position").loc[shared.columns]
-    true, clean = first["true"].to_numpy(np.int64), first["clean"].to_numpy(bool)
-    predicted = shared.to_numpy(np.int64)
-    classes = len(search.classes)
-    every = np.stack([confusion(true, row, classes) for row in predicted])
-    unspoilt = np.stack([confusion(true[clean], row[clean], classes) for row in predicted])
+def _score(given: Answers) -> PictureScores:
+    every = given.confusions
+    clean = given.keep(given.clean).confusions if given.clean.any() else None
     return PictureScores(
-        macro_f1=macro_f1_interval(true, predicted, classes, np.random.default_rng(_SEED)),
+        macro_f1=macro_f1_interval(
+            given.true, given.predicted, given.classes, np.random.default_rng(_SEED)
+        ),
         accuracy=float(accuracy(every).mean()),
-        clean_macro_f1=float(macro_f1(unspoilt).mean()) if clean.any() else None,
-        clean_accuracy=float(accuracy(unspoilt).mean()) if clean.any() else None,
-        runs=dict(zip((int(t) for t in shared.index), macro_f1(every).tolist(), strict=True)),
-        positions=shared.columns.to_numpy(np.int64),
-        complete=shared.shape == wide.shape,
+        clean_macro_f1=None if clean is None else float(macro_f1(clean).mean()),
+        clean_accuracy=None if clean is None else float(accuracy(clean).mean()),
+        runs=dict(zip(given.trials.tolist(), macro_f1(every).tolist(), strict=True)),
+        positions=given.positions,
+        complete=given.complete,
     )
 
 
-def _codes(names: pd.Series[str], search: Search) -> NDArray[np.int64]:
+def _answers(frame: pd.DataFrame, search: Search) -> Answers:
+    frame = frame.reset_index(drop=True)
+    rows = frame.assign(row=frame.index).pivot(index="trial", columns="position", values="row")
+    shared = rows.dropna(axis="columns")
+    if not shared.shape[1]:
+        raise _mixed("two runs of one arm answered no test picture in common", search)
+    place = shared.to_numpy(np.int64)
+    pictures, runs = frame.iloc[place[0]], frame.iloc[place[:, 0]]
+    unit = "replicate" if search.unit == "study" else "seed"
+    return Answers(
+        trials=shared.index.to_numpy(np.int64),
+        units=runs[unit].to_numpy(np.int64),
+        positions=shared.columns.to_numpy(np.int64),
+        pictures=pictures["picture"].to_numpy(object),
+        true=_codes(pictures["true_class"], search),
+        predicted=_codes(frame["predicted_class"], search)[place],
+        probabilities=_probabilities(frame["probabilities"], search)[place],
+        # Null, where nothing was audited, is not equal to True.
+        leaked=pictures["leaked"].eq(True).to_numpy(bool),
+        conflicting=pictures["conflicting"].eq(True).to_numpy(bool),
+        blank=pictures["blank"].eq(True).to_numpy(bool),
+        complete=shared.shape == rows.shape,
+    )
+
+
+def _probabilities(lists: pd.Series[Any], search: Search) -> Floats:
+    """A row per answer, a column per class."""
+    wrong = lists.map(lambda p: p is None or np.size(p) != len(search.classes))
+    if wrong.any():
+        raise _broken("predictions do not hold one probability per class", search)
+    table: Floats = np.stack(lists.tolist()).astype(np.float64)
+    # Written so that NaN, which compares as false, is refused too.
+    if not ((table >= 0).all() and (np.abs(table.sum(axis=1) - 1) <= _SLACK).all()):
+        raise _broken("the probabilities of a prediction do not sum up to 1", search)
+    return table
+
+
+def _codes(names: pd.Series[str], search: Search) -> Ints:
     found = pd.Index(search.classes).get_indexer(pd.Index(names))
-    codes: NDArray[np.int64] = np.asarray(found, dtype=np.int64)
+    codes: Ints = np.asarray(found, dtype=np.int64)
     if (codes < 0).any():
-        raise ResultsError(
-            "predictions name a class that the manifest does not list",
-            where=str(search.root / "predictions.parquet"),
-            value=names.iloc[int(np.argmax(codes < 0))],
-            remedy="The folder mixes two searches; report on the one that wrote manifest.json",
-        )
+        name = names.iloc[int(np.argmax(codes < 0))]
+        raise _mixed("predictions name a class that the manifest does not list", search, name)
     return codes
+
+
+def _mixed(rule: str, search: Search, value: object = None) -> ResultsError:
+    remedy = "The folder mixes two searches; report on the one that wrote manifest.json"
+    return _fault(rule, search, remedy, value)
+
+
+def _broken(rule: str, search: Search) -> ResultsError:
+    return _fault(rule, search, "Restore the folder from a copy")
+
+
+def _fault(rule: str, search: Search, remedy: str, value: object = None) -> ResultsError:
+    where = str(search.root / "predictions.parquet")
+    return ResultsError(rule, where=where, value=value, remedy=remedy)

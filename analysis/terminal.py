@@ -1,4 +1,4 @@
-"""The closing summary for a terminal, from report.json alone. Plain text, no colours."""
+"""What the command line says of a report, from report.json alone. Plain text, no colours."""
 
 from __future__ import annotations
 
@@ -6,50 +6,120 @@ from collections.abc import Sequence
 from textwrap import wrap
 from typing import Any
 
-from analysis.formats import NOTHING, hours, listing, millions, score
+from analysis.formats import NOTHING, hours, listing, millions, points, probability, score
 
 _WIDTH = 96
-#: How the ways of saving epochs are named.
-_CAUSES = {"asha": "ASHA", "overfit_stopper": "the overfit stopper", "divergence": "divergence"}
+#: The page gives the floors their full names; here the column must stay narrow.
+_FLOORS = {"majority": "majority class", "logistic_regression": "logistic regression"}
 
 
 def summary_text(report: dict[str, Any]) -> str:
-    """Verdict, arms and floors, states of the trials, epochs saved; lines of at most 96 signs.
+    """Verdict, arms and floors, how trials ended; lines of at most 96 signs.
 
     Args:
         report: the content of report.json.
     """
-    verdict = report["verdict"]
-    said = [verdict["sentence"], verdict["scope_note"], verdict["remedy_note"]]
-    blocks = [f"VERDICT: {verdict['chip']}"]
-    blocks += [_paragraph(text) for text in said if text]
-    if verdict["cautions"]:
-        cautions = [_paragraph(text, "  - ") for text in verdict["cautions"]]
-        blocks.append("\n".join(["Read with care:", *cautions]))
+    blocks = _verdict(report)
     if report["arms"]:
-        blocks += [_table(_arm_rows(report)), _endings(report)]
+        blocks += [table(_arm_rows(report)), _endings(report)]
     return "\n\n".join(blocks)
 
 
-def _arm_rows(report: dict[str, Any]) -> list[list[str]]:
+def rank_text(report: dict[str, Any]) -> str:
+    """Verdict, arms from best to worst with their pairwise differences; at most 96 signs wide."""
+    blocks = _verdict(report)
+    if report["arms"]:
+        blocks.append(table(_arm_rows(report, ranked=True)))
+    if report["pairs"]:
+        rows = [["difference", "points", "interval", "P(first > second)", "p (Holm)", "verdict"]]
+        blocks.append(table([*rows, *(_pair_row(pair) for pair in report["pairs"])]))
+    return "\n\n".join(blocks)
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Cells in columns as wide as their widest, two spaces apart."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+def paragraph(text: str, bullet: str = "") -> str:
+    """``text`` in lines of at most 96 signs, the first behind ``bullet``."""
+    inset = " " * len(bullet)
+    return "\n".join(wrap(text, _WIDTH, initial_indent=bullet, subsequent_indent=inset))
+
+
+def interval(quantity: dict[str, Any] | None, form: Any = score) -> str:
+    """``0.646 [0.639, 0.653]``, or a dash."""
+    if quantity is None or quantity["value"] is None:
+        return NOTHING
+    ends = f" [{form(quantity['low'])}, {form(quantity['high'])}]"
+    return f"{form(quantity['value'])}{ends if quantity['low'] is not None else ''}"
+
+
+def _verdict(report: dict[str, Any]) -> list[str]:
+    verdict = report["verdict"]
+    blocks = [f"VERDICT: {verdict['chip']}"]
+    blocks += [paragraph(text) for text in (verdict["sentence"], *verdict["notes"])]
+    if verdict["cautions"]:
+        cautions = [paragraph(text, "  - ") for text in verdict["cautions"]]
+        blocks.append("\n".join(["Read with care:", *cautions]))
+    return blocks
+
+
+def _arm_rows(report: dict[str, Any], *, ranked: bool = False) -> list[list[str]]:
     resource = "accelerator" if _spent(report["arms"], "accelerator") else "cpu"
     heading = {"accelerator": "accel. hours", "cpu": "CPU hours"}[resource]
-    scores = ["test macro-F1", "accuracy", "clean", "best val"]
-    rows = [["", *scores, heading, "parameters"]]
-    for arm in report["arms"]:
-        rows.append(
-            [
-                arm["arm"],
-                *_scores(arm),
-                score(arm["best_validation"]["value"]),
-                hours(_spent([arm], resource)),
-                millions(arm["parameters"]),
-            ]
-        )
-    # The page gives the floors their full names; here the column must stay narrow.
-    names = {"majority": "majority class", "logistic_regression": "logistic regression"}
-    rows += [[names[f["floor"]], *_scores(f), "", "", ""] for f in report["floors"]]
+    scores = ["test macro-F1", "clean", "best val"]
+    rows = [["", *scores, "trials", heading, "parameters"]]
+    arms = sorted(report["arms"], key=_rank) if ranked else report["arms"]
+    rows += [
+        [
+            arm["arm"],
+            interval(arm["test_macro_f1"]),
+            _value(arm["test_clean_macro_f1"]),
+            _value(arm["best_validation"]),
+            str(arm["trials"]["total"]),
+            hours(_spent([arm], resource)),
+            millions(arm["parameters"]),
+        ]
+        for arm in arms
+    ]
+    rows += [
+        [
+            _FLOORS[floor["floor"]],
+            interval(floor["test_macro_f1"]),
+            _value(floor["test_clean_macro_f1"]),
+            *[""] * 4,
+        ]
+        for floor in report["floors"]
+    ]
     return rows
+
+
+def _rank(arm: dict[str, Any]) -> float:
+    return -arm["test_macro_f1"]["value"] if arm["test_macro_f1"] else 0.0
+
+
+def _value(quantity: dict[str, Any] | None) -> str:
+    return score(quantity["value"] if quantity else None)
+
+
+def _pair_row(pair: dict[str, Any]) -> list[str]:
+    gap, chance = pair["difference"], pair["superiority"]
+    ends = NOTHING
+    if gap and gap["low"] is not None:
+        ends = f"{points(gap['low'], sign=True)} to {points(gap['high'], sign=True)}"
+    return [
+        f"{pair['first']} - {pair['second']}",
+        points(gap["value"] if gap else None, sign=True),
+        ends,
+        probability(chance["value"] if chance else None),
+        probability(pair["p_holm"]["value"]),
+        pair["verdict"],
+    ]
 
 
 def _spent(arms: Sequence[dict[str, Any]], resource: str) -> float:
@@ -58,39 +128,13 @@ def _spent(arms: Sequence[dict[str, Any]], resource: str) -> float:
     return sum(float(stage[key]["value"]) for arm in arms for stage in arm["cost"].values())
 
 
-def _scores(entry: dict[str, Any]) -> list[str]:
-    f1 = entry["test_macro_f1"]
-    if f1 is None:
-        return [NOTHING] * 3
-    interval = f" [{score(f1['low'])}, {score(f1['high'])}]" if f1["low"] is not None else ""
-    others = (entry[key] for key in ("test_accuracy", "test_clean_macro_f1"))
-    return [
-        score(f1["value"]) + interval,
-        *(score(other["value"] if other else None) for other in others),
-    ]
-
-
 def _endings(report: dict[str, Any]) -> str:
     lines = []
-    for ending in report["endings"]:
-        states = listing(f"{n} {state}" for state, n in ending["states"].items() if n)
-        saved = listing(f"{n} by {_CAUSES[cause]}" for cause, n in ending["saved"].items() if n)
+    for arm in report["arms"]:
+        counts, epochs = arm["trials"], arm["epochs"]
+        states = listing(f"{n} {state}" for state, n in counts.items() if n and state != "total")
         lines.append(
-            f"{ending['arm']}: {states or 'no trial has ended'}; "
-            f"{ending['run']:,} of {ending['budget']:,} epochs run"
-            + (f", saved {saved}" if saved else "")
+            f"{arm['arm']}: {states or 'no trial has ended'}; "
+            f"{epochs['run']:,} of {epochs['allowed']:,} epochs run"
         )
-    return "\n".join(_paragraph(line) for line in lines)
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    )
-
-
-def _paragraph(text: str, bullet: str = "") -> str:
-    inset = " " * len(bullet)
-    return "\n".join(wrap(text, _WIDTH, initial_indent=bullet, subsequent_indent=inset))
+    return "\n".join(paragraph(line) for line in lines)

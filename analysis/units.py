@@ -20,8 +20,11 @@ from analysis.loading import Search, Unit
 
 #: Studies per arm from which the verdict may speak of the families.
 FAMILIES = 5
-#: Seeds per arm below which a single study's interval is called wide.
-SEEDS_ADVISED = 5
+#: Seeds per arm that a comparison needs where the seed is the unit: an interval over fewer rests
+#: on its assumption of normal scores more than on the scores.
+SEEDS_NEEDED = 5
+#: Seeds per study that are advised where the study is the unit.
+SEEDS_PER_STUDY = 2
 
 
 @dataclass(frozen=True, kw_only=True)

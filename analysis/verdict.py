@@ -28,14 +28,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from analysis.estimators.estimate import Estimate
+from analysis.settings import SMALLEST_EFFECT
 
 Kind = Literal["better", "small", "inconclusive", "not comparable"]
 Scope = Literal["families", "configurations"]
 
 #: P(A > B) from which a difference is called meaningful.
 MEANINGFUL = 0.75
-#: Smallest effect of interest: one point of macro-F1.
-SMALLEST_EFFECT = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from analysis.compare import Pair, Remedy
-from analysis.formats import capped, hours, listing, plural, points, probability
+from analysis.compare import POWER, Pair, Remedy, Step
+from analysis.formats import capped, hours, listing, percent, plural, points, probability
 from analysis.loading import Search
+from analysis.verdict import MEANINGFUL
 
 
 def sentence(pair: Pair, smallest_effect: float) -> str:
@@ -62,14 +63,62 @@ def scope_note(pair: Pair) -> str:
 
 
 def remedy_note(remedy: Remedy, pair: Pair) -> str:
-    """What would settle an inconclusive pair."""
+    """What would settle an inconclusive pair, and what that would cost."""
     kind = "seeds" if pair.unit == "seed" else "studies"
-    if remedy.units is None:
-        return f"At the spread seen, even 1,000 {kind} per arm would not settle it."
-    assert remedy.hours is not None
+    parts = [_step(step, remedy, kind) for step in remedy.steps]
+    lead = f"To find a difference with {percent(POWER)} power at the spread seen, now "
+    return f"{lead}{remedy.have} {kind} per arm: {'; '.join(parts)}."
+
+
+def _step(step: Step, remedy: Remedy, kind: str) -> str:
+    gap = f"{points(step.effect)} points"
+    if step.units is None or step.hours is None:
+        return f"for {gap} even 1,000 {kind} per arm would not do"
+    more = step.units - remedy.have
     return (
-        f"About {remedy.units} {kind} per arm would settle it ({remedy.have} now), for about "
-        f"{hours(remedy.hours)} more {remedy.resource}-hours."
+        f"for {gap} about {step.units} ({more} more per arm, "
+        f"about {hours(step.hours)} {remedy.resource}-hours)"
+    )
+
+
+def because(pair: Pair, smallest_effect: float) -> str:
+    """Why the decision table came to its verdict."""
+    assert pair.difference is not None and pair.superiority is not None
+    gap, bound = points(pair.difference.value), points(smallest_effect)
+    chance = f"P({pair.first} > {pair.second}) = {probability(pair.superiority.value)}"
+    if pair.kind == "better":
+        return (
+            f"Because the interval excludes zero, {chance} reaches {MEANINGFUL}, and {gap} points "
+            f"reach the smallest effect of interest, {bound}."
+        )
+    if pair.kind == "inconclusive":
+        return "Because the interval covers zero, and differences that would matter as well."
+    if pair.difference.within(smallest_effect):
+        return f"Because the whole interval lies within the smallest effect of interest, ±{bound}."
+    short = [] if pair.difference.value >= smallest_effect else [f"{gap} points are below {bound}"]
+    short += [] if pair.superiority.value >= MEANINGFUL else [f"{chance} is below {MEANINGFUL}"]
+    return f"Because the interval excludes zero, but {listing(short)}."
+
+
+def notes(pairs: Sequence[Pair], smallest_effect: float) -> tuple[str, ...]:
+    """What stands beneath the headline of a single pair: why, its scope, what would settle it."""
+    if len(pairs) != 1:
+        return ()
+    pair = pairs[0]
+    if pair.kind == "not comparable":
+        return (without_verdict(pair),) if pair.difference is not None else ()
+    told = (because(pair, smallest_effect), scope_note(pair))
+    return (*told, *((remedy_note(pair.remedy, pair),) if pair.remedy else ()))
+
+
+def without_verdict(pair: Pair) -> str:
+    """The numbers of a pair that may not be compared: shown, and said to be no verdict."""
+    assert pair.difference is not None
+    low, high = points(pair.difference.low, sign=True), points(pair.difference.high, sign=True)
+    interval = "" if pair.difference.low is None else f" (interval {low} to {high})"
+    return (
+        f"The scores stand {points(pair.difference.value)} points apart{interval}, "
+        f"{pair.first} above; with the above broken this says nothing about which is better."
     )
 
 

@@ -73,3 +73,40 @@ def macro_f1_interval(
         estimator="mean macro-F1 of the runs, percentile bootstrap over test pictures",
         level=level,
     )
+
+
+def paired_difference(
+    true: NDArray[np.int64],
+    predicted_a: NDArray[np.int64],
+    predicted_b: NDArray[np.int64],
+    classes: int,
+    rng: np.random.Generator,
+    *,
+    level: float = LEVEL,
+    resamples: int = RESAMPLES,
+) -> Estimate:
+    """Mean macro-F1 of the runs of a, minus that of b, with a paired percentile bootstrap.
+
+    Both see the same resampled pictures, so what makes a picture hard for both cancels. Like all
+    here it speaks of these very models.
+
+    Args:
+        true: class numbers (n,).
+        predicted_a, predicted_b: class numbers (r, n), one row per run, or (n,) of a single run.
+            The arms may differ in how many runs they have.
+    """
+    a, b = np.atleast_2d(predicted_a), np.atleast_2d(predicted_b)
+    both = np.concatenate([a, b])
+    observed = np.array([macro_f1(confusion(true, row, classes)) for row in both])
+    scores = resampled_macro_f1(true, both, classes, rng, resamples)
+    differences = scores[:, : len(a)].mean(axis=1) - scores[:, len(a) :].mean(axis=1)
+    tail = (1 - level) / 2
+    low, high = np.quantile(differences, [tail, 1 - tail])
+    return Estimate(
+        value=float(observed[: len(a)].mean() - observed[len(a) :].mean()),
+        low=float(low),
+        high=float(high),
+        n=int(true.size),
+        estimator="difference of mean macro-F1, paired percentile bootstrap over test pictures",
+        level=level,
+    )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from analysis.loading import load
 from analysis.report.document import build
 from analysis.report.quantities import Json
+from analysis.settings import Settings
 from fer_tune.errors import ResultsError
 from fer_tune.records import write_atomically
 
@@ -17,37 +19,57 @@ __all__ = ["ReportPaths", "build", "write_report"]
 
 @dataclass(frozen=True, kw_only=True)
 class ReportPaths:
-    """Where a report stands. Figures of the Markdown stand beside it as SVG."""
+    """Where a report stands. Figures of the Markdown stand beside it as SVG.
+
+    ``explore`` is None where plotly is not installed or there is nothing to explore.
+    """
 
     html: Path
     markdown: Path
     json: Path
+    explore: Path | None = None
 
 
-def write_report(folder: Path | str, out: Path | str | None = None) -> ReportPaths:
-    """Writes report.json, then renders report.html and report.md from it.
+def write_report(
+    folders: Path | str | Sequence[Path | str],
+    out: Path | str | None = None,
+    settings: Settings | None = None,
+) -> ReportPaths:
+    """Writes report.json, renders report.html and report.md from it, and explore.html beside.
 
-    The same results folder gives the same bytes. See :func:`analysis.write_report`.
+    The same results folders give the same bytes. See :func:`analysis.write_report`.
+    """
+    from analysis.explore import write_explore
+
+    search = load(folders)
+    name = "report" if len(search.manifests) == 1 else "report-merged"
+    target = Path(out) if out is not None else search.root / name
+    text = _dump(build(search, settings))
+    paths = _write(json.loads(text), text, target)
+    return replace(paths, explore=write_explore(search, target / "explore.html"))
+
+
+def _write(report: Json, text: str, target: Path) -> ReportPaths:
+    """Writes report.json's ``text`` and what is rendered from it into ``target``.
+
+    Raises:
+        ResultsError: the folder cannot be written.
     """
     # Matplotlib and jinja2 come with the drawing alone; reading and estimating do without.
-    from analysis.report.figures import draw_all
+    from analysis.report.content import content_of
     from analysis.report.render import render_html, render_markdown
 
-    search = load(folder)
-    target = Path(out) if out is not None else search.root / "report"
     paths = ReportPaths(
         html=target / "report.html",
         markdown=target / "report.md",
         json=target / "report.json",
     )
-    text = _dump(build(search))
-    report = json.loads(text)
-    drawings = draw_all(report)
-    markdown, figures = render_markdown(report, drawings)
-    files = {paths.json: text, paths.html: render_html(report, drawings), paths.markdown: markdown}
+    content = content_of(report)
+    markdown, figures = render_markdown(report, content)
+    files = {paths.json: text, paths.html: render_html(report, content), paths.markdown: markdown}
     try:
-        for path, content in {**files, **{target / n: svg for n, svg in figures.items()}}.items():
-            write_atomically(path, content)
+        for path, words in {**files, **{target / n: svg for n, svg in figures.items()}}.items():
+            write_atomically(path, words)
     except OSError as error:
         raise ResultsError(
             f"the report cannot be written: {error.strerror}",

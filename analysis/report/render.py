@@ -1,57 +1,65 @@
-"""Renders report.json as one HTML page and as Markdown with figures beside it."""
+"""Renders report.json's blocks as one HTML page and as Markdown with figures beside it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from analysis import formats
-from analysis.report.figures import Drawing
+from analysis.report.blocks import Block, Chapter, Columns, Drawing, Fold, Picture
 from analysis.report.quantities import Json
 from analysis.report.svg import inline
 
 #: Folder of the Markdown's figures, beside it.
 FIGURES = "figures"
 
-_TITLES = {
-    "trial": "trial",
-    "replicate": "study",
-    "stop_reason": "why it ended",
-    "unfreeze_depth": "depth",
-    "crop_size": "crop",
-    "augment_policy": "augment",
-    "best_epoch": "best epoch",
-    "best_val_macro_f1": "val macro-F1",
-    "best_val_loss": "val loss",
-    "onset_epoch": "onset",
-    "generalisation_gap": "gap",
-    "peak_memory_mib": "peak MiB",
-}
-_CELLS = {
-    "best_val_macro_f1": formats.score,
-    "seconds": formats.count,
-    "peak_memory_mib": formats.count,
-}
+
+@dataclass(frozen=True, kw_only=True)
+class Content:
+    """A report ready to be rendered: the blocks of its first screen, then its chapters."""
+
+    opening: tuple[Block, ...]
+    chapters: tuple[Chapter, ...]
+
+    def drawings(self) -> Iterator[Drawing]:
+        """Every figure, in order."""
+        yield from _drawings(self.opening)
+        for chapter in self.chapters:
+            yield from _drawings(chapter.blocks)
 
 
-def render_html(report: Json, drawings: Mapping[str, Drawing]) -> str:
+def render_html(report: Json, content: Content) -> str:
     """The page: one file, no script, nothing to load."""
-    figures = {name: Markup(inline(drawing.svg)) for name, drawing in drawings.items()}
     page = _environment(escape=True).get_template("report.html.j2")
-    return page.render(report=report, figures=figures, drawings=drawings) + "\n"
+    html = page.render(report=report, opening=content.opening, chapters=content.chapters)
+    return re.sub(r"\n{2,}", "\n", html) + "\n"
 
 
-def render_markdown(report: Json, drawings: Mapping[str, Drawing]) -> tuple[str, dict[str, str]]:
+def render_markdown(report: Json, content: Content) -> tuple[str, dict[str, str]]:
     """The Markdown, and its figures by path relative to it."""
-    files = {f"{FIGURES}/{name}.svg": drawing.svg for name, drawing in drawings.items()}
+    files = {f"{FIGURES}/{drawing.name}.svg": drawing.svg for drawing in content.drawings()}
     page = _environment(escape=False).get_template("report.md.j2")
-    text = page.render(report=report, drawings=drawings, folder=FIGURES)
-    return text + "\n", files
+    text = page.render(
+        report=report, opening=content.opening, chapters=content.chapters, folder=FIGURES
+    )
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n", files
+
+
+def _drawings(blocks: Iterable[Block]) -> Iterator[Drawing]:
+    for block in blocks:
+        if isinstance(block, Picture):
+            yield block.drawing
+        elif isinstance(block, Fold):
+            yield from _drawings(block.blocks)
+        elif isinstance(block, Columns):
+            for part in block.parts:
+                yield from _drawings(part)
 
 
 @cache
@@ -63,19 +71,17 @@ def _environment(*, escape: bool) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    scores = ("score", "points", "probability")
-    shown = (*scores, "count", "millions", "hours", "duration", "general", "capped")
-    environment.filters.update({name: getattr(formats, name) for name in shown})
-    environment.filters.update(moment=_moment, heading=_heading, bar=_escape_bar, states=_states)
-    environment.globals.update(cell=_cell, NOTHING=formats.NOTHING)
+    environment.filters.update(duration=formats.duration, moment=_moment, bar=_escape_bar)
+    environment.globals.update(kind_of=_kind_of, svg=_svg)
     return environment
 
 
-def _states(counts: Json) -> str:
-    """``8 complete, 3 pruned``: the states that occurred."""
-    skipped = ("total",)
-    said = [f"{number} {name}" for name, number in counts.items() if number and name not in skipped]
-    return formats.listing(said) or "none"
+def _kind_of(block: Block | Sequence[Block]) -> str:
+    return type(block).__name__
+
+
+def _svg(drawing: Drawing) -> Markup:
+    return Markup(inline(drawing.svg))
 
 
 def _moment(stamp: float | None) -> str:
@@ -83,14 +89,6 @@ def _moment(stamp: float | None) -> str:
     if stamp is None:
         return formats.NOTHING
     return datetime.fromtimestamp(stamp, UTC).strftime("%Y-%m-%d %H:%M UTC")
-
-
-def _heading(name: str) -> str:
-    return _TITLES.get(name, name.replace("_", " "))
-
-
-def _cell(name: str, value: Any) -> str:
-    return _CELLS.get(name, formats.general)(value)
 
 
 def _escape_bar(text: object) -> str:

@@ -15,6 +15,8 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
+from analysis.report.blocks import Drawing
+
 #: Marker colour of text, axes and grid; no palette colour may equal it.
 INK = "#010203"
 
@@ -49,8 +51,8 @@ def draw(
     description: str,
     size: tuple[float, float],
     paint: Callable[[Figure], None],
-) -> str:
-    """The standalone SVG of what ``paint`` puts on a figure of ``size`` inches.
+) -> Drawing:
+    """What ``paint`` puts on a figure of ``size`` inches, as a standalone SVG.
 
     Args:
         name: unique on the page; every id in the SVG starts with it.
@@ -64,7 +66,8 @@ def draw(
         figure.savefig(
             out, format="svg", transparent=True, metadata={"Date": None, "Creator": None}
         )
-    return _tidy(out.getvalue(), name, title, description)
+    svg = _tidy(out.getvalue(), name, title, description)
+    return Drawing(name=name, title=title, description=description, svg=svg)
 
 
 def inline(svg: str) -> str:

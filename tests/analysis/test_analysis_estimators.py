@@ -7,7 +7,6 @@ import pytest
 from scipy import stats
 
 from analysis.estimators.holm import holm
-from analysis.estimators.precision import LARGEST, half_width, units_for
 from analysis.estimators.superiority import probability_of_superiority, wins
 from analysis.estimators.welch import difference_interval, mean_interval
 
@@ -94,19 +93,3 @@ def test_holm_by_hand() -> None:
     assert holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
     assert holm([0.6, 0.7]) == pytest.approx([1.0, 1.0])
     assert holm([]).shape == (0,)
-
-
-def test_units_for_is_the_first_that_fits() -> None:
-    n = units_for(0.005, 0.012)
-    assert n is not None
-    assert half_width(n, 0.012) <= 0.005 < half_width(n - 1, 0.012)
-    assert units_for(0.005, 0.0) == 2
-    assert units_for(1e-6, 0.1) is None
-    assert half_width(LARGEST, 0.1) > 1e-6
-
-
-def test_half_width_is_welchs_for_equal_samples() -> None:
-    a = np.array([1.0, 2.0, 3.0, 4.0])
-    interval = difference_interval(a + 1, a).estimate
-    assert interval.low is not None and interval.high is not None
-    assert half_width(4, float(a.std(ddof=1))) == pytest.approx((interval.high - interval.low) / 2)

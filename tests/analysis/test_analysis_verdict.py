@@ -69,7 +69,7 @@ def test_one_study_speaks_of_configurations(tmp_path: Path) -> None:
     assert "densenet161 configuration found is better than the resnet152" in verdict["sentence"]
     assert "5 seeds per arm" in verdict["sentence"]
     assert "family" not in verdict["sentence"]
-    assert "not of the two families" in verdict["scope_note"]
+    assert "not of the two families" in " ".join(verdict["notes"])
     assert report["arms"][0]["test_macro_f1"]["of"] == "seeds"
 
 
@@ -87,7 +87,7 @@ def test_three_studies_do_not(tmp_path: Path) -> None:
     report = report_of(tmp_path, Plan(replicates=3, seeds=3, trials=12))
     assert report["pairs"][0]["scope"] == "configurations"
     assert "configurations found are better" in report["verdict"]["sentence"]
-    assert "too few to speak of the families" in report["verdict"]["scope_note"]
+    assert "too few to speak of the families" in " ".join(report["verdict"]["notes"])
     assert report["arms"][0]["test_macro_f1"]["n"] == 3
 
 
@@ -114,10 +114,36 @@ def test_equal_arms_with_much_spread_are_inconclusive(tmp_path: Path) -> None:
     report = report_of(tmp_path, Plan(skill=EQUAL, seed_spread=0.03, seed=1))
     assert report["verdict"]["kind"] == "inconclusive"
     assert "covers zero" in report["verdict"]["sentence"]
-    remedy = report["pairs"][0]["remedy"]
-    assert remedy["units_per_arm"] > remedy["units_now"] == 5
-    assert f"About {remedy['units_per_arm']} seeds per arm" in report["verdict"]["remedy_note"]
-    assert "accelerator-hours" in report["verdict"]["remedy_note"]
+    remedy, told = report["pairs"][0]["remedy"], " ".join(report["verdict"]["notes"])
+    assert remedy["units_now"] == 5
+    smallest = remedy["steps"][-1]
+    assert smallest["effect"] == 0.01 and smallest["more_hours"] > 0
+    assert smallest["units_per_arm"] > 5
+    more = smallest["units_per_arm"] - 5
+    assert f"for 1.0 points about {smallest['units_per_arm']} ({more} more per arm" in told
+    assert "accelerator-hours" in told and "80 % power" in told
+
+
+def test_the_reason_is_told(tmp_path: Path) -> None:
+    kinds = {
+        "better": Plan(),
+        "small": Plan(skill=EQUAL, seed_spread=0.002, study_spread=0.0, seeds=8, pictures=900),
+        "inconclusive": Plan(skill=EQUAL, seed_spread=0.03, seed=1),
+    }
+    words = {
+        "better": "the interval excludes zero, P(densenet161 > resnet152)",
+        "small": "the whole interval lies within the smallest effect of interest, ±1.0",
+        "inconclusive": "the interval covers zero",
+    }
+    for kind, plan in kinds.items():
+        verdict = report_of(tmp_path / kind, plan)["verdict"]
+        assert verdict["kind"] == kind
+        assert verdict["notes"][0].startswith(f"Because {words[kind]}")
+
+
+def test_numbers_without_a_verdict_are_said_to_be_none(tmp_path: Path) -> None:
+    notes = report_of(tmp_path, Plan(seeds=2))["verdict"]["notes"]
+    assert len(notes) == 1 and "says nothing about which is better" in notes[0]
 
 
 @pytest.mark.parametrize(
@@ -126,7 +152,9 @@ def test_equal_arms_with_much_spread_are_inconclusive(tmp_path: Path) -> None:
         (Plan(trials={"densenet161": 12, "resnet152": 6}), {}, "trials", "unequal budgets"),
         (Plan(weights={"resnet152": "imagenet-v2"}), {}, "weights", "compare recipes"),
         (Plan(allocation="sampled"), {}, "allocation", "comparison is unbalanced"),
-        (Plan(seeds=1), {}, "units", "too few seeds"),
+        (Plan(seeds=1), {}, "units", "too few seeds, 5 per arm are needed"),
+        (Plan(seeds=4), {}, "units", "too few seeds, 5 per arm are needed"),
+        (Plan(logistic=0.63), {}, "floor_logistic_regression", "not above logistic regression"),
         (Plan(), {"first_test_read_at": 1.0}, "choice", "before the choice"),
         (Plan(), {"choice_frozen_at": None}, "choice", "no choice was frozen"),
         (Plan(failures=0.6, trials=20), {}, "failures", "too many trials"),
@@ -173,8 +201,7 @@ def test_different_test_pictures_are_not_comparable(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("plan", "words"),
     [
-        (Plan(logistic=0.63), "not above logistic regression"),
-        (Plan(seeds=3), "only 3 seeds per study"),
+        (Plan(replicates=5, trials=20, seeds=1), "only 1 seed in a study"),
         (Plan(state="interrupted"), "the search is interrupted"),
         (Plan(floors=False), "no comparison with majority class"),
     ],

@@ -1,0 +1,212 @@
+"""The figures of explore.html: Optuna's of one arm, and those that all arms share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import optuna
+import pandas as pd
+from optuna.trial import FrozenTrial
+
+from analysis.importance import NEEDED, evaluator_for, finished
+from analysis.limits import domains
+from analysis.loading import Search
+from analysis.studies import ArmStudy, quiet
+
+#: Most trials whose bars, and most whose curves, a browser still moves smoothly.
+_MOST_SPANS, _MOST_CURVES = 400, 150
+_HEIGHT = 460
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plot:
+    """A figure as JSON for plotly, with its heading and what it shows."""
+
+    title: str
+    words: str
+    json: str
+    height: int
+
+
+def of_arm(search: Search, arm: ArmStudy) -> tuple[tuple[Plot, ...], tuple[str, ...]]:
+    """Optuna's plots of one arm, and remarks on what is left out and why."""
+    remarks = []
+    if arm.outside:
+        remarks.append(
+            f"{arm.outside} of the arm's trials are left out: they have a value that could not "
+            "have been sampled, as baselines may have."
+        )
+    plots = []
+    for title, words, make, reason in _offers(search, arm):
+        if reason:
+            remarks.append(f"{title}: left out, {reason}.")
+        else:
+            plots.append(_plot(title, words, make()))
+    return tuple(plots), tuple(remarks)
+
+
+def across(
+    search: Search, studies: Mapping[str, ArmStudy]
+) -> tuple[tuple[Plot, ...], tuple[str, ...]]:
+    """All trials as lines through their hyperparameters, and the distribution of scores."""
+    plots, remarks = [], []
+    lines = _lines(search)
+    if lines is None:
+        remarks.append("Parallel coordinates: left out, no trial has a score.")
+    else:
+        words = "Every trial that had a score, stopped ones with what they had."
+        plots.append(_plot("Parallel coordinates", f"{words} Drag along an axis to pick.", lines))
+    scored = [arm.study for arm in studies.values() if finished(arm)]
+    if scored:
+        words = "Share of the trials with a final value that are below a value, per arm."
+        with quiet():
+            plots.append(_plot("Distribution", words, optuna.visualization.plot_edf(scored)))
+    return tuple(plots), tuple(remarks)
+
+
+_Offer = tuple[str, str, Callable[[], Any], str]
+
+
+def _offers(search: Search, arm: ArmStudy) -> Iterator[_Offer]:
+    """Each plot: heading, what it shows, how it is made, and why it is left out, if it is."""
+    study, names = arm.study, list(arm.parameters)
+    final, ended = len(finished(arm)), len(study.get_trials(deepcopy=False))
+    optuna_plots = optuna.visualization
+    none = "" if final else "no trial has a final value"
+    nothing = none or ("" if names else "nothing was sampled")
+    yield (
+        "Optimisation history",
+        "Final values in the order of asking, and the best so far.",
+        lambda: optuna_plots.plot_optimization_history(study),
+        none,
+    )
+    few = f"{NEEDED} trials with a final value are needed" if final < NEEDED else ""
+    yield (
+        "Importance",
+        "PED-ANOVA over trials with a final value. How much chance alone gives stands in the "
+        "report.",
+        lambda: optuna_plots.plot_param_importances(
+            study, evaluator=evaluator_for(final), params=names
+        ),
+        few or nothing,
+    )
+    yield (
+        "Slices",
+        "Final values against each hyperparameter.",
+        lambda: optuna_plots.plot_slice(study, params=names),
+        nothing,
+    )
+    yield (
+        "Contour of the two most important hyperparameters",
+        "Final values, interpolated between trials.",
+        lambda: optuna_plots.plot_contour(study, params=_two(arm)),
+        nothing or ("" if len(names) > 1 else "one hyperparameter was sampled"),
+    )
+    yield (
+        "Parallel coordinates",
+        "Trials with a final value.",
+        lambda: optuna_plots.plot_parallel_coordinate(study, params=names),
+        nothing,
+    )
+    best, kept = _with_curves(search, study)
+    yield (
+        "Intermediate values",
+        f"Validation {search.metric_name} at each epoch, "
+        f"{'of every trial' if kept == ended else f'of the {kept} best of {ended} trials'}.",
+        lambda: optuna_plots.plot_intermediate_values(best),
+        "" if kept else "no trial has reported an epoch",
+    )
+    yield (
+        "Timeline",
+        "When each trial ran, and how it ended for its study.",
+        lambda: optuna_plots.plot_timeline(study),
+        f"{ended:,} bars would be too many" if ended > _MOST_SPANS else "",
+    )
+
+
+def _two(arm: ArmStudy) -> list[str]:
+    """The most important parameters, the first ones where there are too few trials to tell."""
+    names, final = list(arm.parameters), len(finished(arm))
+    if final < NEEDED:
+        return names[:2]
+    shares = evaluator_for(final).evaluate(arm.study, names)
+    return sorted(names, key=lambda name: -shares[name])[:2]
+
+
+def _with_curves(search: Search, study: optuna.Study) -> tuple[optuna.Study, int]:
+    """A study of the best trials that have reported epochs, in their order, and their number."""
+    sign = 1 if search.metric == "loss" else -1
+    curves = [t for t in study.get_trials(deepcopy=False) if t.intermediate_values]
+
+    def standing(trial: FrozenTrial) -> float:
+        return min(sign * value for value in trial.intermediate_values.values())
+
+    best = sorted(curves, key=standing)[:_MOST_CURVES]
+    with quiet():
+        chosen = optuna.create_study(study_name=study.study_name, direction=study.direction)
+        chosen.add_trials(sorted(best, key=lambda trial: trial.number))
+    return chosen, len(best)
+
+
+def _lines(search: Search) -> Any:
+    """Parallel coordinates of all arms: arm, state, what was sampled, score; colour is score."""
+    import plotly.graph_objects as go
+
+    trials = search.trials[search.trials[search.metric_column].notna()]
+    if trials.empty:
+        return None
+    score = trials[search.metric_column]
+    sampled = {name: d for arm in search.arms for name, d in domains(search, arm).items()}
+    axes = [_names("arm", trials["arm"], list(search.arms))]
+    axes += [_axis(name, domain, trials[name]) for name, domain in sampled.items()]
+    axes += [_names("state", trials["state"], sorted(trials["state"].unique()))]
+    axes += [{"label": search.metric_name, "values": score.tolist()}]
+    return go.Figure(
+        go.Parcoords(
+            dimensions=axes,
+            line={
+                "color": score.tolist(),
+                "colorscale": "Viridis",
+                "reversescale": search.metric != "loss",
+                "showscale": True,
+            },
+        )
+    )
+
+
+def _axis(name: str, domain: Mapping[str, Any], cells: pd.Series[Any]) -> dict[str, Any]:
+    label = name.replace("_", " ")
+    if domain["type"] == "choice":
+        return _names(label, cells, list(domain["values"]))
+    if not domain.get("log"):
+        return {"label": label, "values": cells.astype(float).tolist()}
+    values = np.log10(cells.astype(float))
+    ticks = np.unique(np.floor([values.min(), *values, values.max()]))
+    ticks = np.append(ticks, ticks[-1] + 1)
+    return {
+        "label": label,
+        "values": values.tolist(),
+        "tickvals": ticks.tolist(),
+        "ticktext": [f"{10**tick:g}" for tick in ticks],
+    }
+
+
+def _names(label: str, cells: pd.Series[Any], known: Sequence[Any]) -> dict[str, Any]:
+    """An axis of values without numbers; what a baseline has beside the known ones comes last."""
+    order = [*known, *(value for value in dict.fromkeys(cells) if value not in known)]
+    return {
+        "label": label,
+        "values": [order.index(value) for value in cells],
+        "tickvals": list(range(len(order))),
+        "ticktext": [str(value) for value in order],
+    }
+
+
+def _plot(title: str, words: str, figure: Any) -> Plot:
+    figure.update_layout(
+        template="plotly_white", title=None, width=None, height=_HEIGHT, margin={"t": 50}
+    )
+    return Plot(title=title, words=words, json=figure.to_json(engine="json"), height=_HEIGHT)

@@ -1,0 +1,109 @@
+"""How much each hyperparameter sets an arm's best trials apart: PED-ANOVA, and what noise gives.
+
+PED-ANOVA compares, parameter by parameter, where the best trials lie with where all lie: the
+importance is the Pearson divergence of the two densities. It is Optuna's; see Watanabe, Bansal
+and Hutter, "PED-ANOVA: Efficiently Quantifying Hyperparameter Importance in Arbitrary
+Subspaces", IJCAI 2023, theorem 1 and equation 16.
+
+Only trials with a final value count: a trial that was stopped has none, and ranking it by what it
+had would tell which parameters learn slowly.
+
+With few trials densities differ by chance, and shares of their sum add up to 1 whatever they
+mean. Hence the same is computed with the scores dealt to the trials at random: a parameter that
+means nothing exceeds the largest of its :data:`SHUFFLES` shares under dealt scores with
+probability 1 / (:data:`SHUFFLES` + 1), 5 % (Barnard's test by simulation, Journal of the Royal
+Statistical Society B 25, 1963, p. 294).
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from optuna.importance import PedAnovaImportanceEvaluator
+from optuna.trial import FrozenTrial, TrialState
+
+from analysis.estimators.estimate import Floats
+from analysis.studies import ArmStudy
+
+#: Fewest trials with a final value of which importance is told.
+NEEDED = 10
+#: The best trials: this share, but as many as Optuna advises for a steady estimate.
+BEST_SHARE, BEST = 0.1, 5
+#: Random deals of the scores.
+SHUFFLES = 19
+
+
+@dataclass(frozen=True, kw_only=True)
+class Importance:
+    """Importance of one arm's hyperparameters.
+
+    Attributes:
+        shares: by parameter, in [0, 1], adding up to 1 (all 0 where nothing differs at all).
+        noise: by parameter, its largest share under dealt scores, in [0, 1].
+        trials: with a final value.
+        best_share: of these, the share whose density is compared with that of all.
+    """
+
+    shares: Mapping[str, float]
+    noise: Mapping[str, float]
+    trials: int
+    best_share: float
+
+
+def finished(rebuilt: ArmStudy) -> list[FrozenTrial]:
+    """The trials that have a final value."""
+    return rebuilt.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+
+
+def evaluator_for(trials: int) -> PedAnovaImportanceEvaluator:
+    """PED-ANOVA that compares the best tenth, but at least :data:`BEST` of ``trials``, with all."""
+    return PedAnovaImportanceEvaluator(target_quantile=best_share(trials))
+
+
+def best_share(trials: int) -> float:
+    """Share of the trials that count as the best, in (0, 1)."""
+    return max(BEST_SHARE, BEST / trials)
+
+
+def importance(rebuilt: ArmStudy, rng: np.random.Generator) -> Importance | None:
+    """Importance in a rebuilt study; None with fewer than :data:`NEEDED` final values.
+
+    Args:
+        rng: deals the scores.
+    """
+    trials, names = finished(rebuilt), list(rebuilt.parameters)
+    if len(trials) < NEEDED or not names:
+        return None
+    evaluator = evaluator_for(len(trials))
+    found = _shares(evaluator.evaluate(rebuilt.study, names))
+    values = np.array([trial.value for trial in trials], dtype=np.float64)
+    dealt = [_dealt(rebuilt, evaluator, rng.permutation(values)) for _ in range(SHUFFLES)]
+    return Importance(
+        shares={name: found[name] for name in names},
+        noise={name: max(one[name] for one in dealt) for name in names},
+        trials=len(trials),
+        best_share=best_share(len(trials)),
+    )
+
+
+def _shares(found: Mapping[str, float]) -> dict[str, float]:
+    whole = sum(found.values()) or 1.0
+    return {name: value / whole for name, value in found.items()}
+
+
+def _dealt(
+    rebuilt: ArmStudy, evaluator: PedAnovaImportanceEvaluator, values: Floats
+) -> dict[str, float]:
+    """Shares as if trial ``i`` had the i-th value. Which end is the better one is no matter."""
+    numbers = [trial.number for trial in finished(rebuilt)]
+    value_of = dict(zip(numbers, values.tolist(), strict=True))
+    with warnings.catch_warnings():
+        # Optuna notes at every call that low targets count as good.
+        warnings.simplefilter("ignore", UserWarning)
+        found = evaluator.evaluate(
+            rebuilt.study, list(rebuilt.parameters), target=lambda trial: value_of[trial.number]
+        )
+    return _shares(found)

@@ -1,0 +1,130 @@
+"""Figures of the chapter on classes: F1 per arm, and its differences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from analysis import formats
+from analysis.formats import MINUS
+from analysis.report.blocks import Drawing
+from analysis.report.cursor import At
+from analysis.report.plotting import GREY, looks, panels
+from analysis.report.svg import INK, draw
+
+#: Between neighbouring arms of one class, and at most from a class's middle.
+_STEP, _ROOM = 0.26, 0.34
+
+
+def f1_scores(report: At, section: At, unit: str) -> Drawing:
+    """A row per class, a mark with interval per arm."""
+    arms, styles = list(section["arms"]), looks(report)
+    names = [row["class"].value for row in section["classes"]]
+
+    def paint(figure: Figure) -> None:
+        axes = figure.subplots()
+        for number, arm in enumerate(arms):
+            style = styles[arm["arm"].value]
+            for place, row in enumerate(arm["classes"]):
+                _mark(
+                    axes, row["f1"], place + _offset(number, len(arms)), style.colour, style.marker
+                )
+        _rows(axes, names)
+        axes.set_xlabel("F1 on the test split")
+        handles = [
+            Line2D([], [], color=styles[n].colour, marker=styles[n].marker, lw=2, label=n)
+            for n in (arm["arm"].value for arm in arms)
+        ]
+        figure.legend(handles=handles, loc="outside upper left", ncols=3, fontsize=9)
+
+    return draw(
+        "classes-f1-figure",
+        "F1 by class",
+        f"A mark per arm and class: mean F1 over {unit}, with its 95 % interval over {unit}.",
+        (6.4, 1.2 + len(names) * (0.2 + 0.13 * max(len(arms), 2))),
+        paint,
+    )
+
+
+def differences(section: At) -> Drawing:
+    """A panel per pair: differences of F1 and of recall with their joint intervals."""
+    pairs = list(section["pairs"])
+    names = [row["class"].value for row in section["classes"]]
+
+    def paint(figure: Figure) -> None:
+        for pair, axes in zip(pairs, panels(figure, len(pairs), across=1), strict=True):
+            _pair(axes, pair, names)
+        handles = [
+            Line2D([], [], color=INK, marker="D", ms=7, lw=2, label="F1, found to differ"),
+            Line2D([], [], color=INK, marker="D", ms=7, lw=2, mfc="none", label="F1, not found"),
+            Line2D([], [], color=GREY, marker="o", ms=5, lw=1.5, ls=":", label="recall"),
+        ]
+        figure.legend(handles=handles, loc="outside upper left", ncols=3, fontsize=9)
+
+    return draw(
+        "classes-differences-figure",
+        "Differences by class",
+        "First arm minus second, in points; above zero the first is ahead. Diamonds: F1, filled "
+        "where a difference was found (Holm's p below 0.05, at the right); circles: recall. "
+        "Intervals cover jointly with 95 % over all classes and pairs shown.",
+        (6.4, 0.5 + len(pairs) * (0.8 + 0.46 * len(names))),
+        paint,
+    )
+
+
+def _pair(axes: Axes, pair: At, names: Sequence[str]) -> None:
+    axes.axvline(0, color=INK, lw=1)
+    rows = list(pair["classes"])
+    for place, row in enumerate(rows):
+        found = "f1" in row["found"].value
+        _mark(axes, row["f1"], place - 0.14, INK, "D", scale=100, hollow=not found)
+        _mark(axes, row["recall"], place + 0.2, GREY, "o", scale=100, dash=":", size=5)
+    _rows(axes, names)
+    axes.set_title(f"{pair['first'].value} {MINUS} {pair['second'].value}")
+    axes.set_xlabel("difference, points")
+    right = axes.secondary_yaxis("right")
+    values = [row["f1_p_holm"]["value"].value for row in rows]
+    right.set_yticks(range(len(rows)), [_p(value) for value in values])
+    right.tick_params(length=0)
+    right.spines["right"].set_visible(False)
+
+
+def _p(value: float | None) -> str:
+    if value is None:
+        return "no test"
+    shown = formats.probability(value)
+    return f"p {shown}" if shown.startswith("<") else f"p = {shown}"
+
+
+def _mark(
+    axes: Axes,
+    quantity: At,
+    place: float,
+    colour: str,
+    marker: str,
+    *,
+    scale: float = 1,
+    hollow: bool = False,
+    dash: str = "-",
+    size: float = 7,
+) -> None:
+    value, low, high = (quantity[key].value for key in ("value", "low", "high"))
+    if low is not None:
+        axes.plot([scale * low, scale * high], [place] * 2, color=colour, lw=2, ls=dash)
+    face = "none" if hollow else colour
+    axes.plot([scale * value], [place], marker, color=colour, mfc=face, ms=size, mew=1.5)
+
+
+def _offset(number: int, of: int) -> float:
+    step = min(_STEP, 2 * _ROOM / max(of - 1, 1))
+    return step * (number - (of - 1) / 2)
+
+
+def _rows(axes: Axes, names: Sequence[str]) -> None:
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.grid(axis="x")
+    axes.tick_params(axis="y", length=0)

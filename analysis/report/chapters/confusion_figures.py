@@ -1,0 +1,122 @@
+"""Confusion matrices of the arms and their differences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+from analysis import formats
+from analysis.formats import MINUS
+from analysis.report.blocks import Picture
+from analysis.report.chapters.matrices import DIVERGING, matrix
+from analysis.report.cursor import At, Form
+from analysis.report.plotting import panels
+from analysis.report.rows import value_table
+from analysis.report.svg import draw
+
+
+def confusions(section: At) -> Picture:
+    """A matrix per arm: shares of the row with counts."""
+    arms = list(section["arms"])
+    names = [row["class"].value for row in section["classes"]]
+
+    def paint(figure: Figure) -> None:
+        for arm, axes in zip(arms, panels(figure, len(arms)), strict=True):
+            counts, shares = (arm["confusion"][key].value for key in ("counts", "shares"))
+            matrix(
+                axes,
+                np.array(shares),
+                names,
+                [
+                    [f"{100 * s:.0f}\n{c}" for s, c in zip(*row, strict=True)]
+                    for row in zip(shares, counts, strict=True)
+                ],
+                colours=matplotlib.colormaps["Blues"],
+                low=0,
+                high=1,
+            )
+            axes.set_title(f"{arm['arm'].value} ({formats.plural(arm['runs'].value, 'run')})")
+
+    drawing = draw(
+        "classes-confusion",
+        "Confusion matrices on the test split",
+        "Rows are true classes, columns answers. A cell's shade is its share of the row; its text "
+        "gives that share in per cent and, below, the count summed over the arm's runs. The "
+        "diagonal is recall.",
+        (9.5, _side(names) * ceil(len(arms) / 2)),
+        paint,
+    )
+    heads: dict[str, Form] = {
+        "arm": str,
+        "true": str,
+        "answered": str,
+        "answers": formats.count,
+        "share": formats.score,
+    }
+    rows = [
+        [arm["arm"].value, true, answered, counts[i][j], shares[i][j]]
+        for arm in arms
+        for counts, shares in [tuple(arm["confusion"][k].value for k in ("counts", "shares"))]
+        for i, true in enumerate(names)
+        for j, answered in enumerate(names)
+    ]
+    data = value_table("classes-confusion-data", "Confusion counts and row shares", heads, rows)
+    return Picture(drawing=drawing, data=data)
+
+
+def confusion_differences(section: At) -> Picture:
+    """A matrix per pair: first minus second, in points of the row's share."""
+    pairs = list(section["pairs"])
+    names = [row["class"].value for row in section["classes"]]
+    grids = [np.array(pair["share_differences"]["values"].value) for pair in pairs]
+    # To the next five points, and five at least, so that noise does not glow.
+    bound = max(0.05, ceil(max(float(np.abs(grid).max()) for grid in grids) * 20) / 20)
+
+    def paint(figure: Figure) -> None:
+        shown = panels(figure, len(pairs), across=min(len(pairs), 2))
+        for pair, grid, axes in zip(pairs, grids, shown, strict=True):
+            matrix(
+                axes,
+                grid,
+                names,
+                [[formats.points(value, sign=True) for value in row] for row in grid.tolist()],
+                colours=DIVERGING,
+                low=-bound,
+                high=bound,
+            )
+            axes.set_title(f"{pair['first'].value} {MINUS} {pair['second'].value}")
+
+    drawing = draw(
+        "classes-confusion-difference",
+        "Difference of the confusion matrices",
+        "In points of the row's share, descriptive: + where the first arm gives this answer more "
+        "often, \N{MINUS SIGN} where the second does. On the diagonal + is good for the first, "
+        "beside it + is bad.",
+        (9.5 if len(pairs) > 1 else 6.4, _side(names) * ceil(len(pairs) / 2)),
+        paint,
+    )
+    heads: dict[str, Form] = {
+        "first": str,
+        "second": str,
+        "true": str,
+        "answered": str,
+        "points": lambda value: formats.points(value, sign=True),
+    }
+    rows = [
+        [pair["first"].value, pair["second"].value, true, answered, float(grid[i][j])]
+        for pair, grid in zip(pairs, grids, strict=True)
+        for i, true in enumerate(names)
+        for j, answered in enumerate(names)
+    ]
+    data = value_table(
+        "classes-confusion-difference-data", "Difference of row shares, points", heads, rows
+    )
+    return Picture(drawing=drawing, data=data)
+
+
+def _side(names: Sequence[str]) -> float:
+    return 1.3 + 0.56 * len(names)

@@ -1,0 +1,236 @@
+"""Learning curves as figures: lines of every trial, or bands of quantiles with the chosen ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
+
+from analysis import formats
+from analysis.report.blocks import Picture, Table
+from analysis.report.cursor import At
+from analysis.report.plotting import GREY, Look, looks, panels
+from analysis.report.rows import value_table
+from analysis.report.svg import INK, draw
+
+#: Loss above this quantile of all epochs is cut off: one exploded trial would flatten the rest.
+_SHOWN = 0.98
+#: Most epochs in a table of curves; of more, every second, third ... is left.
+_COLUMNS = 30
+#: More chosen trials than this are drawn with thinner lines.
+_FEW = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Kind:
+    """What one figure shows: its series by name, the solid one last."""
+
+    name: str
+    title: str
+    axis: str
+    series: dict[str, str]
+    form: Callable[[float | None], str]
+
+
+_LOSS = _Kind(
+    name="curves-loss",
+    title="Training and validation loss per arm",
+    axis="loss (nats)",
+    series={"train_loss": "training", "val_loss": "validation"},
+    form=formats.score,
+)
+_SCORE = _Kind(
+    name="curves-score",
+    title="Validation macro-F1 per arm",
+    axis="validation macro-F1",
+    series={"val_macro_f1": "validation"},
+    form=formats.score,
+)
+
+
+def curve_pictures(report: At) -> tuple[Picture, ...]:
+    """Loss, then macro-F1 on validation; of arms of which a trial has reported."""
+    curves = report["curves"]
+    arms = [arm for arm in curves["arms"].value if arm["trials"]]
+    return tuple(_picture(kind, arms, curves, looks(report)) for kind in (_LOSS, _SCORE))
+
+
+def _picture(
+    kind: _Kind, arms: Sequence[dict[str, Any]], curves: At, styles: dict[str, Look]
+) -> Picture:
+    top = _top(kind, arms) if kind is _LOSS else None
+    last = max((curve["epochs"][-1] for arm in arms for curve in _all(arm)), default=1)
+
+    def paint(figure: Figure) -> None:
+        shared = panels(figure, len(arms), sharey=True)
+        for arm, axes in zip(arms, shared, strict=True):
+            _panel(axes, kind, arm, styles[arm["arm"]])
+            axes.set_xlim(0.5, last + 0.5)
+            if top is not None:
+                axes.set_ylim(0, top)
+        figure.legend(
+            handles=_handles(kind, each=curves["each_trial"].value),
+            loc="outside lower center",
+            ncols=3,
+            fontsize=9,
+        )
+
+    drawing = draw(
+        kind.name,
+        kind.title,
+        _description(kind, curves, top),
+        (9.5, 0.8 + 2.7 * ceil(len(arms) / 2)),
+        paint,
+    )
+    return Picture(drawing=drawing, data=_data(kind, arms))
+
+
+def _description(kind: _Kind, curves: At, top: float | None) -> str:
+    dashed = "training dashed, validation solid; " if kind is _LOSS else ""
+    lines = (
+        "A line per trial"
+        if curves["each_trial"].value
+        else "Median and quantiles (10, 25, 75, 90 %) at each epoch over the trials that ran it, "
+        "fewer and better ones from rung to rung"
+    )
+    cut = f" Losses above {top:.2f} are cut off." if top is not None else ""
+    return (
+        f"{lines}; {dashed}the chosen trials bold. A ring marks the onset of overfitting on a "
+        f"chosen trial{', a triangle on any other' if curves['each_trial'].value else ''}.{cut}"
+    )
+
+
+def _all(arm: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Whatever of an arm has epochs: its curves, its bands."""
+    yield from arm["curves"]
+    if arm["bands"] and arm["bands"]["epochs"]:
+        yield arm["bands"]
+
+
+def _top(kind: _Kind, arms: Iterable[dict[str, Any]]) -> float:
+    told = [curve for arm in arms for curve in arm["curves"]]
+    losses = [v for curve in told for name in kind.series for v in curve[name]]
+    losses += [v for arm in arms if arm["bands"] for name in kind.series
+               for row in arm["bands"][name] for v in row]  # fmt: skip
+    bold: list[float | None] = [v for c in told if c["chosen"] for v in c["val_loss"]]
+    finite = np.array([v for v in losses if v is not None], dtype=np.float64)
+    if not finite.size:
+        return 1.0
+    highest = max([float(np.quantile(finite, _SHOWN)), *(v for v in bold if v is not None)])
+    return 1.05 * highest
+
+
+def _panel(axes: Axes, kind: _Kind, arm: dict[str, Any], style: Look) -> None:
+    if arm["bands"]:
+        for name in kind.series:
+            _band(axes, arm["bands"], name, style.colour if name.startswith("val") else GREY)
+    chosen = sum(curve["chosen"] for curve in arm["curves"])
+    bold = 2.2 if chosen <= _FEW else 1.3
+    for curve in sorted(arm["curves"], key=lambda curve: bool(curve["chosen"])):
+        _lines(axes, kind, curve, style, bold)
+    axes.set_title(f"{arm['arm']} ({formats.plural(arm['trials'], 'trial')})")
+    axes.set_xlabel("epoch")
+    place = axes.get_subplotspec()
+    if place is not None and place.is_first_col():
+        axes.set_ylabel(kind.axis)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(axis="y")
+
+
+def _band(axes: Axes, bands: dict[str, Any], name: str, colour: str) -> None:
+    if not bands["epochs"]:
+        return
+    levels = np.array(bands[name], dtype=np.float64).T
+    for inset in (0, 1):
+        axes.fill_between(
+            bands["epochs"], levels[inset], levels[-1 - inset], color=colour, alpha=0.16, lw=0
+        )
+    dash = "-" if name.startswith("val") else "--"
+    axes.plot(bands["epochs"], levels[2], dash, color=colour, lw=1.2, alpha=0.8)
+
+
+def _lines(axes: Axes, kind: _Kind, curve: dict[str, Any], style: Look, bold: float) -> None:
+    chosen, epochs = curve["chosen"], curve["epochs"]
+    width: dict[str, Any] = {"lw": bold} if chosen else {"lw": 0.8, "alpha": 0.5}
+    # A trial that ended after one epoch is a point, which no line shows.
+    marker = "." if len(epochs) == 1 else "none"
+    for name in kind.series:
+        values = np.array(curve[name], dtype=np.float64)
+        solid = name.startswith("val")
+        colour = style.colour if solid else INK if chosen else GREY
+        axes.plot(epochs, values, "-" if solid else "--", marker=marker, color=colour, **width)
+    onset = curve["onset_epoch"]
+    if onset in epochs:
+        _onset(axes, onset, values[epochs.index(onset)], style, chosen=chosen)
+
+
+def _onset(axes: Axes, epoch: int, value: float, style: Look, *, chosen: bool) -> None:
+    if chosen:
+        axes.plot([epoch], [value], "o", ms=9, mfc="none", mec=INK, mew=1.6, zorder=3)
+    else:
+        axes.plot([epoch], [value], "v", ms=5, color=style.colour, mew=0, alpha=0.7, zorder=3)
+
+
+def _handles(kind: _Kind, *, each: bool) -> list[Any]:
+    """What lines, bands and marks mean, in an ink that stands for any arm's colour."""
+    loss = kind is _LOSS
+    handles: list[Any] = [Line2D([], [], color=INK, lw=2.2, label="validation, chosen")]
+    if loss:
+        handles.append(Line2D([], [], color=INK, lw=2.2, ls="--", label="training, chosen"))
+    handles.append(
+        Line2D([], [], color=INK, marker="o", ls="", mfc="none", ms=8, label="onset, chosen")
+    )
+    if each:
+        handles.append(Line2D([], [], color=INK, lw=0.8, label="validation, others"))
+        if loss:
+            handles.append(Line2D([], [], color=GREY, lw=0.8, ls="--", label="training, others"))
+        handles.append(Line2D([], [], color=INK, marker="v", ls="", ms=5, label="onset, others"))
+    else:
+        handles.append(Patch(color=INK, alpha=0.3, lw=0, label="25 to 75 % of trials"))
+        handles.append(Patch(color=INK, alpha=0.15, lw=0, label="10 to 90 %"))
+    return handles
+
+
+# -- the data -------------------------------------------------------------------------------
+
+
+def _data(kind: _Kind, arms: Iterable[dict[str, Any]]) -> Table:
+    """A row per line, a column per epoch."""
+    rows = [row for arm in arms for row in _rows(kind, arm)]
+    last = max((epoch for _, _, values in rows for epoch in values), default=0)
+    step = max(1, ceil(last / _COLUMNS))
+    epochs = range(1, last + 1, step)
+    heads: dict[str, Callable[[Any], str]] = {"arm": str, "curve": str}
+    heads |= {f"epoch {epoch}": kind.form for epoch in epochs}
+    return value_table(
+        f"{kind.name}-data",
+        kind.title,
+        heads,
+        [(arm, curve, *(values.get(epoch) for epoch in epochs)) for arm, curve, values in rows],
+    )
+
+
+def _rows(kind: _Kind, arm: dict[str, Any]) -> Iterable[tuple[str, str, dict[int, float | None]]]:
+    for name, what in kind.series.items():
+        if arm["bands"]:
+            bands = arm["bands"]
+            for place, quantile in enumerate(bands["quantiles"]):
+                level = [row[place] for row in bands[name]]
+                yield (
+                    arm["arm"],
+                    f"{what}, {formats.percent(quantile)} quantile",
+                    dict(zip(bands["epochs"], level, strict=True)),
+                )
+        for curve in arm["curves"]:
+            mark = ", chosen" if curve["chosen"] else ""
+            onset = f", onset {curve['onset_epoch']}" if curve["onset_epoch"] else ""
+            values = dict(zip(curve["epochs"], curve[name], strict=True))
+            yield arm["arm"], f"{what}, trial {curve['trial']}{mark}{onset}", values

@@ -1,0 +1,219 @@
+"""Learning curves and overfitting: when it begins, in which arm, at which depth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from analysis import formats
+from analysis.report.blocks import Block, Bullets, Chapter, Heading, Text
+from analysis.report.chapters.curve_figures import curve_pictures
+from analysis.report.chapters.onsets import (
+    arms_onset_table,
+    onset_picture,
+    onset_words,
+)
+from analysis.report.cursor import At
+
+#: Up to as many arms the lead names each.
+_NAMED = 3
+
+
+def chapter(report: At) -> Chapter:
+    """Curves, onsets, and how they compare with what was seen by hand."""
+    curves = report["curves"]
+    drawn = any(arm["trials"].value for arm in curves["arms"])
+    blocks: list[Block] = list(curve_pictures(report)) if drawn else []
+    onset = onset_picture(report)
+    if any(_counted(entry["all"]) for entry in curves["onsets"]):
+        blocks.append(Heading(words="When overfitting begins"))
+        findings = tuple(_findings(curves))
+        blocks += [Bullets(items=findings)] if findings else []
+        blocks += [arms_onset_table(curves["onsets"]), *([onset] if onset else [])]
+        blocks.append(Text(words=_definition(curves), faint=True))
+    return Chapter(
+        name="curves",
+        title="Learning curves and overfitting",
+        lead=_lead(curves, drawn=drawn),
+        blocks=tuple(blocks),
+    )
+
+
+def _counted(onset: At) -> int:
+    return int(onset["overfitted"].value + onset["not_reached"].value)
+
+
+# -- in a sentence ----------------------------------------------------------------------------
+
+
+def _lead(curves: At, *, drawn: bool) -> str:
+    known = [entry for entry in curves["onsets"] if _counted(entry["all"])]
+    if not drawn:
+        return "No trial has reported an epoch yet."
+    if not known:
+        return "No trial has run long enough to show whether it overfits."
+    reached = [entry for entry in known if entry["all"]["median"]["value"].value is not None]
+    if not reached:
+        return f"Few trials overfitted: {_each(known)}."
+    if len(known) <= _NAMED:
+        said = f"Median onset of overfitting: {_each(known)}"
+    else:
+        said = _range(reached)
+    return f"{said}{_deeper(known)}."
+
+
+def _each(entries: Sequence[At]) -> str:
+    return "; ".join(f"{entry['arm'].value} {onset_words(entry['all'])}" for entry in entries)
+
+
+def _range(reached: Sequence[At]) -> str:
+    ordered = sorted(reached, key=lambda entry: entry["all"]["median"]["value"].value)
+    (first, begins), (last, ends) = (
+        (entry["arm"].value, onset_words(entry["all"])) for entry in (ordered[0], ordered[-1])
+    )
+    return f"Median onset of overfitting: earliest in {first}, {begins}, latest in {last}, {ends}"
+
+
+def _deeper(entries: Sequence[At]) -> str:
+    """Where the shallowest and the deepest tails differ beyond their intervals."""
+    earlier = [entry["arm"].value for entry in entries if _trend(entry) == "earlier"]
+    if not earlier:
+        return ""
+    where = "every arm" if len(earlier) == len(entries) > 1 else formats.listing(earlier)
+    return f"; in {where} it is earlier where more stages are unfrozen"
+
+
+def _ends(entry: At) -> tuple[At, At] | None:
+    """The shallowest and the deepest tails of which there is an interval."""
+    bounded = [row for row in entry["depths"] if row["median"] and row["median"]["low"].value]
+    return (bounded[0], bounded[-1]) if len(bounded) > 1 else None
+
+
+def _trend(entry: At) -> str:
+    """``earlier`` or ``later`` with depth, ``level`` where intervals overlap, else empty."""
+    ends = _ends(entry)
+    if ends is None:
+        return ""
+    (low, high), (deep_low, deep_high) = (
+        (row["median"]["low"].value, row["median"]["high"].value) for row in ends
+    )
+    if deep_high is not None and deep_high < low:
+        return "earlier"
+    return "later" if high is not None and deep_low > high else "level"
+
+
+# -- findings ---------------------------------------------------------------------------------
+
+
+def _findings(curves: At) -> Iterator[str]:
+    for entry in curves["onsets"]:
+        if _trend(entry):
+            yield _depth_sentence(entry)
+    yield from _late_best(curves)
+    yield from _by_hand(curves)
+
+
+def _depth_sentence(entry: At) -> str:
+    ends = _ends(entry)
+    assert ends is not None
+    shallow, deep = (
+        f"{onset_words(row)} at depth {row['depth'].value}, over "
+        f"{formats.plural(_counted(row), 'trial')}"
+        for row in ends
+    )
+    verdict = {
+        "earlier": "the more stages are unfrozen, the earlier it overfits",
+        "later": "the more stages are unfrozen, the later it overfits",
+        "level": "no difference between depths beyond the intervals",
+    }[_trend(entry)]
+    return f"{entry['arm'].value}: {verdict}: {shallow}; {deep}."
+
+
+def _late_best(curves: At) -> Iterator[str]:
+    """Whether macro-F1 still rose after the loss had turned."""
+    told = [entry for entry in curves["onsets"] if entry["late_best"]["share"]]
+    if not told:
+        return
+    if len(told) <= _NAMED:
+        said = f"in {formats.listing(_late(entry) for entry in told)}"
+    else:
+        shares = [entry["late_best"]["share"]["value"].value for entry in told]
+        said = f"in {formats.percent(min(shares))} (lowest arm) to {formats.percent(max(shares))}"
+    cut = (
+        f" The stopper ends a trial {curves['patience'].value} epochs after its onset, so no "
+        "later rise was seen."
+        if curves["stopper"].value
+        else ""
+    )
+    yield (
+        "Of the trials that overfitted, the best validation macro-F1 came after the onset, while "
+        f"the loss rose, {said}.{cut}"
+    )
+
+
+def _late(entry: At) -> str:
+    share, epochs = entry["late_best"]["share"], entry["late_best"]["epochs"]
+    return (
+        f"{formats.percent(share['value'].value)} of {share['n'].value} in {entry['arm'].value} "
+        f"(median {_shift(epochs['value'].value)})"
+    )
+
+
+def _shift(epochs: float) -> str:
+    if not epochs:
+        return "at the onset itself"
+    number = formats.general(abs(epochs))
+    unit = "epoch" if number == "1" else "epochs"
+    return f"{number} {unit} {'after' if epochs > 0 else 'before'} it"
+
+
+# -- against the notebook -----------------------------------------------------------------------
+
+
+def _by_hand(curves: At) -> Iterator[str]:
+    marked = [entry for entry in curves["onsets"] if entry["by_hand"].value is not None]
+    if not marked:
+        return
+    seen = formats.listing(f"{e['arm'].value} from epoch {e['by_hand'].value}" for e in marked)
+    found = " ".join(_against(entry, curves["latest_visible"].value) for entry in marked)
+    yield (
+        "Against the notebook that this question came from, in which one setting per backbone was "
+        f"fine-tuned by hand and overfitted ({seen}): {found} Settings and data differ, so this "
+        "compares what was seen, and tests nothing."
+    )
+
+
+def _against(entry: At, latest: int | None) -> str:
+    arm, hand, onset = entry["arm"].value, entry["by_hand"].value, entry["all"]
+    median = onset["median"]
+    if not median:
+        return f"For {arm} nothing is known here."
+    value, low, high = (median[key].value for key in ("value", "low", "high"))
+    if value is None:
+        said = f"{arm}: fewer than half of the trials overfitted at all."
+    else:
+        side = "earlier than" if value < hand else "later than" if value > hand else "the same as"
+        said = (
+            f"{arm} begins at epoch {formats.general(value)}, {side} by hand"
+            f"{_covered(hand, low, high)}."
+        )
+    if latest is not None and hand > latest:
+        said += f" An onset at {hand} could not have been seen: trials end too soon after it."
+    return said
+
+
+def _covered(hand: int, low: float | None, high: float | None) -> str:
+    if low is None:
+        return " (too few trials for an interval)"
+    inside = low <= hand and (high is None or hand <= high)
+    return f" ({'within' if inside else 'outside'} the interval)"
+
+
+def _definition(curves: At) -> str:
+    last = curves["latest_visible"].value
+    visible = "" if last is None else f", so none later than epoch {last} could be seen"
+    return (
+        "The onset is the minimum of a trial's smoothed validation loss, if the loss stays above "
+        f"it for the {formats.general(curves['patience'].value)} epochs that follow while the "
+        f"training loss falls{visible}. Intervals treat trials as independent draws, which those "
+        "that the sampler steers are not: take them as descriptive."
+    )

@@ -1,0 +1,155 @@
+"""What the chapter on the data says in sentences."""
+
+from __future__ import annotations
+
+from analysis.formats import capped, count, general, listing, percent, plural, points
+from analysis.report.cursor import At
+
+_DROPPED = {
+    "leaked": "copies of test pictures",
+    "conflicting": "pictures whose copies carry another label",
+    "copy_of_validation": "copies of validation pictures",
+}
+
+
+def lead(data: At) -> str:
+    """How much of the test split is not clean, and whether that changes anything."""
+    test, clean = data["splits"]["test"].value, data["splits"]["test_clean"].value
+    if test is None or clean is None:
+        return "The manifest does not say yet how the data were split."
+    share = (
+        f"{count(test - clean)} of {count(test)} test pictures ({percent((test - clean) / test)})"
+    )
+    spoilt = (
+        f"{share} also stand outside the test split or carry contradictory labels"
+        if test > clean
+        else f"All {count(test)} test pictures are clean"
+    )
+    return f"{spoilt}; {_effect(data)}."
+
+
+def findings(data: At) -> tuple[str, ...]:
+    """The audit in plain words, a sentence each."""
+    counts = data["counts"].value
+    told = [
+        _copies(counts),
+        _leaks(counts, data),
+        _conflicts(counts, data),
+        _blanks(counts),
+        _balance(counts),
+    ]
+    return tuple(sentence for sentence in told if sentence)
+
+
+def left_out(data: At) -> str:
+    """What was taken out of training and validation."""
+    dropped = [
+        f"{count(number)} {_DROPPED.get(reason, reason.replace('_', ' '))}"
+        for reason, number in data["dropped"].value.items()
+        if number
+    ]
+    clean = f"Clean test pictures: {count(data['splits']['test_clean'].value)}."
+    return f"{clean} Left out of training and validation: {listing(dropped) or 'none'}."
+
+
+def _effect(data: At) -> str:
+    rows = list(data["verdicts"])
+    if not data["scores"]:
+        return "nothing has been confirmed, so what that changes is not known"
+    largest = max((abs(row["change"]["value"].value) for row in data["scores"]), default=0.0)
+    moved = f"on clean pictures alone scores move by {points(largest)} points at most"
+    if not rows:
+        return moved
+    changed = [row for row in rows if _changed(row)]
+    if len(rows) > 1:
+        kept = len(rows) - len(changed)
+        return f"{moved}, and {kept} of {len(rows)} verdicts stay the same"
+    row = rows[0]
+    gap = (
+        f"the difference is {points(row['clean_difference']['value'].value, sign=True)} points "
+        f"instead of {points(row['difference']['value'].value, sign=True)}"
+    )
+    if row["clean"].value is None:
+        return f"{moved}; {gap}"
+    verdict = (
+        f"the verdict would be {row['clean'].value!r} for {row['clean_first'].value} instead of "
+        f"{row['all'].value!r} for {row['first'].value}"
+        if changed
+        else "the verdict stays the same"
+    )
+    return f"{moved}, {gap}, and {verdict}"
+
+
+def _changed(row: At) -> bool:
+    """Another verdict, or the same one in favour of the other arm."""
+    if row["clean"].value is None:
+        return False
+    turned = row["clean_first"].value != row["first"].value
+    return bool(row["clean"].value != row["all"].value or (turned and row["all"].value == "better"))
+
+
+def _copies(counts: dict[str, float | None]) -> str:
+    groups, copies = counts["copy_groups"], counts["copy_pictures"]
+    if not groups or not copies:
+        return "No picture is an exact copy of another." if groups == 0 else ""
+    return (
+        f"{count(copies)} of {count(counts['pictures'])} pictures are exact copies of one another, "
+        f"in {plural(int(groups), 'group')}."
+    )
+
+
+def _leaks(counts: dict[str, float | None], data: At) -> str:
+    training, validation = counts["test_in_training"], counts["test_in_validation"]
+    if training is None:
+        return ""
+    if not training and not validation:
+        return "No test picture was also given for training."
+    also = f", {count(validation)} in its validation split" if validation else ""
+    kept = data["handling"]["leaks"].value == "keep"
+    done = (
+        "Their copies stayed in training, which flatters whoever remembers best."
+        if kept
+        else "Their copies were left out of training and validation; the test split was not changed."
+    )
+    return (
+        f"{count(training)} test pictures also stand in the source's training split{also}: "
+        f"a model trained on them could know them by heart. {done}"
+    )
+
+
+def _conflicts(counts: dict[str, float | None], data: At) -> str:
+    groups, pictures = counts["conflicting_groups"], counts["conflicting_pictures"]
+    if groups is None:
+        return ""
+    if not groups or not pictures:
+        return "No picture has a copy with another label."
+    kept = data["handling"]["conflicts"].value == "keep"
+    done = "were kept" if kept else "were left out"
+    return (
+        f"{count(pictures)} pictures in {plural(int(groups), 'group')} of copies carry "
+        "contradictory labels: the same picture under two expressions, so that at least one label "
+        f"is wrong and no model can be right on all of them. Those in training {done}; those in "
+        "test stay and count."
+    )
+
+
+def _blanks(counts: dict[str, float | None]) -> str:
+    blank = counts["blank_pictures"]
+    if blank is None:
+        return ""
+    if not blank:
+        return "No picture is blank."
+    return (
+        f"{plural(int(blank), 'picture is', 'pictures are')} blank: one even shade, with nothing to "
+        "recognise. They stay where they were."
+    )
+
+
+def _balance(counts: dict[str, float | None]) -> str:
+    ratio = counts["imbalance"]
+    if ratio is None:
+        return ""
+    return capped(
+        f"the largest class has {general(float(ratio))} times the pictures of the smallest; "
+        "macro-F1 weighs every class the same."
+    )

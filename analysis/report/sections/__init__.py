@@ -1,0 +1,1 @@
+"""Sections of report.json: records in, quantities out, a module per chapter."""

@@ -1,0 +1,71 @@
+"""Arms by rank, the pairs that chapters on test pictures compare, and means over units."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import combinations
+
+from analysis.estimators.estimate import LEVEL, Estimate, Floats
+from analysis.estimators.welch import mean_interval
+from analysis.report.evidence import Evidence
+from analysis.report.quantities import Json, estimated
+from analysis.units import arm_units
+
+#: Up to so many arms every pair is compared; of more, the leading pair alone.
+ALL_PAIRS = 3
+
+
+def ranked(evidence: Evidence) -> tuple[str, ...]:
+    """Arms that have answered test pictures, highest mean test macro-F1 first."""
+    means = {
+        arm: float(arm_units(evidence.search, arm).values.mean())
+        for arm in evidence.search.arms
+        if arm in evidence.answers
+    }
+    return tuple(sorted(means, key=lambda arm: -means[arm]))
+
+
+def leading_pair(evidence: Evidence) -> tuple[str, str] | None:
+    """The two arms ahead, the better one first; None with fewer than two."""
+    first, second, *_ = (*ranked(evidence), None, None)
+    return None if first is None or second is None else (first, second)
+
+
+def compared_pairs(evidence: Evidence) -> tuple[tuple[str, str], ...]:
+    """Every pair of up to :data:`ALL_PAIRS` arms, of more the leading one; the better arm first."""
+    arms = ranked(evidence)
+    return tuple(combinations(arms if len(arms) <= ALL_PAIRS else arms[:2], 2))
+
+
+def joint_level(pairs: int) -> float:
+    """Level of each of ``pairs`` intervals at which all cover at once (Bonferroni)."""
+    return 1 - (1 - LEVEL) / max(pairs, 1)
+
+
+def unit_word(evidence: Evidence) -> str:
+    """What the units are, in the plural."""
+    return "studies" if evidence.search.unit == "study" else "seeds"
+
+
+def unit_mean(
+    values: Floats, evidence: Evidence, *, unit: str, low: float = 0.0, high: float | None = 1.0
+) -> Json | None:
+    """Mean of ``values`` (u,) over units, its t interval cut to what is possible.
+
+    Args:
+        low, high: the quantity's own range; ``high`` None is none.
+    """
+    return estimated(cut(mean_interval(values), low, high), unit=unit, of=unit_word(evidence))
+
+
+def cut(estimate: Estimate, low: float, high: float | None) -> Estimate:
+    """Its interval cut to the range of what is estimated: few units give wider ones than that."""
+    if estimate.low is None or estimate.high is None:
+        return estimate
+    words = f"at {low:g}" if high is None else f"to [{low:g}, {high:g}]"
+    return replace(
+        estimate,
+        low=max(estimate.low, low),
+        high=estimate.high if high is None else min(estimate.high, high),
+        estimator=f"{estimate.estimator}, cut {words}",
+    )

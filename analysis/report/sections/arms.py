@@ -1,0 +1,176 @@
+"""The arms table: trials, choice, scores, cost, size; and the floors beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+
+from analysis.estimators.estimate import Estimate
+from analysis.estimators.welch import mean_interval
+from analysis.loading import Search
+from analysis.pictures import FLOORS, PictureScores
+from analysis.report.evidence import Evidence
+from analysis.report.quantities import F1, SHARE, Json, estimated, plain, quantity, whole
+from analysis.units import arm_units
+from fer_tune.records import CONFIG_COLUMNS, TRIAL_STATES
+
+_TEST_COLUMNS = {
+    "test_macro_f1": F1,
+    "test_accuracy": SHARE,
+    "test_clean_macro_f1": F1,
+    "test_clean_accuracy": SHARE,
+}
+_CONFIG = tuple(field.name for field in CONFIG_COLUMNS)
+
+
+def arm_sections(evidence: Evidence) -> list[Json]:
+    """What the report says of every arm, in the arms' order."""
+    search, scores = evidence.search, evidence.scores
+    return [_arm(search, arm, scores) for arm in search.arms]
+
+
+def floor_sections(evidence: Evidence) -> list[Json]:
+    """The floors that were measured, majority class first."""
+    scores = evidence.scores
+    return [_floor(name, label, scores[name]) for name, label in FLOORS.items() if name in scores]
+
+
+def _arm(search: Search, arm: str, scores: Mapping[str, PictureScores]) -> Json:
+    trials = search.trials[search.trials["arm"] == arm]
+    confirmations = search.confirmations[search.confirmations["arm"] == arm]
+    units = arm_units(search, arm)
+    of = _plural(units.kind)
+    pictures = scores[arm].macro_f1 if arm in scores else None
+    section: Json = {
+        "arm": arm,
+        "backbone": search.get("arms", arm, "backbone"),
+        "weights": search.get("arms", arm, "weights"),
+        "parameters": search.get("arms", arm, "parameters"),
+        "trials": _states(search, arm, trials),
+        "epochs": _epochs(search, trials),
+        "choices": _choices(search, arm),
+        "confirmation_runs": len(confirmations),
+        "unit": units.kind,
+        "units": [
+            {"label": label, "test_macro_f1": value}
+            for label, value in zip(units.labels, units.values.tolist(), strict=True)
+        ],
+        "spread": quantity(
+            float(units.runs.std(ddof=1)) if units.runs.size > 1 else None,
+            unit=F1,
+            n=units.runs.size,
+            of="confirmation runs",
+            estimator="standard deviation over confirmation runs",
+        ),
+        "test_macro_f1_over_pictures": estimated(pictures, unit=F1, of="test pictures"),
+        "best_validation": _best_validation(search, arm, trials),
+        "cost": {"search": _cost(trials), "confirmation": _cost(confirmations)},
+    }
+    for column, unit in _TEST_COLUMNS.items():
+        section[column] = estimated(_mean(search, arm, column), unit=unit, of=of)
+    return section
+
+
+def _floor(name: str, label: str, score: PictureScores) -> Json:
+    n = score.macro_f1.n
+
+    def single(value: float | None, unit: str, estimator: str) -> Json:
+        return quantity(value, unit=unit, n=n, of="test pictures", estimator=estimator)
+
+    return {
+        "floor": name,
+        "label": label,
+        "test_macro_f1": estimated(score.macro_f1, unit=F1, of="test pictures"),
+        "test_accuracy": single(score.accuracy, SHARE, "share of test pictures answered right"),
+        "test_clean_macro_f1": single(score.clean_macro_f1, F1, "macro-F1 on clean pictures"),
+        "test_clean_accuracy": single(score.clean_accuracy, SHARE, "share right, clean pictures"),
+    }
+
+
+def _mean(search: Search, arm: str, column: str) -> Estimate | None:
+    """Mean with its interval cut to [0, 1]: two seeds can give a t interval wider than that."""
+    units = arm_units(search, arm, column)
+    if not units.n:
+        return None
+    mean = mean_interval(units.values)
+    if mean.low is None or mean.high is None:
+        return mean
+    return replace(
+        mean,
+        low=max(mean.low, 0.0),
+        high=min(mean.high, 1.0),
+        estimator=f"{mean.estimator}, cut to [0, 1]",
+    )
+
+
+def _states(search: Search, arm: str, trials: pd.DataFrame) -> Json:
+    counts = trials["state"].value_counts()
+    running = search.running
+    return {
+        "total": len(trials),
+        "running": int((running["arm"] == arm).sum()),
+        **{state: int(counts.get(state, 0)) for state in TRIAL_STATES},
+    }
+
+
+def _epochs(search: Search, trials: pd.DataFrame) -> Json:
+    longest = search.get("space", "budget", "max_epochs", default=0)
+    allowed = trials["max_epochs"].fillna(longest)
+    return {"allowed": int(allowed.sum()), "run": int(trials["epochs"].sum()), "unit": "epochs"}
+
+
+def _choices(search: Search, arm: str) -> list[Json]:
+    """The chosen trial of each study with its configuration; the best so far before a choice."""
+    table = search.trials.set_index("trial", drop=False)
+    numbers = [number for number in search.chosen()[arm] if number in table.index]
+    rows: list[Any] = [table.loc[number] for number in numbers]
+    return [
+        {
+            "trial": int(row["trial"]),
+            "replicate": int(row["replicate"]),
+            "epoch": whole(row["best_epoch"]),
+            "value": plain(row[search.metric_column]),
+            "config": {name: _tidy(row[name]) for name in _CONFIG},
+        }
+        for row in rows
+    ]
+
+
+def _best_validation(search: Search, arm: str, trials: pd.DataFrame) -> Json:
+    values = [c["value"] for c in _choices(search, arm) if c["value"] is not None]
+    pick, word = (min, "lowest") if search.metric == "loss" else (max, "highest")
+    return quantity(
+        pick(values) if values else None,
+        unit=f"validation {search.metric_name}",
+        n=len(trials),
+        of="trials",
+        estimator=f"{word} best value among the trials eligible for choice; optimistic",
+    )
+
+
+def _cost(runs: pd.DataFrame) -> Json:
+    return {
+        column.replace("seconds", "hours"): quantity(
+            float(runs[column].sum()) / 3600,
+            unit="hours",
+            n=len(runs),
+            of="runs",
+            estimator="sum over runs of seconds times share held",
+        )
+        for column in ("accelerator_seconds", "cpu_seconds")
+    }
+
+
+def _tidy(value: object) -> object:
+    """Integers that a frame's row turned into floats become integers again."""
+    clean = plain(value)
+    if isinstance(clean, float) and clean.is_integer():
+        return int(clean)
+    return clean
+
+
+def _plural(unit: str) -> str:
+    return "studies" if unit == "study" else "seeds"

@@ -1,0 +1,130 @@
+"""Under which conditions the arms were searched: one row per condition, a value per arm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from analysis.formats import general, listing
+from analysis.loading import Search
+from analysis.report.quantities import Json
+
+#: What is recorded per search: a condition's name and its place in the manifest.
+_RECORDED = {
+    "dataset": ("dataset", "fingerprint"),
+    "seed of the split": ("space", "seeds", "split"),
+    "seed of the views": ("space", "seeds", "views"),
+    "views per policy": ("space", "augment", "views"),
+    "ranked by": ("space", "metric"),
+    "early stopping": ("space", "scheduler"),
+    "overfit stopper": ("space", "stopper"),
+    "number format": ("space", "precision"),
+}
+
+
+def condition_rows(search: Search) -> list[Json]:
+    """Conditions as ``{name, values: {arm: text}, same}``; a search merged of several lists all.
+
+    Confirmation seeds are compared as sets, study by study.
+    """
+    makers: dict[str, Callable[[str], str]] = {
+        "studies": lambda arm: str(_mine(search, arm)["replicate"].nunique()),
+        "epochs of a full trial": lambda arm: _listed(_mine(search, arm)["max_epochs"]),
+        "weights recipe": lambda arm: _recorded(search, arm, ("arms", arm, "weights")),
+    }
+    rows = [_row(search, name, make) for name, make in makers.items()]
+    rows += [
+        _row(search, name, lambda arm, path=path: _recorded(search, arm, path))  # type: ignore[misc]
+        for name, path in _RECORDED.items()
+    ]
+    if len(search.confirmations):
+        rows.append(_confirmed(search))
+    return [row for row in rows if any(row["values"].values())]
+
+
+def parameter_rows(search: Search) -> list[Json]:
+    """Every hyperparameter of the search space, as it was sampled or fixed in each arm.
+
+    Returns:
+        ``{parameter, sampled, same, conditional, values: {arm: text}}``; ``conditional``: the
+        space sets it arm by arm.
+    """
+    parameters: Mapping[str, Any] = search.get("space", "parameters", default={})
+    rows = []
+    for name, spec in parameters.items():
+        conditional = isinstance(spec, Mapping) and "per_arm" in spec
+        each = {arm: spec["per_arm"].get(arm) if conditional else spec for arm in search.arms}
+        values = {arm: _words(one) for arm, one in each.items()}
+        rows.append(
+            {
+                "parameter": name,
+                "sampled": any(isinstance(one, Mapping) for one in each.values()),
+                "conditional": conditional,
+                "same": len(set(values.values())) <= 1,
+                "values": values,
+            }
+        )
+    return rows
+
+
+def _row(search: Search, name: str, make: Callable[[str], str]) -> Json:
+    values = {arm: make(arm) for arm in search.arms}
+    return {"name": name, "values": values, "same": len(set(values.values())) <= 1}
+
+
+def _confirmed(search: Search) -> Json:
+    runs = search.confirmations
+    seeds = {
+        arm: mine.groupby("replicate")["seed"].agg(frozenset).to_dict()
+        for arm in search.arms
+        for mine in [runs[runs["arm"] == arm]]
+    }
+    values = {
+        arm: listing(sorted({str(len(found)) for found in by_study.values()}))
+        for arm, by_study in seeds.items()
+    }
+    first = next(iter(seeds.values()))
+    same = all(by_study == first for by_study in seeds.values())
+    return {"name": "confirmation seeds per study", "values": values, "same": same}
+
+
+def _mine(search: Search, arm: str) -> Any:
+    return search.trials[search.trials["arm"] == arm]
+
+
+def _listed(column: Any) -> str:
+    return listing(f"{value:.0f}" for value in sorted(column.dropna().unique()))
+
+
+def _recorded(search: Search, arm: str, path: tuple[str, ...]) -> str:
+    """What the manifests that hold ``arm`` say, each different value once."""
+    found = []
+    for manifest in search.manifests:
+        value: Any = manifest if arm in (manifest.get("arms") or {}) else None
+        for key in path:
+            value = value.get(key) if isinstance(value, Mapping) else None
+        if value is not None:
+            found.append(_brief(value))
+    return listing(dict.fromkeys(found))
+
+
+def _brief(value: object) -> str:
+    if isinstance(value, Mapping):
+        return listing(f"{key} {general(inner)}".replace("_", " ") for key, inner in value.items())
+    text = general(value)
+    return text[:12] if len(text) == 64 else text
+
+
+def _words(spec: object) -> str:
+    """A domain or a fixed value in words."""
+    if spec is None:
+        return "its default"
+    if not isinstance(spec, Mapping):
+        return f"{general(spec)}, fixed"
+    if spec["type"] == "choice":
+        return listing(general(value) for value in spec["values"])
+    words = f"{general(spec['low'])} to {general(spec['high'])}"
+    if spec["type"] == "int":
+        step = spec.get("step") or 1
+        words += ", whole" if step == 1 else f", in steps of {step}"
+    return words + (", log" if spec.get("log") else "")

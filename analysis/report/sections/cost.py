@@ -1,0 +1,157 @@
+"""What the search cost: hours per arm, stage and study, time and memory, and what that bought."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from analysis.estimators.order_median import median_interval
+from analysis.loading import Search
+from analysis.report.evidence import Evidence
+from analysis.report.quantities import Json, estimated, quantity
+from analysis.report.sections.fronts import arm_fronts, trial_fronts
+from analysis.report.sections.resource import Resource, resource_name, resource_of
+from analysis.settings import Settings
+
+_LATENCY = {"p50_ms": "ms per picture", "p95_ms": "ms per picture", "peak_memory_mib": "MiB"}
+
+
+def section(evidence: Evidence) -> Json:
+    """Hours are accelerator-hours, or CPU-hours where no run held an accelerator."""
+    search, settings = evidence.search, evidence.settings
+    resource = resource_of(search)
+    arms = [_arm(search, arm, resource, settings) for arm in search.arms]
+    return {
+        "resource": resource_name(resource),
+        "currency": settings.currency,
+        "price_per_hour": settings.price_per_hour,
+        "running": len(search.running),
+        "arms": arms,
+        "total": _stages(search.trials, search.confirmations, resource, settings),
+        "fronts": arm_fronts(search, _costs(arms)),
+        "trials": trial_fronts(search),
+    }
+
+
+def _arm(search: Search, arm: str, resource: Resource, settings: Settings) -> Json:
+    trials = search.trials[search.trials["arm"] == arm]
+    runs = search.confirmations[search.confirmations["arm"] == arm]
+    numbers = sorted({*trials["replicate"], *runs["replicate"]})
+    return {
+        "arm": arm,
+        **_stages(trials, runs, resource, settings),
+        "studies": [
+            {
+                "replicate": int(number),
+                **_stages(
+                    trials[trials["replicate"] == number],
+                    runs[runs["replicate"] == number],
+                    resource,
+                    settings,
+                ),
+            }
+            for number in numbers
+        ],
+        "one_more": _one_more(trials, runs, len(numbers), resource),
+        "epochs_per_hour": _rate(trials),
+        "seconds_per_epoch": _pace(search, trials),
+        "latency": _latency(search.latency.get(arm)),
+        "parameters": search.get("arms", arm, "parameters"),
+    }
+
+
+def _stages(
+    trials: pd.DataFrame, runs: pd.DataFrame, resource: Resource, settings: Settings
+) -> Json:
+    """Hours of the search, of the confirmation, of both, and their price."""
+    both = _hours(trials, resource) + _hours(runs, resource)
+    number = len(trials) + len(runs)
+    price = None
+    if settings.price_per_hour is not None:
+        price = quantity(
+            both * settings.price_per_hour,
+            unit=settings.currency,
+            n=number,
+            of="runs",
+            estimator="hours times the price of an hour",
+        )
+    summed = "sum over ended runs of seconds times share held"
+    return {
+        "search": _quantity(_hours(trials, resource), len(trials), "trials", summed),
+        "confirmation": _quantity(_hours(runs, resource), len(runs), "confirmation runs", summed),
+        "both": _quantity(both, number, "runs", summed),
+        "price": price,
+    }
+
+
+def _hours(runs: pd.DataFrame, resource: Resource) -> float:
+    return float(runs[f"{resource}_seconds"].sum()) / 3600
+
+
+def _quantity(value: float | None, n: int, of: str, estimator: str) -> Json:
+    return quantity(value, unit="hours", n=n, of=of, estimator=estimator)
+
+
+def _one_more(trials: pd.DataFrame, runs: pd.DataFrame, studies: int, resource: Resource) -> Json:
+    """Hours of one more confirmation seed and of one more study, from what they took so far."""
+    both = _hours(trials, resource) + _hours(runs, resource)
+    seed = _hours(runs, resource) / len(runs) if len(runs) else None
+    return {
+        "seed": _quantity(seed, len(runs), "confirmation runs", "mean hours of a run"),
+        "study": _quantity(
+            both / studies if studies else None,
+            studies,
+            "studies",
+            "mean hours of a study, search and confirmation",
+        ),
+    }
+
+
+def _rate(trials: pd.DataFrame) -> Json:
+    seconds, epochs = float(trials["seconds"].sum()), int(trials["epochs"].sum())
+    return quantity(
+        3600 * epochs / seconds if seconds > 0 and epochs else None,
+        unit="epochs per hour of a trial's own time",
+        n=len(trials),
+        of="trials",
+        estimator="epochs run over seconds taken",
+    )
+
+
+def _pace(search: Search, trials: pd.DataFrame) -> Json | None:
+    rows = search.epochs[search.epochs["trial"].isin(trials["trial"])]
+    medians = rows.groupby("trial")["seconds"].median().dropna()
+    if medians.empty:
+        return None
+    return estimated(median_interval(medians), unit="s per epoch, median of a trial", of="trials")
+
+
+def _latency(told: Any) -> Json | None:
+    """Medians over confirmation runs, as the records hold them."""
+    if not told:
+        return None
+    return {
+        name: quantity(
+            told.get(name),
+            unit=unit,
+            n=len(told.get("runs") or ()),
+            of="confirmation runs",
+            estimator="median over confirmation runs",
+        )
+        for name, unit in _LATENCY.items()
+    }
+
+
+def _costs(arms: list[Json]) -> dict[str, list[float | None]]:
+    """By cost a value per arm."""
+
+    def latency(name: str) -> list[float | None]:
+        return [arm["latency"][name]["value"] if arm["latency"] else None for arm in arms]
+
+    return {
+        "search": [arm["search"]["value"] for arm in arms],
+        "latency": latency("p50_ms"),
+        "memory": latency("peak_memory_mib"),
+        "parameters": [arm["parameters"] for arm in arms],
+    }

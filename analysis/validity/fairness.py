@@ -1,0 +1,229 @@
+"""Whether the arms were searched alike: budget, weights, data, failures, room in the space."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from analysis.formats import count, listing, percent
+from analysis.limits import LimitFinding, backed, limit_findings
+from analysis.validity.check import Case, Check, Status
+
+#: ``crowded``: in most studies, or backed by a single study's next best trials. ``alone``: in a
+#: single study, whose next best trials lie elsewhere. ``few``: in a minority of studies.
+Often = Literal["crowded", "alone", "few"]
+
+#: One arm may run this many times the epochs of another before it is said.
+EPOCHS_RATIO = 1.5
+
+
+def allocation(case: Case) -> Check:
+    """Equal shares: a sampler that chooses the arm follows early luck."""
+    kinds = {_in(m, "space", "compare", "allocation") or "equal" for m in case.search.manifests}
+    equal = kinds == {"equal"}
+    return Check(
+        id="allocation",
+        name="Trials were shared out equally",
+        status="pass" if equal else "broken",
+        detail="one study per arm and replicate, served in turn"
+        if equal
+        else "the comparison is unbalanced: the sampler itself chose how many trials an arm gets",
+    )
+
+
+def trials(case: Case) -> Check:
+    """As many ended trials in every arm."""
+    counts = {arm: int((case.search.trials["arm"] == arm).sum()) for arm in case.arms}
+    equal = len(set(counts.values())) == 1
+    return Check(
+        id="trials",
+        name="Arms have equally many trials",
+        status="pass" if equal else "broken",
+        detail=("" if equal else "the arms had unequal budgets: ")
+        + listing(f"{arm} {number}" for arm, number in counts.items()),
+    )
+
+
+def weights(case: Case) -> Check:
+    """The same recipe: otherwise recipes are compared."""
+    recipes = {
+        arm: sorted(
+            {str(w) for m in case.search.manifests if (w := _in(m, "arms", arm, "weights"))}
+        )
+        for arm in case.arms
+    }
+    known = {recipe for found in recipes.values() for recipe in found}
+    equal = len(known) <= 1
+    return Check(
+        id="weights",
+        name="Arms start from the same weights recipe",
+        status="pass" if equal else "broken",
+        detail=next(iter(known), "not recorded")
+        if equal
+        else "the comparison would compare recipes: "
+        + listing(f"{arm} {' and '.join(found) or '?'}" for arm, found in recipes.items()),
+    )
+
+
+def data(case: Case) -> Check:
+    """The same dataset, split in the same way, scored on the same test pictures."""
+    name = "Arms saw the same data"
+    prints = {_in(m, "dataset", "fingerprint") for m in case.search.manifests}
+    if len(prints) > 1:
+        told = listing(str(one)[:12] for one in sorted(map(str, prints)))
+        detail = f"different datasets, by their fingerprints: {told}"
+        return Check(id="data", name=name, status="broken", detail=detail)
+    cuts = {_cut(manifest) for manifest in case.search.manifests}
+    scored = [case.scores[arm] for arm in case.arms if arm in case.scores]
+    same = all(
+        one.complete and np.array_equal(one.positions, scored[0].positions) for one in scored
+    )
+    fingerprint = next(iter(prints))
+    status: Status = "pass" if fingerprint else "warn"
+    detail = f"fingerprint {str(fingerprint)[:12]}" + (
+        f", the same {scored[0].positions.size} test pictures for every run" if scored else ""
+    )
+    if not same:
+        status, detail = "broken", "confirmation runs were scored on different test pictures"
+    elif len(cuts) > 1:
+        status, detail = "broken", "training and validation were cut in different ways"
+    elif not fingerprint:
+        detail = "the manifest names no dataset fingerprint"
+    return Check(id="data", name=name, status=status, detail=detail)
+
+
+def spaces(case: Case) -> Check:
+    """Merged folders searched the same space."""
+    name = "Arms were searched in the same space"
+    keys = ("parameters", "budget", "scheduler", "stopper", "metric", "cohorts", "augment")
+    manifests = case.search.manifests
+    different = [
+        key
+        for key in keys
+        if any(_in(m, "space", key) != _in(manifests[0], "space", key) for m in manifests)
+    ]
+    # Budgets count trials over all arms of a folder; unequal ones show in the check on trials.
+    detail = (
+        f"the merged searches differ in: {listing(different)}"
+        if different
+        else "one search space"
+        if len(manifests) == 1
+        else f"the same in all {len(manifests)} searches"
+    )
+    return Check(id="spaces", name=name, status="warn" if different else "pass", detail=detail)
+
+
+def epochs(case: Case) -> Check:
+    """About as many epochs in every arm; early stopping makes them unequal by itself."""
+    table = case.search.trials
+    allowed = {arm: sorted(set(_of(table, arm)["max_epochs"].dropna())) for arm in case.arms}
+    run = {arm: float(_of(table, arm)["epochs"].sum()) for arm in case.arms}
+    told = listing(f"{arm} {count(number)}" for arm, number in run.items())
+    least, most = min(run.values()), max(run.values())
+    unequal = least == 0 < most or (least > 0 and most / least > EPOCHS_RATIO)
+    if len({tuple(values) for values in allowed.values()}) > 1:
+        status: Status = "warn"
+        detail = "a full trial was not as long in every arm: " + listing(
+            f"{arm} {' or '.join(count(v) for v in values) or '?'} epochs"
+            for arm, values in allowed.items()
+        )
+    elif unequal:
+        status, detail = "warn", f"early stopping left one arm far more epochs: {told}"
+    else:
+        status, detail = "pass", f"epochs run: {told}"
+    return Check(id="epochs", name="Arms ran about as many epochs", status=status, detail=detail)
+
+
+def failures(case: Case) -> Check:
+    """An arm of which much failed was searched less than it seems."""
+    bound = case.settings.failed_share
+    shares = {arm: share for arm in case.arms if (share := _failed_share(case, arm)) > 0}
+    too_many = any(share > bound for share in shares.values())
+    stated = listing(f"{arm} {percent(share)}" for arm, share in shares.items())
+    lead = "too many trials" if too_many else "some trials"
+    return Check(
+        id="failures",
+        name=f"At most {percent(bound)} of an arm's trials failed",
+        status="broken" if too_many else "pass",
+        detail=f"{lead} ended as oom or failed: {stated}" if shares else "no trial failed",
+    )
+
+
+def limits(case: Case) -> Check:
+    """A continuous parameter whose best values crowd at a limit: the optimum lies outside."""
+    found = _at_limits(case, continuous=True)
+    crowded = [where for where, often in found if often == "crowded"]
+    alone = [where for where, often in found if often == "alone"]
+    name = "Best values of continuous parameters lie inside their domains"
+    if crowded:
+        detail = f"the optimum may lie outside the search space: {listing(crowded)}"
+        return Check(id="limits", name=name, status="broken", detail=detail)
+    if alone:
+        detail = f"the chosen value, but not those of the next best trials: {listing(alone)}"
+        return Check(id="limits", name=name, status="warn", detail=detail)
+    if found:
+        detail = f"in a minority of studies at a limit: {listing(where for where, _ in found)}"
+    else:
+        detail = "none at a limit" if case.search.get("choices") else "nothing has been chosen yet"
+    return Check(id="limits", name=name, status="pass", detail=detail)
+
+
+def ends(case: Case) -> Check:
+    """A whole number or a choice at its end often has no further value to offer."""
+    found = _at_limits(case, continuous=False)
+    most = [where for where, often in found if often != "few"]
+    return Check(
+        id="ends",
+        name="Best values of the other parameters lie inside as well",
+        status="warn" if most else "pass",
+        detail=f"at the end of what was searched: {listing(most)}"
+        if most
+        else "none at an end in most studies",
+    )
+
+
+def _at_limits(case: Case, *, continuous: bool) -> list[tuple[str, Often]]:
+    """Parameters with chosen values at a limit, in words, and how much speaks for it."""
+    found: list[tuple[str, Often]] = []
+    for arm in case.arms:
+        studies = len(case.search.chosen()[arm])
+        mine = [f for f in limit_findings(case.search, arm) if f.continuous is continuous]
+        for (parameter, end), number in _counted(mine).items():
+            where = f"{arm} {parameter} at its {'upper' if end == 'high' else 'lower'} limit"
+            often: Often = "crowded" if 2 * number > studies else "few"
+            if studies == 1:
+                one = next(f for f in mine if (f.parameter, f.end) == (parameter, end))
+                often = "crowded" if backed(case.search, arm, one) else "alone"
+            else:
+                where += f" in {number} of {studies} studies"
+            found.append((where, often))
+    return found
+
+
+def _counted(findings: Sequence[LimitFinding]) -> Counter[tuple[str, str]]:
+    return Counter((finding.parameter, finding.end) for finding in findings)
+
+
+def _failed_share(case: Case, arm: str) -> float:
+    states = _of(case.search.trials, arm)["state"]
+    return float(states.isin(["oom", "failed"]).mean()) if len(states) else 0.0
+
+
+def _of(table: pd.DataFrame, arm: str) -> pd.DataFrame:
+    return table[table["arm"] == arm]
+
+
+def _cut(manifest: Mapping[str, Any]) -> tuple[str, ...]:
+    keys = (("space", "data"), ("seeds", "split"))
+    return tuple(repr(_in(manifest, *path)) for path in keys)
+
+
+def _in(manifest: Mapping[str, Any], *path: str) -> Any:
+    value: Any = manifest
+    for key in path:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
