@@ -4,24 +4,29 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 CHECKED := $(VENV)/.checked
+AXE := tests/browser/node_modules/axe-core/axe.min.js
 
-.PHONY: quickstart test fast kills lint format clean
+.PHONY: quickstart test fast kills browser lint format clean
 
 # A small real search on drawn faces: both backbones, about five minutes on two cores.
 quickstart: $(INSTALLED)
 	$(BIN)/fer-tune data import synthetic:900 --out data/synthetic --force
 	$(BIN)/fer-tune search quickstart --data data/synthetic
 
-# Everything; `make fast` leaves out what starts Ray or takes more than ten seconds, and
-# `make kills` runs the searches that are killed and resumed alone.
+# Everything; `make fast` leaves out what starts Ray or a browser or takes more than ten seconds,
+# and `make kills` runs the searches that are killed and resumed alone.
 test: $(CHECKED)
 	$(BIN)/python -m pytest $(PYTEST)
 
 fast: $(CHECKED)
-	$(BIN)/python -m pytest -m 'not ray and not slow and not kills' $(PYTEST)
+	$(BIN)/python -m pytest -m 'not ray and not slow and not kills and not browser' $(PYTEST)
 
 kills: $(CHECKED)
 	$(BIN)/python -m pytest -m kills $(PYTEST)
+
+# The report in a real browser. Needs Chromium and npm; without them `make test` skips these.
+browser: $(CHECKED) $(AXE)
+	BROWSER_TESTS=required $(BIN)/python -m pytest -m browser $(PYTEST)
 
 lint: $(CHECKED)
 	$(BIN)/ruff check .
@@ -44,5 +49,9 @@ $(CHECKED): $(INSTALLED)
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev]'
 	touch $@
 
+$(AXE): tests/browser/package.json
+	npm install --prefix tests/browser --no-package-lock --no-audit --no-fund --silent
+	touch $@
+
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) build *.egg-info tests/browser/node_modules

@@ -90,8 +90,8 @@ def _told(search: Search) -> str:
     better = "lower" if search.metric == "loss" else "higher"
     return (
         f"Values are each trial's best validation {search.metric_name}; {better} is better. "
-        "Optuna numbers the trials of each arm anew; hover over a point for the number that the "
-        "report uses (user attribute trial, where Optuna shows it)."
+        "Optuna numbers the trials of each arm anew, in the order of asking; its timeline tells "
+        "the number that the report uses, as user attribute trial."
     )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import optuna
 import pandas as pd
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from analysis.importance import NEEDED, evaluator_for, finished
 from analysis.limits import domains
@@ -83,6 +84,7 @@ def _offers(search: Search, arm: ArmStudy) -> Iterator[_Offer]:
         lambda: optuna_plots.plot_optimization_history(study),
         none,
     )
+    two = _two(arm) if final else []
     few = f"{NEEDED} trials with a final value are needed" if final < NEEDED else ""
     yield (
         "Importance",
@@ -102,8 +104,8 @@ def _offers(search: Search, arm: ArmStudy) -> Iterator[_Offer]:
     yield (
         "Contour of the two most important hyperparameters",
         "Final values, interpolated between trials.",
-        lambda: optuna_plots.plot_contour(study, params=_two(arm)),
-        nothing or ("" if len(names) > 1 else "one hyperparameter was sampled"),
+        lambda: optuna_plots.plot_contour(study, params=two),
+        nothing or ("" if len(two) > 1 else "fewer than two of them had several values"),
     )
     yield (
         "Parallel coordinates",
@@ -115,7 +117,7 @@ def _offers(search: Search, arm: ArmStudy) -> Iterator[_Offer]:
     yield (
         "Intermediate values",
         f"Validation {search.metric_name} at each epoch, "
-        f"{'of every trial' if kept == ended else f'of the {kept} best of {ended} trials'}.",
+        f"of {kept} trials{', the best ones' if kept == _MOST_CURVES else ' that reported any'}.",
         lambda: optuna_plots.plot_intermediate_values(best),
         "" if kept else "no trial has reported an epoch",
     )
@@ -123,32 +125,45 @@ def _offers(search: Search, arm: ArmStudy) -> Iterator[_Offer]:
         "Timeline",
         "When each trial ran, and how it ended for its study.",
         lambda: optuna_plots.plot_timeline(study),
-        f"{ended:,} bars would be too many" if ended > _MOST_SPANS else "",
+        _between(ended),
     )
 
 
+def _between(ended: int) -> str:
+    if not ended:
+        return "there is no trial to show"
+    return f"{ended:,} bars would be too many" if ended > _MOST_SPANS else ""
+
+
 def _two(arm: ArmStudy) -> list[str]:
-    """The most important parameters, the first ones where there are too few trials to tell."""
-    names, final = list(arm.parameters), len(finished(arm))
-    if final < NEEDED:
+    """The most important parameters that had several values; the first ones where too few trials
+    tell.
+    """
+    trials = finished(arm)
+    names = [name for name in arm.parameters if len({t.params[name] for t in trials}) > 1]
+    if len(trials) < NEEDED:
         return names[:2]
-    shares = evaluator_for(final).evaluate(arm.study, names)
+    shares = evaluator_for(len(trials)).evaluate(arm.study, names)
     return sorted(names, key=lambda name: -shares[name])[:2]
 
 
 def _with_curves(search: Search, study: optuna.Study) -> tuple[optuna.Study, int]:
-    """A study of the best trials that have reported epochs, in their order, and their number."""
+    """The study, numbers unchanged, with the curves of its best trials alone; and how many."""
     sign = 1 if search.metric == "loss" else -1
-    curves = [t for t in study.get_trials(deepcopy=False) if t.intermediate_values]
+    trials = [copy(trial) for trial in study.get_trials(deepcopy=False)]
 
     def standing(trial: FrozenTrial) -> float:
         return min(sign * value for value in trial.intermediate_values.values())
 
-    best = sorted(curves, key=standing)[:_MOST_CURVES]
+    # Optuna draws no curve of a trial that failed.
+    told = [t for t in trials if t.intermediate_values and t.state is not TrialState.FAIL]
+    curves = sorted(told, key=standing)
+    for trial in curves[_MOST_CURVES:]:
+        trial.intermediate_values = {}
     with quiet():
-        chosen = optuna.create_study(study_name=study.study_name, direction=study.direction)
-        chosen.add_trials(sorted(best, key=lambda trial: trial.number))
-    return chosen, len(best)
+        shown = optuna.create_study(study_name=study.study_name, direction=study.direction)
+        shown.add_trials(trials)
+    return shown, min(len(curves), _MOST_CURVES)
 
 
 def _lines(search: Search) -> Any:

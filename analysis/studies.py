@@ -7,7 +7,7 @@ too) and ``diverged`` PRUNED, ``oom`` and ``failed`` FAIL. The arm's replicates 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -98,11 +98,11 @@ def _sampled(domain: Mapping[str, Any], cell: Any) -> Value | None:
     return int(cell) if (cell - domain["low"]) % step == 0 else None
 
 
-def _usual(trials: pd.DataFrame, sampled: Sequence[str] | Mapping[str, Any]) -> pd.Series[bool]:
+def _usual(trials: pd.DataFrame, sampled: Mapping[str, Any]) -> pd.Series[bool]:
     """Trials that have the values of the first sampled one in all that is not sampled."""
     drawn = trials[trials["cohort"] != "baseline"]
     fixed = [f.name for f in CONFIG_COLUMNS if f.name not in sampled]
-    if drawn.empty:
+    if drawn.empty or not sampled:
         return pd.Series(True, index=trials.index)
     cells = trials[fixed].astype(object).where(trials[fixed].notna(), None)
     alike: pd.Series[bool] = (

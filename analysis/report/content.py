@@ -15,7 +15,9 @@ from analysis.report.chapters import (
     effect,
     fairness,
     method,
+    parameters,
     stopping,
+    tuning,
 )
 from analysis.report.cursor import At
 from analysis.report.opening import opening
@@ -26,11 +28,13 @@ from analysis.report.render import Content
 CHAPTERS: tuple[Callable[[At], Chapter | None], ...] = (
     effect.chapter,
     fairness.chapter,
+    tuning.chapter,
     curves.chapter,
     classes.chapter,
     disagreements.chapter,
     data.chapter,
     calibration.chapter,
+    parameters.chapter,
     stopping.chapter,
     cost.chapter,
     method.chapter,

@@ -20,7 +20,9 @@ from analysis.report.sections import (
     effect,
     fairness,
     method,
+    parameters,
     stopping,
+    tuning,
     verdict,
 )
 from analysis.settings import Settings
@@ -38,11 +40,13 @@ SECTIONS: dict[str, Callable[[Evidence], Any]] = {
     "validity": verdict.validity_section,
     "effect": effect.section,
     "fairness": fairness.section,
+    "tuning": tuning.section,
     "curves": curves.section,
     "classes": classes.section,
     "disagreements": disagreements.section,
     "data": data.section,
     "calibration": calibration.section,
+    "parameters": parameters.section,
     "stopping": stopping.section,
     "cost": cost.section,
     "method": method.section,

@@ -33,13 +33,13 @@ CONFUSED = np.array(
         [0.10, 0.43, 0.20, 0.16, 0.11, 0.00],
     ]
 )
-_BY_DEPTH = (-0.075, -0.025, -0.006, 0.0, -0.012)
+_BY_DEPTH = (-0.09, -0.04, -0.014, 0.0, -0.025)
 _TURN_BY_DEPTH = (19.0, 14.5, 11.5, 8.5, 6.0)
 _BY_CROP = {48: -0.02, 64: -0.008, 96: 0.0, 128: 0.003}
 _BY_POLICY = {"plain": -0.012, "moderate": 0.0, "strong": -0.004}
 #: Decades of the head's learning rate from the best one at which the loss of score levels out.
-_FAR = 1.6
-_STEEP = 0.045
+_FAR = 1.2
+_STEEP = 0.1
 #: log10 of the best head learning rate, and of the upper end of its domain.
 _BEST, _END = -2.9, -2.0
 #: What arms at their limit lose per decade below that end, and at most.
@@ -71,10 +71,10 @@ def quality(config: Mapping[str, Any], *, at_limit: bool) -> float:
     return (
         (-min(_SLOPE * (_END - rate), _MOST) if at_limit else _bowl(rate - best))
         + _BY_DEPTH[depth]
-        - 0.02 * depth / 4 * backbone_rate**2
+        - 0.012 * depth / 4 * backbone_rate**2
         + _BY_CROP[config["crop_size"]]
         + _BY_POLICY[config["augment_policy"]]
-        - 0.4 * (config["label_smoothing"] - 0.08) ** 2
+        - 0.2 * (config["label_smoothing"] - 0.08) ** 2
         - 0.004 * (config["dropout"] - 0.2) ** 2
     )
 

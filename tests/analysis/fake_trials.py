@@ -175,8 +175,8 @@ def curve_of(plan: Plan, arm: str, config: Mapping[str, Any], rng: np.random.Gen
     # Longer studies come nearer to the best configuration, whose score is therefore set lower:
     # what is chosen has about the same validation score, a little above its test score.
     trials = max(1.0, plan.count(arm) / plan.replicates)
-    best = plan.skill[arm] - 0.017 + 0.21 / trials**0.5
-    height = min(best, plan.skill[arm] + 0.06) + lost + rng.normal(0, 0.006)
+    best = plan.skill[arm] - 0.013 + 0.21 / trials**0.5
+    height = min(best, plan.skill[arm] + 0.06) + lost + rng.normal(0, 0.004)
     return draw_curve(config, float(np.clip(height, 0.05, 0.95)), plan.epochs, rng)
 
 

@@ -41,7 +41,10 @@ def _plainly(p: np.ndarray, true: np.ndarray) -> dict[str, float]:
         "accuracy": right.mean(),
         "excess": confidence.mean() - right.mean(),
         "calibration_error": error,
-        "brier": sum(((row - np.eye(p.shape[1])[t]) ** 2).sum() for row, t in zip(p, true)) / n,
+        "brier": sum(
+            ((row - np.eye(p.shape[1])[t]) ** 2).sum() for row, t in zip(p, true, strict=True)
+        )
+        / n,
         "log_likelihood": log_loss(
             true, p / p.sum(axis=1, keepdims=True), labels=range(p.shape[1])
         ),
@@ -160,12 +163,13 @@ def test_neither_and_the_lower_calibration_error_in_words() -> None:
 
 
 def test_more_arms_are_grouped_and_a_single_run_has_no_verdict() -> None:
-    three = {name: _arm(p, [11, 12, 13]) for name, p in (("a", 0.9), ("b", 0.8), ("c", 0.51))}
-    found, made = _both(_search(**three))
-    assert len(found["pairs"]) == 3
+    bold = {name: _arm(p, [11, 12, 13]) for name, p in (("a", 0.9), ("b", 0.8))}
+    found, made = _both(_search(**bold, c=_arm(0.51, [11, 12, 13]), d=_arm(0.51, [17, 18, 19])))
+    assert [(pair["first"], pair["second"]) for pair in found["pairs"]] == [("d", "a")]
     assert made.lead == (
         "Confidence above accuracy, in points, by arm: over-confident: a (+30.0), b (+20.0); "
-        "under-confident: c (\N{MINUS SIGN}9.0)."
+        "neither over- nor under-confident: c (\N{MINUS SIGN}9.0); "
+        "under-confident: d (\N{MINUS SIGN}39.0)."
     )
     found, made = _both(_search(once=_arm(0.9, [12])))
     assert found["arms"][0]["all"]["brier"]["low"] is None and found["pairs"] == []

@@ -115,9 +115,9 @@ def _assignment(number: int, replicate: int) -> Assignment:
 
 
 def test_other_estimators_find_what_is_not_there() -> None:
-    found = hazards.over_seeds(200, np.random.default_rng(6))
+    found = hazards.over_seeds(150, np.random.default_rng(6))
     assert found["Welch's interval"][0] < 0.07 < found["percentile bootstrap"][0]
-    rates = hazards.checkpoints(100, 1.5, np.random.default_rng(7))
+    rates = hazards.checkpoints(60, 1.5, np.random.default_rng(7))
     assert rates["Welch"][0] < 0.1 < 0.3 < rates["McNemar"][0]
 
 

@@ -162,38 +162,21 @@ def told(
     settings: Settings | None = None,
 ) -> tuple[Json, Chapter]:
     """One section and its chapter, made from that section, the search's and the arms'."""
-    report = _report(search, name, section, settings)
+    evidence = evidence_of(search, settings)
+    report: Json = plain(
+        {
+            "search": search_section(evidence),
+            "arms": arm_sections(evidence),
+            name: section(evidence),
+        }
+    )
     made = chapter(At(report))
     assert made is not None
     return report[name], made
 
 
-def page(
-    search: Search,
-    name: str,
-    section: Callable[[Evidence], Json],
-    chapter: Callable[[At], Chapter | None],
-) -> str:
+def page(search: Search, chapter: Chapter) -> str:
     """The page of one chapter alone."""
-    report = _report(search, name, section, None)
-    made = chapter(At(report))
-    assert made is not None
-    return render_html(report, Content(opening=(), chapters=(made,)))
-
-
-def _report(
-    search: Search,
-    name: str,
-    section: Callable[[Evidence], Json],
-    settings: Settings | None,
-) -> Json:
-    evidence = evidence_of(search, settings)
-    report: Json = plain(
-        {
-            "search": search_section(evidence),
-            "verdict": verdict_section(evidence),
-            "arms": arm_sections(evidence),
-            name: section(evidence),
-        }
-    )
-    return report
+    evidence = evidence_of(search)
+    report = plain({"search": search_section(evidence), "verdict": verdict_section(evidence)})
+    return render_html(report, Content(opening=(), chapters=(chapter,)))

@@ -57,7 +57,7 @@ def _effect(data: At) -> str:
     if not data["scores"]:
         return "nothing has been confirmed, so what that changes is not known"
     largest = max((abs(row["change"]["value"].value) for row in data["scores"]), default=0.0)
-    moved = f"on clean pictures alone scores move by {points(largest)} points at most"
+    moved = f"on clean pictures alone scores move by up to {points(largest)} points"
     if not rows:
         return moved
     changed = [row for row in rows if _changed(row)]
@@ -65,19 +65,19 @@ def _effect(data: At) -> str:
         kept = len(rows) - len(changed)
         return f"{moved}, and {kept} of {len(rows)} verdicts stay the same"
     row = rows[0]
-    gap = (
-        f"the difference is {points(row['clean_difference']['value'].value, sign=True)} points "
-        f"instead of {points(row['difference']['value'].value, sign=True)}"
+    on_all, on_clean = (
+        points(row[key]["value"].value, sign=True) for key in ("difference", "clean_difference")
     )
-    if row["clean"].value is None:
-        return f"{moved}; {gap}"
-    verdict = (
-        f"the verdict would be {row['clean'].value!r} for {row['clean_first'].value} instead of "
-        f"{row['all'].value!r} for {row['first'].value}"
-        if changed
-        else "the verdict stays the same"
-    )
-    return f"{moved}, {gap}, and {verdict}"
+    told = f"{moved} and the difference is {on_clean} points ({on_all} on all)"
+    if row["clean"].value is None or row["all"].value == "not comparable":
+        return told
+    return f"{told}; {_other_verdict(row) if changed else 'the verdict stays the same'}"
+
+
+def _other_verdict(row: At) -> str:
+    turned = row["clean_first"].value != row["first"].value
+    ahead = f" with {row['clean_first'].value} ahead" if turned else ""
+    return f"the verdict would be {row['clean'].value!r}{ahead} instead of {row['all'].value!r}"
 
 
 def _changed(row: At) -> bool:
@@ -109,7 +109,7 @@ def _leaks(counts: dict[str, float | None], data: At) -> str:
     done = (
         "Their copies stayed in training, which flatters whoever remembers best."
         if kept
-        else "Their copies were left out of training and validation; the test split was not changed."
+        else "Their copies were left out of training and validation; the test split is as it was."
     )
     return (
         f"{count(training)} test pictures also stand in the source's training split{also}: "
@@ -140,7 +140,7 @@ def _blanks(counts: dict[str, float | None]) -> str:
     if not blank:
         return "No picture is blank."
     return (
-        f"{plural(int(blank), 'picture is', 'pictures are')} blank: one even shade, with nothing to "
+        f"{plural(int(blank), 'picture is', 'pictures are')} blank: one even shade, nothing to "
         "recognise. They stay where they were."
     )
 

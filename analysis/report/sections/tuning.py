@@ -79,7 +79,7 @@ def _arm(search: Search, arm: str) -> Json:
 def _counts(search: Search, random: pd.DataFrame) -> Json:
     """Of the random cohort: those that ended before their own end, and those without a value."""
     valued = random[search.metric_column].notna()
-    ended = ran_on(random) if len(random) else valued
+    ended = ran_on(random)
     return {
         "unit": "trials",
         "total": len(random),

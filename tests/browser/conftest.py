@@ -1,0 +1,119 @@
+"""A headless Chromium, axe-core, and reports of made-up searches.
+
+Without a browser these tests are skipped; where ``BROWSER_TESTS=required`` is set they fail
+instead. ``REPORT_SCREENSHOTS=FOLDER`` keeps the pictures that they take.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_search import SCENARIOS, Plan, write
+
+import analysis
+from analysis.report import ReportPaths
+
+_AXE = Path(__file__).parent / "node_modules/axe-core/axe.min.js"
+_PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+#: Nothing that calls home, and no sandbox, which containers do not allow.
+_ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+#: Every chapter has something to say, and tables are short.
+_PLAIN = Plan(
+    name="plain",
+    trials=20,
+    replicates=5,
+    seeds=2,
+    baselines=True,
+    random_share=0.3,
+    audit_share=0.3,
+)
+_PLANS = {"plain": _PLAIN, **SCENARIOS}
+
+Reports = Callable[[str], ReportPaths]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks every test of this folder ``browser``."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """A browser for the tests of one module.
+
+    It ends with the module because Playwright's event loop would be in the way of other tests.
+    """
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        _without("Playwright is not installed (it comes with the extra `dev`)")
+    program = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, _PROGRAMS)), None)
+    if program is None:
+        _without("there is no Chromium on the PATH, and CHROMIUM does not name one")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=list(_ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def show(chromium: Any) -> Iterator[Any]:
+    """``show(view, source)`` opens a page; all are closed when the test ends."""
+    opened = []
+
+    def show_page(view: Any, source: Path | str) -> Any:
+        opened.append(view.page(chromium, source))
+        return opened[-1]
+
+    yield show_page
+    for page in opened:
+        page.close()
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The script of axe-core."""
+    if not _AXE.exists():
+        _without("axe-core is not installed: run `make browser`")
+    return _AXE.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> Reports:
+    """``reports(scenario)``: the report of a made-up search, written once."""
+
+    @cache
+    def report(scenario: str) -> ReportPaths:
+        folder = tmp_path_factory.mktemp(scenario)
+        return analysis.write_report(write(folder, _PLANS[scenario]))
+
+    return report
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where screenshots go."""
+    folder = Path(os.environ.get("REPORT_SCREENSHOTS") or tmp_path_factory.mktemp("pictures"))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _without(reason: str) -> None:
+    if os.environ.get("BROWSER_TESTS") == "required":
+        pytest.fail(reason)
+    pytest.skip(reason)
