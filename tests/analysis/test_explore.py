@@ -89,8 +89,7 @@ def test_the_script_is_embedded_once_and_nothing_is_loaded(page: str) -> None:
 
 def test_a_name_cannot_break_out_of_the_page(tmp_path: Path) -> None:
     evil = "</script><script>alert(1)</script>"
-    space = {"name": evil}
-    folder = write(tmp_path / "results", Plan(trials=4, confirmed=False), name=evil, **{"x": space})
+    folder = write(tmp_path / "results", Plan(trials=4, confirmed=False), name=evil)
     path = write_explore(analysis.load(folder), tmp_path / "explore.html")
     assert path is not None and "<script>alert" not in path.read_text(encoding="utf-8")
 
@@ -104,7 +103,8 @@ def test_a_value_cannot_end_the_data(page: str) -> None:
 def test_the_same_records_give_the_same_bytes(results: Path, tmp_path: Path, page: str) -> None:
     """Also in another process, where sets are in another order."""
     code = (
-        "import sys, analysis; from pathlib import Path; from analysis.explore import write_explore;"
+        "import sys, analysis; from pathlib import Path;"
+        "from analysis.explore import write_explore;"
         "write_explore(analysis.load(sys.argv[1]), Path(sys.argv[2]))"
     )
     out = tmp_path / "again.html"

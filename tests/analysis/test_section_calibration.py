@@ -145,8 +145,8 @@ def test_over_and_under_confidence_in_words() -> None:
     # Half of the runs' 0.9: (0.1^2 + 0.1^2) where right, (0.9^2 + 0.9^2) where wrong.
     assert found["arms"][0]["all"]["brier"]["value"] == pytest.approx(0.6 * 0.02 + 0.4 * 1.62)
     assert made.lead == (
-        "bold is over-confident: it is 90 % sure of its answers on average and right in 60 %; "
-        "shy is under-confident: it is 60 % sure of its answers on average and right in 90 %."
+        "bold is over-confident: it is 90.0 % sure of its answers on average and right in 60.0 %; "
+        "shy is under-confident: it is 60.0 % sure of its answers on average and right in 90.0 %."
     )
 
 
@@ -155,9 +155,9 @@ def test_neither_and_the_lower_calibration_error_in_words() -> None:
     (pair,) = found["pairs"]
     gap = 100 * abs(pair["calibration_error"]["value"])
     assert made.lead == (
-        "honest is neither over- nor under-confident on average: it is 80 % sure of its answers "
-        "on average and right in 80 %; bold is over-confident: it is 90 % sure of its answers on "
-        f"average and right in 40 %; the calibration error of honest is {gap:.1f} points below "
+        "honest is neither over- nor under-confident on average: it is 80.0 % sure of its answers "
+        "on average and right in 80.0 %; bold is over-confident: it is 90.0 % sure of its answers "
+        f"on average and right in 40.0 %; the calibration error of honest is {gap:.1f} points below "
         "that of bold."
     )
 
@@ -174,7 +174,7 @@ def test_more_arms_are_grouped_and_a_single_run_has_no_verdict() -> None:
     found, made = _both(_search(once=_arm(0.9, [12])))
     assert found["arms"][0]["all"]["brier"]["low"] is None and found["pairs"] == []
     assert made.lead == (
-        "once is 90 % sure of its answers on average and right in 60 % (a single run, so that "
+        "once is 90.0 % sure of its answers on average and right in 60.0 % (a single run, so that "
         "chance is not told from bias)."
     )
 

@@ -7,10 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 from answered_search import blocks_of
-from fake_search import Plan, write
 from trained_search import PLANS, page, planned, told, trained
 
-import analysis
 from analysis.importance import BEST, NEEDED, SHUFFLES, importance
 from analysis.loading import Search
 from analysis.report.blocks import Chapter, Picture, Table
@@ -274,8 +272,9 @@ def test_without_a_search_space_the_trials_are_told() -> None:
     assert any(isinstance(block, Table) for block in blocks_of(made))
 
 
-def test_six_arms_are_counted_in_the_lead(tmp_path: Any) -> None:
-    arms = {f"arm{k}": 0.6 for k in range(6)}
-    plan = Plan(skill=arms, values=dict.fromkeys(arms, "resnet50"), trials=40, confirmed=False)
-    _, made = _both(analysis.load(write(tmp_path, plan)))
-    assert "6 arms" in made.lead
+def test_many_arms_are_counted_in_the_lead() -> None:
+    arms = [f"arm{number}" for number in range(4)]
+    rows = [row for seed, arm in enumerate(arms) for row in _drawn(60, seed=seed, arm=arm)]
+    _, made = _both(trained(rows, arms=arms, space=SPACE))
+    assert made.lead.startswith("What sets the best trials apart beyond chance: lr head in 4")
+    assert made.lead.endswith("of 4 arms.")

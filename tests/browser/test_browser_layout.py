@@ -11,7 +11,7 @@ import pytest
 from browser_views import LAPTOP, OPEN, VIEWS, View
 from text_boxes import boxes, cut_off, overlaps
 
-SCENARIOS = ("difference", "six", "unfinished", "single", "failed")
+SCENARIOS = ("plain", "six", "unfinished", "single", "failed")
 _PAGE_SCROLLS = """
 () => document.scrollingElement.scrollWidth - document.scrollingElement.clientWidth
 """
@@ -34,7 +34,7 @@ def test_everything_has_its_place(scenario: str, view: View, show: Any, reports:
 
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
 def test_pictures_of_the_whole_page(view: View, show: Any, reports: Any, pictures: Path) -> None:
-    page = show(view, reports("difference").html)
+    page = show(view, reports("plain").html)
     ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
     dark = view.scheme == "dark" and view.media == "screen"
     assert (ground != "rgb(255, 255, 255)") == dark, "paper is white whatever the screen is"
@@ -43,7 +43,7 @@ def test_pictures_of_the_whole_page(view: View, show: Any, reports: Any, picture
 
 def test_it_prints_on_a4(show: Any, reports: Any, pictures: Path) -> None:
     view = next(view for view in VIEWS if view.media == "print")
-    page = show(view, reports("difference").html)
+    page = show(view, reports("plain").html)
     sheet = page.pdf(path=pictures / "report.pdf", prefer_css_page_size=True, format="A4")
     height = page.evaluate("document.documentElement.scrollHeight")
     sheets = re.findall(rb"/MediaBox \[0 0 ([\d.]+) ([\d.]+)\]", sheet)

@@ -41,7 +41,7 @@ def watched(show: Any, page_file: Path) -> tuple[Page, Watch]:
 
 
 def test_the_report_loads_nothing_and_needs_no_script(show: Any, reports: Any) -> None:
-    page, watch = watched(show, reports("difference").html)
+    page, watch = watched(show, reports("plain").html)
     page.evaluate(OPEN)
     page.emulate_media(media="print")
     page.emulate_media(media="screen", color_scheme="dark")
@@ -51,7 +51,7 @@ def test_the_report_loads_nothing_and_needs_no_script(show: Any, reports: Any) -
 
 
 def test_the_interactive_plots_load_nothing_and_are_drawn(show: Any, reports: Any) -> None:
-    explore = reports("difference").explore
+    explore = reports("plain").explore
     assert explore is not None, "explore.html was not written"
     page, watch = watched(show, explore)
     page.wait_for_selector(".js-plotly-plot .main-svg")
@@ -83,7 +83,7 @@ def test_a_page_that_fails_is_seen(show: Any, tmp_path: Path) -> None:
 
 def test_the_first_screen_answers_the_question(show: Any, reports: Any, pictures: Path) -> None:
     """Verdict, sentence with its interval, the arms, and the difference's plot begins."""
-    page = show(FIRST_SCREEN, reports("difference").html)
+    page = show(FIRST_SCREEN, reports("plain").html)
     page.screenshot(path=pictures / "first screen.png")
     fold = FIRST_SCREEN.height
     for part in (".verdict .chip", ".verdict .sentence", "table#arms"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from analysis import formats
-from analysis.formats import MINUS, listing, percent, points
+from analysis.formats import MINUS, listing, points
 from analysis.report.blocks import Block, Chapter, Column, Fold, Picture, Row, Table, Text, text
 from analysis.report.chapters.reliability_figure import reliability
 from analysis.report.cursor import At, Form
@@ -87,7 +87,7 @@ def _kind(arm: At) -> str:
 def _of_arm(arm: At) -> str:
     name, kind = arm["arm"].value, _kind(arm)
     claimed, right = (arm["all"][key]["value"].value for key in ("confidence", "accuracy"))
-    said = f"is {percent(claimed)} sure of its answers on average and right in {percent(right)}"
+    said = f"is {points(claimed)} % sure of its answers on average and right in {points(right)} %"
     if kind == "without an interval":
         return f"{name} {said} (a single run, so that chance is not told from bias)"
     if kind == "neither over- nor under-confident":

@@ -50,19 +50,17 @@ def confusions(section: At) -> Picture:
         (9.5, _side(names) * ceil(len(arms) / 2)),
         paint,
     )
-    heads: dict[str, Form] = {
-        "arm": str,
-        "true": str,
-        "answered": str,
-        "answers": formats.count,
-        "share": formats.score,
-    }
+    heads: dict[str, Form] = dict.fromkeys(["arm", "true", *(f"as {name}" for name in names)], str)
     rows = [
-        [arm["arm"].value, true, answered, counts[i][j], shares[i][j]]
+        [
+            arm["arm"].value,
+            true,
+            *(f"{formats.count(c)} ({formats.percent(s)})" for c, s in zip(*pair, strict=True)),
+        ]
         for arm in arms
-        for counts, shares in [tuple(arm["confusion"][k].value for k in ("counts", "shares"))]
-        for i, true in enumerate(names)
-        for j, answered in enumerate(names)
+        for true, *pair in zip(
+            names, *(arm["confusion"][key].value for key in ("counts", "shares")), strict=True
+        )
     ]
     data = value_table("classes-confusion-data", "Confusion counts and row shares", heads, rows)
     return Picture(drawing=drawing, data=data)
@@ -99,18 +97,13 @@ def confusion_differences(section: At) -> Picture:
         (9.5 if len(pairs) > 1 else 6.4, _side(names) * ceil(len(pairs) / 2)),
         paint,
     )
-    heads: dict[str, Form] = {
-        "first": str,
-        "second": str,
-        "true": str,
-        "answered": str,
-        "points": lambda value: formats.points(value, sign=True),
+    heads: dict[str, Form] = {"pair": str, "true": str} | {
+        f"as {name}": lambda value: formats.points(value, sign=True) for name in names
     }
     rows = [
-        [pair["first"].value, pair["second"].value, true, answered, float(grid[i][j])]
+        [f"{pair['first'].value} {MINUS} {pair['second'].value}", true, *shares]
         for pair, grid in zip(pairs, grids, strict=True)
-        for i, true in enumerate(names)
-        for j, answered in enumerate(names)
+        for true, shares in zip(names, grid.tolist(), strict=True)
     ]
     data = value_table(
         "classes-confusion-difference-data", "Difference of row shares, points", heads, rows

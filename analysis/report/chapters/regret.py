@@ -106,8 +106,8 @@ def _cautions(entries: Sequence[At]) -> list[str]:
     cautions = []
     if said:
         cautions.append(
-            "None seen is not never: by its interval the chance that a stopped trial was the best "
-            f"may still be, in {formats.listing(said)}."
+            "Having seen none is not never: by its interval the chance that a stopped trial was "
+            f"the best may still be, in {formats.listing(said)}."
         )
     if unknown:
         cautions.append(f"Nothing is known of {formats.listing(unknown)}: no audited trial.")
