@@ -66,6 +66,7 @@ class Pair:
         superiority: P(first > second).
         p_value: Welch's, uncorrected; ``p_holm`` after Holm over all pairs.
         rows: the decision table as applied; empty when there was nothing to decide on.
+        corrected: whether it is one of several pairs, so that Holm's p-value excludes zero.
     """
 
     first: str
@@ -80,6 +81,7 @@ class Pair:
     checks: tuple[Check, ...]
     rows: tuple[Row, ...]
     remedy: Remedy | None
+    corrected: bool
 
     @property
     def broken(self) -> tuple[Check, ...]:
@@ -155,6 +157,7 @@ def _pair(
             superiority=superiority.value,
             smallest_effect=settings.smallest_effect,
             significant=p_holm is not None and p_holm < 1 - LEVEL,
+            corrected=level > LEVEL,
         )
     remedy = None
     if kind == "inconclusive":
@@ -163,7 +166,7 @@ def _pair(
         first=names[0],
         second=names[1],
         kind=kind,
-        scope="families" if min(a.n, b.n) >= FAMILIES and a.kind == "study" else "configurations",
+        scope=_scope(search, a, b),
         unit=a.kind,
         difference=difference,
         superiority=superiority,
@@ -172,7 +175,14 @@ def _pair(
         checks=checks,
         rows=rows,
         remedy=remedy,
+        corrected=level > LEVEL,
     )
+
+
+def _scope(search: Search, a: Units, b: Units) -> Scope:
+    """Families, if every one of five studies or more has a score in both arms."""
+    complete = a.n == b.n == search.replicates
+    return "families" if complete and a.kind == "study" and a.n >= FAMILIES else "configurations"
 
 
 def _remedy(

@@ -21,12 +21,12 @@ _COMPARED = ("space", "versions", "hardware")
 def contrast(first: Search, second: Search, settings: Settings | None = None) -> Json:
     """Verdicts of both, differing settings, and per common arm second minus first.
 
-    The difference is Welch's over the units of each search. It says what the changes together
-    did, not which of them; where the dataset differs nothing is subtracted.
+    The difference is Welch's over the units of each search. With one study each it is between the
+    two configurations found, whose choice is luck in part, and says nothing of what was changed.
+    Nothing is subtracted where the data differ or one is a mean of seeds, the other of studies.
     """
     reports = [build(search, settings) for search in (first, second)]
-    prints = [search.get("dataset", "fingerprint") for search in (first, second)]
-    same_data = prints[0] == prints[1]
+    same_data = _same_data(first, second)
     common = [arm for arm in first.arms if arm in second.arms]
     found: Json = plain(
         {
@@ -40,6 +40,7 @@ def contrast(first: Search, second: Search, settings: Settings | None = None) ->
                 for search, report in zip((first, second), reports, strict=True)
             ],
             "same_data": same_data,
+            "unit": first.unit if first.unit == second.unit else "different",
             "differences": _differences(first.manifest, second.manifest),
             "arms": [
                 {
@@ -47,6 +48,7 @@ def contrast(first: Search, second: Search, settings: Settings | None = None) ->
                     "first": _score(reports[0], arm),
                     "second": _score(reports[1], arm),
                     "change": _change(first, second, arm) if same_data else None,
+                    "broken": [*_broken(reports[0]), *_broken(reports[1])],
                 }
                 for arm in common
             ],
@@ -77,12 +79,49 @@ def contrast_text(found: Json) -> str:
     if found["arms"]:
         rows = [["test macro-F1", "A", "B", "B - A, points", "interval"]]
         blocks.append(table([*rows, *(_row(arm) for arm in found["arms"])]))
-        if not found["same_data"]:
-            blocks.append("The datasets differ, so their scores are not subtracted.")
+        blocks += [paragraph(note) for note in _notes(found)]
     for mark, key in (("A", "only_first"), ("B", "only_second")):
         if found[key]:
             blocks.append(f"In {mark} alone: {listing(found[key])}")
     return "\n\n".join(blocks)
+
+
+def _notes(found: Json) -> list[str]:
+    """How the differences are to be read."""
+    notes = []
+    if not found["same_data"]:
+        notes.append("The datasets differ, so their scores are not subtracted.")
+    elif found["unit"] == "different":
+        notes.append("One has several studies, the other one, so they are not subtracted.")
+    elif found["unit"] == "seed":
+        notes.append(
+            "The unit is the confirmation seed: B - A is between the two configurations found. "
+            "Searches that differ in luck alone find different ones, so this is no proof that "
+            "what was changed did it."
+        )
+    else:
+        notes.append("The unit is the study: B - A is what all the changes together did.")
+    broken = sorted({name for arm in found["arms"] for name in arm["broken"]})
+    if broken:
+        notes.append(f"With care, as this does not hold in one of them: {'; '.join(broken)}.")
+    return notes
+
+
+def _broken(report: Json) -> list[str]:
+    """Checks on the scores themselves, rather than on the comparison of arms."""
+    wanted = ("choice", "leaks", "data", "units")
+    return [
+        check["name"]
+        for check in report["validity"]
+        if check["status"] == "broken" and check["id"] in wanted
+    ]
+
+
+def _same_data(first: Search, second: Search) -> bool:
+    """The same dataset, known to be so, scored on the same test pictures."""
+    prints = {search.get("dataset", "fingerprint") for search in (first, second)}
+    pictures = [set(search.predictions["position"]) for search in (first, second)]
+    return len(prints) == 1 and None not in prints and pictures[0] == pictures[1]
 
 
 def _row(arm: Json) -> list[str]:
@@ -111,9 +150,9 @@ def _score(report: Json, arm: str) -> Json | None:
 
 def _change(first: Search, second: Search, arm: str) -> Json | None:
     before, after = arm_units(first, arm), arm_units(second, arm)
-    if not (before.n and after.n):
+    if not (before.n and after.n) or before.kind != after.kind:
         return None
-    of = "studies" if "study" in (before.kind, after.kind) else "seeds"
+    of = "studies" if before.kind == "study" else "seeds"
     change = difference_interval(after.values, before.values).estimate
     return estimated(change, unit=F1, of=f"{of} in the smaller search")
 

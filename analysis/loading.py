@@ -28,6 +28,7 @@ class Search:
         root: the results folder.
         manifest: see ``docs/architecture.md``; an unfinished search may lack keys.
         manifests: of every folder that went in; more than one after a merge.
+        scored: by folder, whether it holds a test score.
         arms: names of the arms, in the manifest's order.
         classes: names of the classes, in the manifest's order.
         trials: ended trials of the search itself, a row each.
@@ -44,6 +45,7 @@ class Search:
     root: Path
     manifest: Mapping[str, Any]
     manifests: tuple[Mapping[str, Any], ...]
+    scored: tuple[bool, ...]
     arms: tuple[str, ...]
     classes: tuple[str, ...]
     trials: pd.DataFrame
@@ -115,14 +117,18 @@ class Search:
         return tuple(sorted(key for key, number in drawn.items() if number > 1))
 
     def chosen(self) -> dict[str, list[int]]:
-        """Trial numbers per arm: the frozen choices or, before those, the best so far."""
-        choices = self.get("choices", default=[])
-        if choices:
-            return {arm: [int(c["trial"]) for c in choices if c["arm"] == arm] for arm in self.arms}
+        """Trial numbers per arm: each study's frozen choice or, before that, its best so far."""
+        frozen = {
+            (str(c["arm"]), int(c["replicate"])): int(c["trial"])
+            for c in self.get("choices", default=[])
+        }
         able = self.trials[self.trials["state"].isin(ELIGIBLE)].dropna(subset=self.metric_column)
         able = able.sort_values(self.metric_column, ascending=self.metric == "loss", kind="stable")
-        best = able.drop_duplicates(["arm", "replicate"]).sort_values("replicate")
-        return {arm: best.loc[best["arm"] == arm, "trial"].tolist() for arm in self.arms}
+        best = able.drop_duplicates(["arm", "replicate"])
+        keys = zip(best["arm"].astype(str), best["replicate"].astype(int), strict=True)
+        so_far = dict(zip(keys, best["trial"].astype(int).tolist(), strict=True))
+        found = sorted({**so_far, **frozen}.items())
+        return {arm: [trial for (whose, _), trial in found if whose == arm] for arm in self.arms}
 
 
 def load(folders: Path | str | Sequence[Path | str]) -> Search:
@@ -160,6 +166,7 @@ def _load(folder: Path | str) -> Search:
         root=results.root,
         manifest=manifest,
         manifests=(manifest,),
+        scored=(bool(len(scored)),),
         arms=_arms(manifest, trials, epochs),
         classes=tuple(str(name) for name in manifest.get("classes") or ()),
         trials=trials[~confirmed].reset_index(drop=True),

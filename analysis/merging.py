@@ -26,10 +26,11 @@ def merge(searches: Sequence[Search]) -> Search:
     first folder that has them: the checks make sure that all were scored on the same pictures.
 
     Raises:
-        ResultsError: the folders' classes or metrics differ, or a folder is given twice.
+        ResultsError: the folders' classes, metrics or arms differ, or a folder is given twice.
     """
     assert len(searches) > 1, "two searches or more"
     _check(searches)
+    _check_arms(searches)
     parts: list[dict[str, pd.DataFrame]] = []
     choices: list[dict[str, Any]] = []
     studies: dict[str, int] = {}
@@ -49,6 +50,7 @@ def merge(searches: Sequence[Search]) -> Search:
         root=searches[0].root,
         manifest=_manifest(searches, choices, studies),
         manifests=tuple(search.manifest for search in searches),
+        scored=tuple(one for search in searches for one in search.scored),
         arms=tuple(studies),
         classes=searches[0].classes,
         floors=withfloors.floors,
@@ -79,6 +81,30 @@ def _check(searches: Sequence[Search]) -> None:
                     where=str(search.root),
                     value=getattr(search, name),
                     remedy="Merge searches of the same classes, ranked by the same metric",
+                )
+
+
+def _check_arms(searches: Sequence[Search]) -> None:
+    """An arm's name must mean the same everywhere."""
+    one = searches[0]
+    compared: dict[str, Any] = {}
+    for search in searches:
+        compare = search.get("space", "compare", default={})
+        parameter = compare.get("parameter")
+        if parameter != one.get("space", "compare", "parameter"):
+            raise ResultsError(
+                f"cannot be merged with {one.root}: another parameter is compared",
+                where=str(search.root),
+                value=parameter,
+                remedy="Merge searches that compare the same parameter",
+            )
+        for arm, value in (compare.get("arms") or {}).items():
+            if compared.setdefault(arm, value) != value:
+                raise ResultsError(
+                    f"cannot be merged: arm {arm} stands for {compared[arm]!r} in another folder",
+                    where=str(search.root),
+                    value=value,
+                    remedy="Merge searches in which an arm's name means the same",
                 )
 
 

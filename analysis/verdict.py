@@ -53,6 +53,7 @@ def decide(
     superiority: float,
     smallest_effect: float = SMALLEST_EFFECT,
     significant: bool | None = None,
+    corrected: bool = False,
 ) -> tuple[Kind, tuple[Row, ...]]:
     """The verdict and the table with its deciding row marked.
 
@@ -64,6 +65,7 @@ def decide(
         smallest_effect: of interest, in the unit of ``difference`` (> 0).
         significant: whether zero is excluded; by default whether the interval excludes it.
             Several comparisons pass Holm's decision instead.
+        corrected: whether ``significant`` is Holm's decision, which the table then names.
     """
     assert smallest_effect > 0, "the smallest effect of interest is positive"
     assert difference.value >= 0, "A is the arm with the higher mean"
@@ -77,7 +79,11 @@ def decide(
             "small",
             difference.within(smallest_effect) is True,
         ),
-        ("the interval covers zero", "inconclusive", not excluded),
+        (
+            "Holm's p does not exclude zero" if corrected else "the interval covers zero",
+            "inconclusive",
+            not excluded,
+        ),
         (
             f"P(A > B) ≥ {MEANINGFUL} and the estimate reaches the smallest effect",
             "better",

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from analysis.compare import POWER, Pair, Remedy, Step
 from analysis.formats import capped, hours, listing, percent, plural, points, probability
 from analysis.loading import Search
+from analysis.units import FAMILIES
 from analysis.verdict import MEANINGFUL
 
 
@@ -56,8 +57,9 @@ def scope_note(pair: Pair) -> str:
             "configurations found, not of the two families."
         )
     return (
-        f"Each arm was tuned in only {plural(_n(pair), 'study', 'studies')}: too few to speak of "
-        "the families, so this speaks of the configurations found. The study is the unit all the "
+        f"Only {plural(_n(pair), 'study has', 'studies have')} a score in every arm: fewer than "
+        f"{FAMILIES}, or than were asked for, so this speaks of the configurations found and not "
+        "of the families. The study is the unit all the "
         "same, since seeds of one configuration are not independent of its choice."
     )
 
@@ -84,11 +86,14 @@ def _step(step: Step, remedy: Remedy, kind: str) -> str:
 def because(pair: Pair, smallest_effect: float) -> str:
     """Why the decision table came to its verdict."""
     assert pair.difference is not None and pair.superiority is not None
-    gap, bound = points(pair.difference.value), points(smallest_effect)
-    chance = f"P({pair.first} > {pair.second}) = {probability(pair.superiority.value)}"
+    gap, bound = _told_apart(pair.difference.value, smallest_effect)
+    chance = f"P({pair.first} > {pair.second}) = {_chance(pair.superiority.value)}"
+    zero = "the interval excludes zero"
+    if pair.corrected:
+        zero = f"Holm's p = {probability(pair.p_holm)} excludes zero"
     if pair.kind == "better":
         return (
-            f"Because the interval excludes zero, {chance} reaches {MEANINGFUL}, and {gap} points "
+            f"Because {zero}, {chance} reaches {MEANINGFUL}, and {gap} points "
             f"reach the smallest effect of interest, {bound}."
         )
     if pair.kind == "inconclusive":
@@ -97,7 +102,20 @@ def because(pair: Pair, smallest_effect: float) -> str:
         return f"Because the whole interval lies within the smallest effect of interest, ±{bound}."
     short = [] if pair.difference.value >= smallest_effect else [f"{gap} points are below {bound}"]
     short += [] if pair.superiority.value >= MEANINGFUL else [f"{chance} is below {MEANINGFUL}"]
-    return f"Because the interval excludes zero, but {listing(short)}."
+    return f"Because {zero}, but {listing(short)}."
+
+
+def _told_apart(value: float, bound: float) -> tuple[str, str]:
+    """Both in points, with as many decimals as it takes to tell them apart."""
+    if value != bound and points(value) == points(bound):
+        return f"{100 * value:.3f}", f"{100 * bound:.3f}"
+    return points(value), points(bound)
+
+
+def _chance(value: float) -> str:
+    """A probability that does not round onto the threshold from below."""
+    near = value < MEANINGFUL <= float(f"{value:.2f}")
+    return f"{value:.4f}" if near else probability(value)
 
 
 def notes(pairs: Sequence[Pair], smallest_effect: float) -> tuple[str, ...]:

@@ -21,6 +21,8 @@ from scipy import optimize, stats
 from analysis.estimators.estimate import LEVEL, Estimate, Floats
 
 RESAMPLES = 10_000
+#: Pairs compared at once.
+_PAIRS = 4_000_000
 
 
 def wins(a: Floats, b: Floats) -> Floats:
@@ -54,7 +56,11 @@ def probability_of_superiority(
     drawn_a = first[rng.integers(n, size=(resamples, n))]
     drawn_b = second[rng.integers(m, size=(resamples, m))]
     tail = (1 - level) / 2
-    low, high = np.quantile(wins(drawn_a, drawn_b), [tail, 1 - tail])
+    # In parts: all pairs of all resamples at once would fill the memory with many units.
+    parts = max(1, resamples * n * m // _PAIRS)
+    split = (np.array_split(drawn, parts) for drawn in (drawn_a, drawn_b))
+    shares = [wins(one, other) for one, other in zip(*split, strict=True)]
+    low, high = np.quantile(np.concatenate(shares), [tail, 1 - tail])
     if low == high:
         low, high = newcombe_interval(value, n, m, level)
         name = (

@@ -45,6 +45,7 @@ def write_report(
     name = "report" if len(search.manifests) == 1 else "report-merged"
     target = Path(out) if out is not None else search.root / name
     text = _dump(build(search, settings))
+    _clear(target)
     paths = _write(json.loads(text), text, target)
     return replace(paths, explore=write_explore(search, target / "explore.html"))
 
@@ -77,6 +78,12 @@ def _write(report: Json, text: str, target: Path) -> ReportPaths:
             remedy="Give another folder with --out",
         ) from None
     return paths
+
+
+def _clear(target: Path) -> None:
+    """Removes what an earlier report may have had and this one may not."""
+    for old in (target / "explore.html", *(target / "figures").glob("*.svg")):
+        old.unlink(missing_ok=True)
 
 
 def _dump(report: Json) -> str:

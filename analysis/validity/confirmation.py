@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -97,10 +98,10 @@ def _planned(search: Search, arms: Sequence[str]) -> int:
 def choice(case: Case) -> Check:
     """Chosen before the test split was read, in every search that is part of this."""
     name = "Chosen before the test split was read"
-    faults = [
-        fault for manifest in case.search.manifests if (fault := _peeked(case.search, manifest))
-    ]
-    read = [m.get("first_test_read_at") for m in case.search.manifests]
+    search = case.search
+    folders = zip(search.manifests, search.scored, strict=True)
+    faults = [fault for manifest, scored in folders if (fault := _peeked(manifest, scored))]
+    read = [manifest.get("first_test_read_at") for manifest in search.manifests]
     if faults:
         return Check(id="choice", name=name, status="broken", detail=faults[0])
     detail = (
@@ -111,12 +112,10 @@ def choice(case: Case) -> Check:
     return Check(id="choice", name=name, status="pass", detail=detail)
 
 
-def _peeked(search: Search, manifest: object) -> str:
-    """What is wrong with the order of choice and reading; empty when nothing is."""
-    assert isinstance(manifest, dict)
+def _peeked(manifest: Mapping[str, Any], scored: bool) -> str:
+    """What is wrong with a folder's order of choice and reading; empty when nothing is."""
     frozen, read = manifest.get("choice_frozen_at"), manifest.get("first_test_read_at")
-    scored = search.confirmations["test_macro_f1"].notna().any()
-    if read is None and (len(search.manifests) > 1 or not scored):
+    if read is None and not scored:
         return ""
     if frozen is None:
         return "test scores exist, yet no choice was frozen before them"

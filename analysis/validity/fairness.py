@@ -36,9 +36,20 @@ def allocation(case: Case) -> Check:
 
 
 def trials(case: Case) -> Check:
-    """As many ended trials in every arm."""
-    counts = {arm: int((case.search.trials["arm"] == arm).sum()) for arm in case.arms}
+    """As many ended trials in every arm, and in studies that were merged in every study."""
+    table = case.search.trials
+    counts = {arm: int((table["arm"] == arm).sum()) for arm in case.arms}
     equal = len(set(counts.values())) == 1
+    if equal and len(case.search.manifests) > 1:
+        studies = {arm: sorted(_of(table, arm).groupby("replicate").size()) for arm in case.arms}
+        if len({tuple(sizes) for sizes in studies.values()}) > 1:
+            told = listing(f"{arm} {' + '.join(map(str, sizes))}" for arm, sizes in studies.items())
+            return Check(
+                id="trials",
+                name="Arms have equally many trials",
+                status="broken",
+                detail=f"the arms' studies had unequal budgets: {told}",
+            )
     return Check(
         id="trials",
         name="Arms have equally many trials",
@@ -99,7 +110,16 @@ def data(case: Case) -> Check:
 def spaces(case: Case) -> Check:
     """Merged folders searched the same space."""
     name = "Arms were searched in the same space"
-    keys = ("parameters", "budget", "scheduler", "stopper", "metric", "cohorts", "augment")
+    keys = (
+        "parameters",
+        "budget",
+        "scheduler",
+        "stopper",
+        "metric",
+        "cohorts",
+        "augment",
+        "precision",
+    )
     manifests = case.search.manifests
     different = [
         key

@@ -29,6 +29,10 @@ def _floor(case: Case, floor: str) -> Check:
     bar = case.scores[floor].macro_f1
     assert bar.high is not None, "a picture bootstrap has an interval"
     intervals = [(arm, case.scores[arm].macro_f1) for arm in case.arms if arm in case.scores]
+    unknown = [arm for arm in case.arms if arm not in case.scores]
+    if unknown:
+        detail = f"no answers on the test split to compare it with: {listing(unknown)}"
+        return Check(id=f"floor_{floor}", name=name, status="warn", detail=detail)
     below = [
         f"{arm} at {score(mine.value)} [{score(mine.low)}, {score(mine.high)}]"
         for arm, mine in intervals

@@ -64,6 +64,7 @@ def test_copies_of_one_search_are_not_independent(tmp_path: Path) -> None:
     [
         (Plan(), {"dataset": {"fingerprint": "ab" * 32}}, "different datasets"),
         (Plan(), {"first_test_read_at": 1.0}, "before the choice was frozen"),
+        (Plan(), {"first_test_read_at": None}, "does not say since when"),
         (Plan(weights=dict.fromkeys(("densenet161", "resnet152"), "none")), {}, "compare recipes"),
         (Plan(trials={"densenet161": 12, "resnet152": 8}), {}, "unequal budgets"),
     ],
@@ -89,6 +90,27 @@ def test_other_classes_are_refused(tmp_path: Path) -> None:
     two = write(tmp_path / "two", Plan(), classes=[*CLASSES[:-1], "surprised"])
     with pytest.raises(ResultsError, match="their classes differ"):
         load([one, two])
+
+
+def test_an_arm_means_the_same_everywhere(tmp_path: Path) -> None:
+    one = folders(tmp_path, Plan(values={"a": "resnet18"}, skill={"a": 0.6, "resnet34": 0.6}))[0]
+    two = write(tmp_path / "two", Plan(values={"a": "resnet50"}, skill={"a": 0.6, "resnet34": 0.6}))
+    with pytest.raises(ResultsError, match="arm a stands for 'resnet18' in another folder"):
+        load([one, two])
+    other = Plan(compare="optimizer", skill={"adamw": 0.65, "sgd": 0.63})
+    three = write(tmp_path / "three", other)
+    with pytest.raises(ResultsError, match="another parameter is compared"):
+        load([one, three])
+
+
+def test_luck_alone_is_not_called_a_change(tmp_path: Path) -> None:
+    first, second = (load(part) for part in folders(tmp_path, Plan(), Plan(seed=8)))
+    text = " ".join(contrast_text(contrast(first, second)).split())
+    assert "between the two configurations found" in text
+    several = load(write(tmp_path / "several", Plan(replicates=2, seeds=2)))
+    found = contrast(first, several)
+    assert found["unit"] == "different"
+    assert all(arm["change"] is None for arm in found["arms"])
 
 
 def test_a_merged_report_stands_beside_the_firsts_own(tmp_path: Path) -> None:

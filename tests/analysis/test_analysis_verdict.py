@@ -12,7 +12,10 @@ from fake_search import Plan, write
 from analysis.estimators.estimate import Estimate
 from analysis.loading import load
 from analysis.report import build
+from analysis.report.evidence import Evidence
+from analysis.settings import Settings
 from analysis.verdict import decide
+from analysis.wording import because
 
 
 def gap(value: float, low: float, high: float) -> Estimate:
@@ -87,7 +90,7 @@ def test_three_studies_do_not(tmp_path: Path) -> None:
     report = report_of(tmp_path, Plan(replicates=3, seeds=3, trials=12))
     assert report["pairs"][0]["scope"] == "configurations"
     assert "configurations found are better" in report["verdict"]["sentence"]
-    assert "too few to speak of the families" in " ".join(report["verdict"]["notes"])
+    assert "Only 3 studies have a score in every arm" in " ".join(report["verdict"]["notes"])
     assert report["arms"][0]["test_macro_f1"]["n"] == 3
 
 
@@ -245,3 +248,28 @@ def test_a_pair_is_judged_by_its_own_checks(tmp_path: Path) -> None:
     kinds = {frozenset((pair["first"], pair["second"])): pair["verdict"] for pair in pairs}
     assert kinds[frozenset(("densenet161", "resnet152"))] == "better"
     assert kinds[frozenset(("densenet161", "resnet50"))] == "not comparable"
+
+
+def test_several_pairs_go_by_holm_and_say_so(tmp_path: Path) -> None:
+    plan = Plan(skill={"densenet161": 0.66, "resnet152": 0.62, "resnet50": 0.62}, seeds=6)
+    search = load(write(tmp_path, plan))
+    pairs = Evidence(search=search, settings=Settings()).pairs
+    for pair in pairs:
+        told = because(pair, 0.01)
+        assert ("Holm's p" in told) == (pair.kind != "inconclusive")
+        assert "the interval excludes zero" not in told
+        assert "Holm's p does not exclude zero" in [row.condition for row in pair.rows]
+
+
+def test_numbers_that_differ_are_not_rounded_alike(tmp_path: Path) -> None:
+    search = load(write(tmp_path, Plan()))
+    pair = Evidence(search=search, settings=Settings()).pairs[0]
+    assert pair.difference is not None and pair.superiority is not None
+    near = replace(
+        pair,
+        kind="small",
+        difference=replace(pair.difference, value=0.0098, low=0.001, high=0.02),
+        superiority=replace(pair.superiority, value=0.748),
+    )
+    told = because(near, 0.01)
+    assert "0.980 points are below 1.000" in told and "= 0.7480 is below 0.75" in told

@@ -157,8 +157,8 @@ def test_neither_and_the_lower_calibration_error_in_words() -> None:
     assert made.lead == (
         "honest is neither over- nor under-confident on average: it is 80.0 % sure of its answers "
         "on average and right in 80.0 %; bold is over-confident: it is 90.0 % sure of its answers "
-        f"on average and right in 40.0 %; the calibration error of honest is {gap:.1f} points below "
-        "that of bold."
+        f"on average and right in 40.0 %; the calibration error of honest is {gap:.1f} points "
+        "below that of bold."
     )
 
 

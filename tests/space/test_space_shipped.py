@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -25,6 +26,8 @@ def test_the_promised_files_are_shipped_and_found():
         "cpu_small",
         "head_only",
         "notebook_baseline",
+        "control_same",
+        "control_noise",
     }
     assert promised <= set(shipped())
     assert sorted(shipped().values()) == FILES, "a file that shipped() does not find"
@@ -61,6 +64,21 @@ def test_the_notebook_baseline_samples_nothing():
     space = load("notebook_baseline")
     assert not any(space.domains(arm) for arm in space.compare.arms)
     assert {(s.baseline, s.random, s.tpe) for s in plan(space).studies} == {(1, 0, 0)}
+
+
+def test_the_controls_differ_in_what_they_compare_alone():
+    same, noise = load("control_same"), load("control_noise")
+    for space in (same, noise):
+        assert space.compare.replicates >= 5 and space.confirm.seeds >= 2
+        first, second = (space.domains(arm) for arm in space.compare.arms)
+        assert first == second
+    first, second = (same.config(arm, {}) for arm in same.compare.arms)
+    assert first == second, "one backbone under two names"
+    clean, noisy = (noise.config(arm, {}) for arm in ("clean", "noisy"))
+    assert clean == first and noisy == dataclasses.replace(clean, label_noise=0.5)
+    apart = {"name", "purpose", "compare", "parameters"}
+    left, right = ({k: v for k, v in s.as_dict().items() if k not in apart} for s in (same, noise))
+    assert left == right
 
 
 @pytest.mark.parametrize("key", [key for key in settable() if not key.startswith("parameters.")])

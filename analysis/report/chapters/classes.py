@@ -39,7 +39,11 @@ def chapter(report: At) -> Chapter:
 def _blocks(report: At, section: At) -> tuple[Block, ...]:
     unit = section["arms"][0]["classes"][0]["f1"]["of"].value
     scores = Picture(drawing=f1_scores(report, section, unit), data=_scores(section, "f1", unit))
-    others = tuple(_scores(section, key, unit) for key in ("recall", "precision"))
+    others = tuple(
+        block
+        for key in ("recall", "precision")
+        for block in (Heading(words=_WORDS[key]), _scores(section, key, unit))
+    )
     pairs = list(section["pairs"])
     compared = [Picture(drawing=differences(section), data=_differences(section))] if pairs else []
     return (

@@ -97,11 +97,11 @@ def confusion_differences(section: At) -> Picture:
         (9.5 if len(pairs) > 1 else 6.4, _side(names) * ceil(len(pairs) / 2)),
         paint,
     )
-    heads: dict[str, Form] = {"pair": str, "true": str} | {
-        f"as {name}": lambda value: formats.points(value, sign=True) for name in names
-    }
+    several = len(pairs) > 1
+    heads: dict[str, Form] = dict.fromkeys(["pair", "true"] if several else ["true"], str)
+    heads |= {f"as {name}": lambda value: formats.points(value, sign=True) for name in names}
     rows = [
-        [f"{pair['first'].value} {MINUS} {pair['second'].value}", true, *shares]
+        [*([f"{pair['first'].value} {MINUS} {pair['second'].value}"] * several), true, *shares]
         for pair, grid in zip(pairs, grids, strict=True)
         for true, shares in zip(names, grid.tolist(), strict=True)
     ]

@@ -84,7 +84,7 @@ def arms_picture(report: At) -> Picture | None:
                 _arm_dot(axes, arm, COSTS[name], scores[arm["arm"].value], style, on_front=on)
             _panel(axes, COSTS[name].axis, "test macro-F1")
             # From zero, so that distances show ratios of cost.
-            axes.set_xlim(left=0)
+            axes.set_xlim(0, 1.12 * axes.dataLim.xmax)
         names = [arm["arm"].value for arm in arms]
         handles = arm_handles(names, [styles[name] for name in names])
         figure.legend(handles=handles, loc="outside upper center", ncols=4, fontsize=9)

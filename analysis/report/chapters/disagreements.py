@@ -149,7 +149,7 @@ def _suspects(section: At) -> list[Block]:
         f"Every run of every arm is wrong on {wrong}; on {count(found)} of them every arm's "
         f"confidence in its wrong answer is {bound} or more. Their labels are worth a look: such "
         f"pictures are often labelled wrongly, or show two expressions.{marked} "
-        f"{_of(part)}, highest confidence first."
+        f"{_of(part)}{', highest confidence first' if found > 1 else ''}."
     )
     return [
         heading,

@@ -63,7 +63,13 @@ def _accuracy(axes: Axes, arm: At, style: Look) -> None:
     few = answers[filled] < _FEW * answers.sum()
     for some, face in ((~few, style.colour), (few, "none")):
         axes.plot(
-            confidence[some], accuracy[some], style.marker, color=style.colour, mfc=face, ms=6
+            confidence[some],
+            accuracy[some],
+            style.marker,
+            color=style.colour,
+            mfc=face,
+            ms=6,
+            clip_on=False,
         )
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
