@@ -111,8 +111,8 @@ def _figure(identifier: str, plot: Plot) -> str:
     data = plot.json.replace("</", "<\\/")
     return (
         f'<h3 id="{identifier}-title">{escape(plot.title)}</h3>\n<p>{escape(plot.words)}</p>\n'
-        f'<div class="plot" id="{identifier}" role="group" aria-labelledby="{identifier}-title" '
-        f'style="min-height: {plot.height}px"></div>\n'
+        f'<div class="wide" tabindex="0" role="region" aria-labelledby="{identifier}-title">'
+        f'<div class="plot" id="{identifier}" style="min-height: {plot.height}px"></div></div>\n'
         f'<script type="application/json" id="{identifier}-data">{data}</script>\n'
     )
 
@@ -132,7 +132,7 @@ h1 { font-size: 1.4rem; } h2 { font-size: 1.25rem; border-top: 1px solid #d4d4d4
   margin-top: 2.5rem; padding-top: .75rem; } h3 { font-size: 1rem; margin: 1.5rem 0 .2rem; }
 p { margin: .3rem 0; max-width: 50rem; } a { color: #005a9c; }
 nav ul { list-style: none; display: flex; flex-wrap: wrap; gap: .2rem 1rem; padding: 0; }
-.plot { overflow-x: auto; }
+.wide { overflow-x: auto; } .plot { min-width: 44rem; }
 """
 
 #: Draws each figure shortly before it comes into view: hundreds of them at once are slow.

@@ -169,7 +169,11 @@ def test_lead_names_the_ends_of_many_arms() -> None:
         ),
         (
             [{"scores": [0.5] * EPOCHS}, {"scores": [0.4] * EPOCHS}],
-            "Few trials overfitted: densenet161 not reached: 0 of 2 trials overfitted.",
+            "None of 2 trials trained to the end overfitted within 10 epochs.",
+        ),
+        (
+            [_overfit(3, scores=[0.5]), {"scores": [0.5] * EPOCHS}, {"scores": [0.4] * EPOCHS}],
+            "Fewer than half of the trials overfitted within 10 epochs: 1 of 3 in densenet161.",
         ),
     ],
 )
@@ -216,6 +220,22 @@ def test_the_median_is_said_to_be_open_or_not_reached() -> None:
     first, second = table.rows[0].cells[2], table.rows[1].cells[2]
     assert (first.main.text, first.small) == ("4", "95 % interval from 4, open above")
     assert second.main.text == "not reached"
+
+
+def test_a_loss_far_above_the_others_is_cut_off_and_said_to_be() -> None:
+    trials = [{"scores": [0.5] * EPOCHS, "val": [1.0] * EPOCHS} for _ in range(9)]
+    (loss, *_) = (b for b in _both(trained(trials))[1].blocks if isinstance(b, Picture))
+    assert "cut off" not in loss.drawing.description
+    exploded = {"state": "diverged", "scores": [0.1], "val": [50.0]}
+    (loss, *_) = (b for b in _both(trained([*trials, exploded]))[1].blocks
+                  if isinstance(b, Picture))  # fmt: skip
+    assert "Losses above 1.05 are cut off." in loss.drawing.description
+
+
+def test_figures_of_onsets_need_one_that_was_reached() -> None:
+    made = _both(trained([{"scores": [0.5] * EPOCHS}]))[1]
+    names = {b.drawing.name for b in blocks_of(made) if isinstance(b, Picture)}
+    assert names == {"curves-loss", "curves-score"}
 
 
 @pytest.mark.parametrize("name", PLANS)

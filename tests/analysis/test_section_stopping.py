@@ -237,7 +237,7 @@ def test_none_seen_is_given_its_upper_bound() -> None:
 
 
 @pytest.mark.parametrize(
-    ("share", "why"), [(0.1, "of 6 such trials none came to its end"), (0.0, "the share is 0")]
+    ("share", "why"), [(0.1, "of 6 such trials none was audited"), (0.0, "the share is 0")]
 )
 def test_without_an_audited_trial_nothing_is_known(share: float, why: str) -> None:
     trials = [{"scores": [0.6] * EPOCHS}, *STOPPED]

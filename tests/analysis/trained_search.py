@@ -91,6 +91,7 @@ def trained(
         root=Path("nowhere"),
         manifest=manifest,
         manifests=(manifest,),
+        scored=(bool(confirmations),),
         arms=tuple(arms),
         classes=("angry", "happy"),
         trials=_frame("trials", rows),

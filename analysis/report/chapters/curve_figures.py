@@ -66,7 +66,7 @@ def curve_pictures(report: At) -> tuple[Picture, ...]:
 def _picture(
     kind: _Kind, arms: Sequence[dict[str, Any]], curves: At, styles: dict[str, Look]
 ) -> Picture:
-    top = _top(kind, arms) if kind is _LOSS else None
+    top, cut = _top(kind, arms) if kind is _LOSS else (None, False)
     last = max((curve["epochs"][-1] for arm in arms for curve in _all(arm)), default=1)
 
     def paint(figure: Figure) -> None:
@@ -86,14 +86,14 @@ def _picture(
     drawing = draw(
         kind.name,
         kind.title,
-        _description(kind, curves, top),
+        _description(kind, curves, top if cut else None),
         (9.5, 0.8 + 2.7 * ceil(len(arms) / 2)),
         paint,
     )
     return Picture(drawing=drawing, data=_data(kind, arms))
 
 
-def _description(kind: _Kind, curves: At, top: float | None) -> str:
+def _description(kind: _Kind, curves: At, cut_at: float | None) -> str:
     dashed = "training dashed, validation solid; " if kind is _LOSS else ""
     lines = (
         "A line per trial"
@@ -101,7 +101,7 @@ def _description(kind: _Kind, curves: At, top: float | None) -> str:
         else "Median and quantiles (10, 25, 75, 90 %) at each epoch over the trials that ran it, "
         "fewer and better ones from rung to rung"
     )
-    cut = f" Losses above {top:.2f} are cut off." if top is not None else ""
+    cut = f" Losses above {cut_at:.2f} are cut off." if cut_at is not None else ""
     return (
         f"{lines}; {dashed}the chosen trials bold. A ring marks the onset of overfitting on a "
         f"chosen trial{', a triangle on any other' if curves['each_trial'].value else ''}.{cut}"
@@ -115,17 +115,21 @@ def _all(arm: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield arm["bands"]
 
 
-def _top(kind: _Kind, arms: Iterable[dict[str, Any]]) -> float:
-    told = [curve for arm in arms for curve in arm["curves"]]
-    losses = [v for curve in told for name in kind.series for v in curve[name]]
-    losses += [v for arm in arms if arm["bands"] for name in kind.series
-               for row in arm["bands"][name] for v in row]  # fmt: skip
-    bold: list[float | None] = [v for c in told if c["chosen"] for v in c["val_loss"]]
-    finite = np.array([v for v in losses if v is not None], dtype=np.float64)
+def _top(kind: _Kind, arms: Iterable[dict[str, Any]]) -> tuple[float, bool]:
+    """Where the axis ends, and whether anything lies above."""
+    told = [curve for arm in arms for curve in _all(arm)]
+    finite = np.array([v for c in told for name in kind.series for v in _flat(c[name])])
+    finite = finite[np.isfinite(finite)]
     if not finite.size:
-        return 1.0
-    highest = max([float(np.quantile(finite, _SHOWN)), *(v for v in bold if v is not None)])
-    return 1.05 * highest
+        return 1.0, False
+    bold = [v for c in told if c.get("chosen") for v in _flat(c["val_loss"]) if np.isfinite(v)]
+    top = 1.05 * max([float(np.quantile(finite, _SHOWN)), *bold])
+    return top, bool((finite > top).any())
+
+
+def _flat(values: Any) -> list[float]:
+    """A curve's values or a band's rows of them, NaN where there is none."""
+    return np.array(values, dtype=np.float64).ravel().tolist()
 
 
 def _panel(axes: Axes, kind: _Kind, arm: dict[str, Any], style: Look) -> None:

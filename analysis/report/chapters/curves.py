@@ -53,12 +53,25 @@ def _lead(curves: At, *, drawn: bool) -> str:
         return "No trial has run long enough to show whether it overfits."
     reached = [entry for entry in known if entry["all"]["median"]["value"].value is not None]
     if not reached:
-        return f"Few trials overfitted: {_each(known)}."
+        return _hardly(known, curves["max_epochs"].value)
     if len(known) <= _NAMED:
         said = f"Median onset of overfitting: {_each(known)}"
     else:
         said = _range(reached)
     return f"{said}{_deeper(known)}."
+
+
+def _hardly(known: Sequence[At], longest: int | None) -> str:
+    """Where in no arm as many as half of the trials overfitted."""
+    within = "" if longest is None else f" within {formats.plural(longest, 'epoch')}"
+    if not any(entry["all"]["overfitted"].value for entry in known):
+        trials = sum(_counted(entry["all"]) for entry in known)
+        return f"None of {formats.plural(trials, 'trial')} trained to the end overfitted{within}."
+    shares = (
+        f"{entry['all']['overfitted'].value} of {_counted(entry['all'])} in {entry['arm'].value}"
+        for entry in known
+    )
+    return f"Fewer than half of the trials overfitted{within}: {formats.listing(shares)}."
 
 
 def _each(entries: Sequence[At]) -> str:

@@ -67,12 +67,15 @@ def arms_onset_table(onsets: At) -> Table:
 
 
 def onset_picture(report: At) -> Picture | None:
-    """Medians with intervals per depth and arm, and where overfitting was seen by hand."""
+    """Medians with intervals per depth and arm, and where overfitting was seen by hand.
+
+    None where no depth of any arm reached its median.
+    """
     curves, styles = report["curves"], looks(report)
     entries = [entry for entry in curves["onsets"] if entry["depths"]]
     depths = sorted({row["depth"].value for entry in entries for row in entry["depths"]})
     counted = [row for entry in entries for row in entry["depths"] if row["median"]]
-    if not counted:
+    if not any(row["median"]["value"].value is not None for row in counted):
         return None
     by_hand = [entry for entry in entries if entry["by_hand"].value is not None]
     ceiling = _ceiling(curves, counted, by_hand)

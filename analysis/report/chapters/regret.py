@@ -41,7 +41,8 @@ def audit_blocks(stopping: At) -> tuple[Block, ...]:
         "they were stopped; how they end tells how often stopping costs the best trial."
     )
     if not _known(entries):
-        why = "the share is 0" if not share else f"of {stopped} such trials none came to its end"
+        audited = "audited and came to a known end"
+        why = "the share is 0" if not share else f"of {stopped} such trials none was {audited}"
         return (
             Text(words=how) if share else Text(words="The search audits no trial."),
             Text(
