@@ -83,6 +83,7 @@ def answered(
         root=Path("nowhere"),
         manifest=manifest,
         manifests=(manifest,),
+        scored=(True,),
         arms=tuple(arms),
         classes=tuple(classes),
         trials=_frame("trials"),

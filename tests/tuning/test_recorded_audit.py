@@ -14,6 +14,9 @@ import pandas as pd
 import pytest
 from optuna.storages.journal import JournalFileBackend, JournalStorage
 from optuna.trial import TrialState
+from ray import PlacementGroupID
+from ray.util import placement_group_table, remove_placement_group
+from ray.util.placement_group import PlacementGroup
 from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -89,6 +92,13 @@ def sit(root: Path, lines: int = 10**9) -> None:
         explore(search, functools.partial(RecordedRun, play))
 
 
+def release() -> None:
+    """Frees what the killed sitting holds of Ray, as the end of its process does in earnest."""
+    for key, group in placement_group_table().items():
+        if group["state"] != "REMOVED":
+            remove_placement_group(PlacementGroup(PlacementGroupID(bytes.fromhex(key))))
+
+
 @pytest.fixture(scope="module")
 def undisturbed(ray_here: Any, tmp_path_factory: pytest.TempPathFactory) -> Results:
     root = tmp_path_factory.mktemp("undisturbed")
@@ -161,6 +171,7 @@ def test_killed_round_an_audit_it_ends_as_if_undisturbed(
     first = next(k for k, line in enumerate(lines) if json.loads(line).get("kind") == "audited")
     with pytest.raises(Killed):
         sit(tmp_path, first + 1 + after)
+    release()
     sit(tmp_path)
     results = Results(tmp_path)
     for table in ("trials", "epochs"):
