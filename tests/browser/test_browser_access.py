@@ -16,7 +16,8 @@ SCENARIOS = ("six", "unfinished", "single", "failed")
 _LEVELS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 _RUN = """
 async (levels) => {
-  const found = await axe.run(document, {
+  // What is inside a figure is presentational: its name and description stand for it.
+  const found = await axe.run({exclude: ['svg > *']}, {
     runOnly: {type: 'tag', values: levels}, resultTypes: ['violations'],
   });
   return found.violations.flatMap((rule) => rule.nodes.map(
@@ -63,6 +64,7 @@ def test_labels_of_figures_stand_out(scenario: str, view: View, show: Any, repor
 _HEAD = "<!DOCTYPE html><html lang='en'><title>x</title><main><h1>x</h1>"
 PLANTED = {
     "image-alt": "<img src='data:image/gif;base64,R0lGODlhAQABAAAAACw='>",
+    "svg-img-alt": "<svg role='img' width='9' height='9'><text>words</text></svg>",
     "color-contrast": "<p style='color: #999; background: #fff'>faint words</p>",
     "target-size": 2 * "<button style='width: 9px; height: 9px; padding: 0'>x</button>",
 }

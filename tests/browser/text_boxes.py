@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,78 +17,13 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-#: Letters fill about the middle 60 % of their line, so that much of two lines must not touch.
+#: Letters fill about the middle 60 % of a label's height, so that much of two must not touch. At a
+#: figure's edge half as much above and beneath is spared.
 _INSET = 0.2
 #: Rounding of a browser's layout.
 _SLACK = 1.0
 
-_COLLECT = """
-(inset) => {
-  const found = [];
-  // The nearest ancestor that hides or scrolls what leaves it; none stands for the page.
-  const holders = new Map();
-  const holder = (element) => {
-    const up = element.parentElement;
-    if (!up || up === document.body) return null;
-    if (!holders.has(up)) {
-      const outermost = up.ownerSVGElement === null;  // an <svg> hides what leaves it
-      const holds = outermost || getComputedStyle(up).overflowX !== 'visible';
-      holders.set(up, holds ? up : holder(up));
-    }
-    return holders.get(up);
-  };
-  const room = (element) => {
-    const up = holder(element) ?? document.scrollingElement;
-    const style = getComputedStyle(up), box = up.getBoundingClientRect();
-    if (up !== document.scrollingElement && !/auto|scroll/.test(style.overflowX + style.overflowY))
-      return [box.left, box.top, box.right, box.bottom];
-    const page = up === document.scrollingElement;
-    const left = (page ? 0 : box.left) - up.scrollLeft, top = (page ? 0 : box.top) - up.scrollTop;
-    return [left, top, left + (page ? up.clientWidth : up.scrollWidth), top + up.scrollHeight];
-  };
-  const visible = (element) => element.checkVisibility({visibilityProperty: true});
-  const add = (text, group, element, rect, corners) => {
-    if (rect.width > 0 && rect.height > 0) {
-      const edges = [rect.left, rect.top, rect.right, rect.bottom];
-      found.push({text: text.trim(), group, edges, room: room(element), corners});
-    }
-  };
-  const square = (rect) => {
-    const rise = inset * rect.height;
-    return [[rect.left, rect.top + rise], [rect.right, rect.top + rise],
-            [rect.right, rect.bottom - rise], [rect.left, rect.bottom - rise]];
-  };
-  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  const range = document.createRange();
-  while (walker.nextNode()) {
-    const node = walker.currentNode, parent = node.parentElement;
-    if (!node.data.trim() || parent.closest('svg, style, script') || !visible(parent)) continue;
-    range.selectNodeContents(node);
-    for (const rect of range.getClientRects()) add(node.data, '', parent, rect, square(rect));
-  }
-  document.querySelectorAll('svg').forEach((svg, number) => {
-    const group = `svg ${number} ${svg.querySelector('title')?.textContent ?? ''}`;
-    for (const text of svg.querySelectorAll('text')) {
-      if (!text.textContent.trim() || !visible(text)) continue;
-      const box = text.getBBox(), place = text.getScreenCTM(), rise = inset * box.height;
-      const [top, bottom] = [box.y + rise, box.y + box.height - rise];
-      const corners = [[box.x, top], [box.x + box.width, top],
-                       [box.x + box.width, bottom], [box.x, bottom]].map(([x, y]) => {
-        const point = new DOMPoint(x, y).matrixTransform(place);
-        return [point.x, point.y];
-      });
-      add(text.textContent, group, text, text.getBoundingClientRect(), corners);
-    }
-  });
-  for (const part of document.querySelectorAll('*')) {
-    const scrolls = /auto|scroll/.test(getComputedStyle(part).overflowX);
-    if (!scrolls || part.contains(document.body) || !visible(part)) continue;
-    add(part.getAttribute('aria-label') || part.tagName, 'area', part,
-        part.getBoundingClientRect(), []);
-  }
-  return found;
-}
-"""
+_COLLECT = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +34,7 @@ class Box:
         group: the figure that a label stands in; empty for text; ``area`` for what scrolls.
         edges: left, top, right, bottom.
         room: the same of where a reader can get to see it.
-        corners: of its letters, in turn; (4, 2), or nothing for an area.
+        corners: of a label's letters, in turn; (4, 2), and nothing for others.
     """
 
     text: str

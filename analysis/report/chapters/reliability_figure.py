@@ -62,6 +62,8 @@ def _accuracy(axes: Axes, arm: At, style: Look) -> None:
     axes.plot(confidence, accuracy, color=style.colour, lw=1.5)
     few = answers[filled] < _FEW * answers.sum()
     for some, face in ((~few, style.colour), (few, "none")):
+        if not some.any():
+            continue  # marks that are none, unclipped, would leave the layout no room
         axes.plot(
             confidence[some],
             accuracy[some],

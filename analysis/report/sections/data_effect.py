@@ -119,10 +119,16 @@ def _subsets(given: Answers) -> Mapping[str, Bools]:
 
 def _accuracy(right: Floats) -> Json | None:
     mean = mean_interval(right)
-    assert mean.low is not None and mean.high is not None, "two pictures or more"
-    words = "share of runs that are right, mean over pictures, t interval over pictures, cut"
+    words = "share of runs that are right, mean over pictures"
+    if mean.low is None or mean.high is None or not np.ptp(right):
+        # All alike: a t interval would have no width, as if that were certain of other pictures.
+        bare = replace(mean, low=None, high=None, estimator=words)
+        return estimated(bare, unit=SHARE, of="test pictures")
     cut = replace(
-        mean, low=max(mean.low, 0.0), high=min(mean.high, 1.0), estimator=f"{words} to [0, 1]"
+        mean,
+        low=max(mean.low, 0.0),
+        high=min(mean.high, 1.0),
+        estimator=f"{words}, t interval over pictures, cut to [0, 1]",
     )
     return estimated(cut, unit=SHARE, of="test pictures")
 
