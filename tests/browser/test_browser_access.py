@@ -52,6 +52,16 @@ def test_no_rule_is_violated_whatever_the_search(
     assert violations(page, axe) == []
 
 
+@pytest.mark.parametrize("view", VIEWS[:4:2], ids=lambda view: view.name)
+def test_no_rule_is_violated_by_the_interactive_plots(
+    view: View, show: Any, reports: Any, axe: str
+) -> None:
+    page = show(view, reports("plain").explore)
+    page.wait_for_selector(".js-plotly-plot .main-svg")
+    assert violations(page, axe) == []
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= view.width
+
+
 @pytest.mark.parametrize("view", VIEWS[2:], ids=lambda view: view.name)
 @pytest.mark.parametrize("scenario", ["plain", "six"])
 def test_labels_of_figures_stand_out(scenario: str, view: View, show: Any, reports: Any) -> None:

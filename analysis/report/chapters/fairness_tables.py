@@ -198,7 +198,7 @@ def _place(p: At) -> str:
 
 
 def _mostly(place: At) -> str:
-    if not place:
+    if not place or place["trials"].value < 2:
         return formats.NOTHING
     return (
         f"crop {place['crop_size'].value}, depth {place['unfreeze_depth'].value} "

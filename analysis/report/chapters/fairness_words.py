@@ -78,7 +78,7 @@ def _conditions(fairness: At) -> str:
         if apart
         else f"the {plural(len(sampled), 'sampled parameter')} had the same domains"
     )
-    return told + (f", and they differ in: {listing(other)}" if other else "")
+    return told + (f", but the arms differ in: {listing(other)}" if other else "")
 
 
 def _epochs(arms: Sequence[At]) -> str:

@@ -12,8 +12,8 @@ from analysis.report.quantities import Json
 #: What is recorded per search: a condition's name and its place in the manifest.
 _RECORDED = {
     "dataset": ("dataset", "fingerprint"),
-    "seed of the split": ("space", "seeds", "split"),
-    "seed of the views": ("space", "seeds", "views"),
+    "seed of the split": ("seeds", "split"),
+    "seed of the views": ("seeds", "views"),
     "views per policy": ("space", "augment", "views"),
     "ranked by": ("space", "metric"),
     "early stopping": ("space", "scheduler"),
@@ -49,22 +49,38 @@ def parameter_rows(search: Search) -> list[Json]:
         ``{parameter, sampled, same, conditional, values: {arm: text}}``; ``conditional``: the
         space sets it arm by arm.
     """
-    parameters: Mapping[str, Any] = search.get("space", "parameters", default={})
+    spaces = [manifest.get("space") or {} for manifest in search.manifests]
+    names = dict.fromkeys(name for space in spaces for name in space.get("parameters") or {})
     rows = []
-    for name, spec in parameters.items():
-        conditional = isinstance(spec, Mapping) and "per_arm" in spec
-        each = {arm: spec["per_arm"].get(arm) if conditional else spec for arm in search.arms}
-        values = {arm: _words(one) for arm, one in each.items()}
+    for name in names:
+        specs = {arm: _specs(search, arm, name) for arm in search.arms}
+        values = {
+            arm: " or ".join(dict.fromkeys(_words(one) for one in found))
+            for arm, found in specs.items()
+        }
+        given = [(space.get("parameters") or {}).get(name) for space in spaces]
         rows.append(
             {
                 "parameter": name,
-                "sampled": any(isinstance(one, Mapping) for one in each.values()),
-                "conditional": conditional,
+                "sampled": any(isinstance(s, Mapping) for found in specs.values() for s in found),
+                "conditional": any(isinstance(s, Mapping) and "per_arm" in s for s in given),
                 "same": len(set(values.values())) <= 1,
                 "values": values,
             }
         )
     return rows
+
+
+def _specs(search: Search, arm: str, name: str) -> list[object]:
+    """How each search that holds ``arm`` sets a parameter there; None: by its default."""
+    found: list[object] = []
+    for manifest in search.manifests:
+        if arm in (manifest.get("arms") or {}):
+            spec = ((manifest.get("space") or {}).get("parameters") or {}).get(name)
+            if isinstance(spec, Mapping) and "per_arm" in spec:
+                spec = spec["per_arm"].get(arm)
+            found.append(spec)
+    return found
 
 
 def _row(search: Search, name: str, make: Callable[[str], str]) -> Json:
