@@ -3,7 +3,7 @@
 With one study per arm a seed is the unit, and the estimate speaks of the configuration found.
 With several, a study is the unit and its value the mean over its seeds: seeds of one
 configuration share the luck of its choice, and counting them as independent finds differences
-between identical arms in 6 to 41 % of searches instead of 5 %. This holds from two studies on;
+between identical arms in 7 to 57 % of simulated searches, not 5 %. This holds from two studies on;
 the claim on families needs :data:`FAMILIES`.
 
 Source: Bouthillier et al., "Accounting for Variance in Machine Learning Benchmarks", MLSys 2021.

@@ -4,19 +4,20 @@ Each arm is tuned, chosen and confirmed; nothing is trained. A search of made-up
 milliseconds, so thousands of them show how often arms without a difference are told apart, and
 how often the interval holds the difference there is. Two levels:
 
-=============  ==================================================================================
+=============  ====================================================================================
 module         what
-=============  ==================================================================================
+=============  ====================================================================================
 ``surface``    what both levels train: the worth of a configuration, curves, splits
 ``studies``    level 1, arrays alone: many studies at once, with a sampler and ASHA of their own
-``verdicts``   level 1: studies dealt into searches, judged by ``analysis``
-``hazards``    what goes wrong otherwise: bootstrap of five seeds, McNemar between checkpoints
-``real``       level 2: the project's own searcher, ASHA, stopper and choice, without Ray processes
-``folders``    level 2: a results folder of such a search
+``verdicts``   level 1: studies dealt into searches, judged by the estimators and the decision table
+``hazards``    other estimators: bootstraps over five seeds, McNemar between checkpoints
+``world``      level 2: the search space, the splits of a search, the curve of any run
 ``pictures``   level 2: answers on single test pictures
-``report``     level 2: searches judged from their folders by ``analysis``
+``real``       level 2: the real searcher, ASHA, audit and stopper without Ray's processes
+``folders``    level 2: a whole results folder of such a search; ``manifest`` its manifest
+``judged``     level 2: searches judged from their folders by ``analysis``
 ``tables``     Markdown
-=============  ==================================================================================
+=============  ====================================================================================
 
 The difference to be found is that of the whole procedure: expected test score of what a study of
 arm A ends with, minus the same of arm B. The expectation is over all that a study draws anew

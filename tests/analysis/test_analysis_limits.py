@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -78,7 +79,7 @@ def test_natural_ends_are_those_with_nothing_beyond() -> None:
 SPACE: dict[str, Any] = {
     "parameters": {
         "lr_head": LOG,
-        "lr_backbone": {"per_arm": {"a": {**LOG, "high": 1e-3}, "b": 1e-4}},
+        "lr_backbone": {"per_arm": {"a": {**LOG, "low": 1e-5, "high": 1e-3}, "b": 1e-4}},
         "dropout": {"type": "float", "low": 0.0, "high": 0.5},
         "unfreeze_depth": WHOLE,
         "augment_policy": NAMES,
@@ -122,3 +123,11 @@ def test_what_an_arm_fixes_is_not_sampled_there() -> None:
     search = trained([_row("a"), _row("b")], arms=("a", "b"), space=SPACE)
     assert "lr_backbone" in domains(search, "a") and "lr_backbone" not in domains(search, "b")
     assert domains(search, "a")["lr_backbone"]["high"] == 1e-3
+
+
+def test_of_merged_searches_the_one_that_a_study_came_from_decides() -> None:
+    search = trained([_row("a", lr_head=1e-2)], arms=("a",), space=SPACE)
+    wide = {"parameters": {"lr_head": {**LOG, "high": 1.0}}, "compare": {"replicates": 2}}
+    other = {**search.manifest, "space": wide}
+    merged = replace(search, manifests=(search.manifest, other))
+    assert [domains(merged, "a", study)["lr_head"]["high"] for study in range(3)] == [1e-2, 1, 1]

@@ -42,11 +42,11 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Results folders ``a`` to ``e``: one search, drawn with five seeds."""
+    """Results folders of one search: ``a`` to ``e`` of five seeds, ``more`` of more trials."""
     home = tmp_path_factory.mktemp("made")
     for number, name in enumerate("abcde"):
-        plan = Plan(name=name, seed=number, pictures=120, trials=6)
-        write(home / name, plan)
+        write(home / name, Plan(name="same", seed=number, pictures=120, trials=6))
+    write(home / "more", Plan(name="same", seed=5, pictures=120, trials=8))
     return home
 
 
@@ -89,6 +89,8 @@ def test_report_of_one_folder_stands_inside_it(run: Run, tmp_path: Path) -> None
     assert f"report: {folder / 'report/report.html'}" in done.out
     document = read(folder / "report")
     assert " ".join(document["verdict"]["sentence"].split()) in " ".join(done.out.split())
+    page = (folder / "report/report.html").read_text(encoding="utf-8")
+    assert "<img" in page, "test pictures by default"
     new = {Path(path).relative_to(folder).parts[0] for path in set(tree(folder)) - before}
     assert new == {"report"}, "records are read, never written"
 
@@ -129,9 +131,13 @@ def test_settings_reach_the_report(run: Run, folders: Path) -> None:
     assert "CHF" in page and "<img" not in page
 
 
-def test_the_gallery_is_there_by_default(run: Run, folders: Path) -> None:
-    assert run("report", folders / "a", "--out", folders / "out").code == 0
-    assert "<img" in (folders / "out/report.html").read_text(encoding="utf-8")
+def test_what_else_stands_there_is_left_alone(run: Run, folders: Path) -> None:
+    mine = [folders / "o/notes.txt", folders / "o/figures/face.svg"]
+    for path in mine:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("mine")
+    assert run("report", folders / "a", "--out", folders / "o").code == 0
+    assert [path.exists() and path.read_text() for path in mine] == ["mine", "mine"]
 
 
 def test_rank_prints_verdict_and_arms_and_writes_nothing(run: Run, folders: Path) -> None:
@@ -170,19 +176,19 @@ def test_rank_takes_the_smallest_effect(run: Run, folders: Path) -> None:
 
 def test_compare_prints_what_differs_and_writes_nothing(run: Run, folders: Path) -> None:
     before = tree(folders)
-    done = run("compare", folders / "a", folders / "b")
+    done = run("compare", folders / "a", folders / "more")
     assert done.code == 0 and done.err == ""
-    assert f"A: {folders / 'a'}" in done.out and f"B: {folders / 'b'}" in done.out
-    assert "what differs" in done.out and "space.seeds.search" in done.out
+    assert f"A: {folders / 'a'}" in done.out and f"B: {folders / 'more'}" in done.out
+    assert "what differs" in done.out and "space.budget.trials  12" in done.out
     assert "B - A, points" in done.out
     assert tree(folders) == before
 
 
 def test_compare_as_json(run: Run, folders: Path) -> None:
-    done = run("compare", folders / "a", folders / "b", "--json")
+    done = run("compare", folders / "a", folders / "more", "--json")
     told = json.loads(done.out)
     assert [arm["arm"] for arm in told["arms"]] == ["densenet161", "resnet152"]
-    assert "space.seeds.search" in {difference["key"] for difference in told["differences"]}
+    assert told["differences"] == [{"key": "space.budget.trials", "first": 12, "second": 16}]
     for arm in told["arms"]:
         change = arm["second"]["value"] - arm["first"]["value"]
         assert arm["change"]["value"] == pytest.approx(change)
