@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -45,9 +46,11 @@ def write_report(
     name = "report" if len(search.manifests) == 1 else "report-merged"
     target = Path(out) if out is not None else search.root / name
     text = _dump(build(search, settings))
-    _clear(target)
     paths = _write(json.loads(text), text, target)
-    return replace(paths, explore=write_explore(search, target / "explore.html"))
+    explore = write_explore(search, target / "explore.html")
+    if explore is None:
+        (target / "explore.html").unlink(missing_ok=True)  # an earlier report's
+    return replace(paths, explore=explore)
 
 
 def _write(report: Json, text: str, target: Path) -> ReportPaths:
@@ -69,8 +72,11 @@ def _write(report: Json, text: str, target: Path) -> ReportPaths:
     markdown, figures = render_markdown(report, content)
     files = {paths.json: text, paths.html: render_html(report, content), paths.markdown: markdown}
     try:
+        old = _figures_of(paths.markdown)
         for path, words in {**files, **{target / n: svg for n, svg in figures.items()}}.items():
             write_atomically(path, words)
+        for name in old - figures.keys():
+            (target / name).unlink(missing_ok=True)
     except OSError as error:
         raise ResultsError(
             f"the report cannot be written: {error.strerror}",
@@ -80,10 +86,12 @@ def _write(report: Json, text: str, target: Path) -> ReportPaths:
     return paths
 
 
-def _clear(target: Path) -> None:
-    """Removes what an earlier report may have had and this one may not."""
-    for old in (target / "explore.html", *(target / "figures").glob("*.svg")):
-        old.unlink(missing_ok=True)
+def _figures_of(markdown: Path) -> set[str]:
+    """The figures that an earlier report.md shows; whatever else lies there is not ours."""
+    if not markdown.exists():
+        return set()
+    text = markdown.read_text(encoding="utf-8", errors="replace")
+    return set(re.findall(r"\]\((figures/[\w-]+\.svg)\)", text))
 
 
 def _dump(report: Json) -> str:

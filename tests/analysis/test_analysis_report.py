@@ -252,3 +252,16 @@ def test_settings_out_of_range_are_refused(name: str, value: float) -> None:
     option = "--" + name.replace("_", "-")
     with pytest.raises(UserError, match=option):
         Settings(**{name: value})
+
+
+def test_an_earlier_reports_figures_go_and_the_users_own_stay(tmp_path: Path) -> None:
+    confirmed, open_ = tmp_path / "confirmed", tmp_path / "open"
+    write(confirmed, Plan())
+    write(open_, Plan(confirmed=False, floors=False))
+    out = tmp_path / "out"
+    analysis.write_report(confirmed, out)
+    assert (out / "figures" / "forest.svg").exists()
+    (out / "figures" / "mine.svg").write_text("<svg/>", encoding="utf-8")
+    analysis.write_report(open_, out)
+    assert not (out / "figures" / "forest.svg").exists()
+    assert (out / "figures" / "mine.svg").exists()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,15 @@ _PLAIN = Plan(
     random_share=0.3,
     audit_share=0.3,
 )
-_PLANS = {"plain": _PLAIN, **SCENARIOS}
+_PLANS = {
+    "plain": _PLAIN,
+    "six": replace(_PLAIN, skill=SCENARIOS["six"].skill),
+    "single": replace(_PLAIN, skill={"densenet161": 0.66}),
+    "failed": replace(_PLAIN, failures=0.42, oom=0.18),
+    "unfinished": replace(
+        _PLAIN, asked=24, running=4, confirmed=False, floors=False, state="interrupted"
+    ),
+}
 
 Reports = Callable[[str], ReportPaths]
 

@@ -22,6 +22,8 @@ ENOUGH = 4.5
 #: beside it.
 _SPOILT = 0.3
 
+#: A photograph takes as long as the page that it is taken of.
+_FIGURES_ALONE = "table, caption, figcaption, p, ul { display: none !important; }"
 _LABELS = """
 (svg) => {
   const frame = svg.getBoundingClientRect();
@@ -44,6 +46,7 @@ _LABELS = """
 
 def faint_labels(page: Page) -> list[str]:
     """Labels of the visible figures that are too faint on their ground, in words."""
+    page.add_style_tag(content=_FIGURES_ALONE)
     figures = page.locator("svg:visible")
     labels = [figure.evaluate(_LABELS) for figure in figures.all()]
     page.add_style_tag(content="svg text { visibility: hidden !important; }")

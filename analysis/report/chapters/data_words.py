@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analysis.formats import capped, count, general, listing, percent, plural, points
+from analysis.formats import capped, count, general, listing, percent, points
 from analysis.report.cursor import At
 
 _DROPPED = {
@@ -94,7 +94,7 @@ def _copies(counts: dict[str, float | None]) -> str:
         return "No picture is an exact copy of another." if groups == 0 else ""
     return (
         f"{count(copies)} of {count(counts['pictures'])} pictures are exact copies of one another, "
-        f"in {plural(int(groups), 'group')}."
+        f"in {_many(groups, 'group')}."
     )
 
 
@@ -111,8 +111,9 @@ def _leaks(counts: dict[str, float | None], data: At) -> str:
         if kept
         else "Their copies were left out of training and validation; the test split is as it was."
     )
+    stand = "stands" if training == 1 else "stand"
     return (
-        f"{count(training)} test pictures also stand in the source's training split{also}: "
+        f"{_many(training, 'test picture')} also {stand} in the source's training split{also}: "
         f"a model trained on them could know them by heart. {done}"
     )
 
@@ -126,7 +127,7 @@ def _conflicts(counts: dict[str, float | None], data: At) -> str:
     kept = data["handling"]["conflicts"].value == "keep"
     done = "were kept" if kept else "were left out"
     return (
-        f"{count(pictures)} pictures in {plural(int(groups), 'group')} of copies carry "
+        f"{_many(pictures, 'picture')} in {_many(groups, 'group')} of copies carry "
         "contradictory labels: the same picture under two expressions, so that at least one label "
         f"is wrong and no model can be right on all of them. Those in training {done}; those in "
         "test stay and count."
@@ -140,7 +141,7 @@ def _blanks(counts: dict[str, float | None]) -> str:
     if not blank:
         return "No picture is blank."
     return (
-        f"{plural(int(blank), 'picture is', 'pictures are')} blank: one even shade, nothing to "
+        f"{_many(blank, 'picture is', 'pictures are')} blank: one even shade, nothing to "
         "recognise. They stay where they were."
     )
 
@@ -153,3 +154,8 @@ def _balance(counts: dict[str, float | None]) -> str:
         f"the largest class has {general(float(ratio))} times the pictures of the smallest; "
         "macro-F1 weighs every class the same."
     )
+
+
+def _many(number: float, one: str, many: str = "") -> str:
+    """``1 picture``, ``1,200 pictures``."""
+    return f"{count(number)} {one if number == 1 else many or one + 's'}"

@@ -111,8 +111,9 @@ def _checkpoints(report: At) -> tuple[Block, ...]:
     table = effect_scores.checkpoints(report)
     if table is None:
         return ()
+    single = len(table.columns) == 2
     return (
-        Heading(words="These two checkpoints only"),
+        Heading(words="These two checkpoints only" if single else "Pairs of checkpoints only"),
         Text(
             words="From each arm the confirmation run with the best validation score, on the same "
             "test pictures. This speaks of these very checkpoints and never of configurations or "

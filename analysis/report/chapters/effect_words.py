@@ -47,7 +47,8 @@ def level(quantity: At) -> str:
 def found(pair: At, smallest: float) -> tuple[str, ...]:
     """What the decision on a single pair looked at in each row of its table, in words."""
     difference, chance = pair["difference"], pair["superiority"]
-    broken = listing(pair["broken"].value) or "none is broken"
+    names = listing(pair["broken"].value)
+    broken = f"does not hold: {names}" if names else "none is broken"
     ends = _interval(difference) or "no interval"
     bound = points(smallest)
     return (
