@@ -22,6 +22,7 @@ TIMES = ("started", "setup_seconds", "seconds", "accelerator_seconds", "cpu_seco
 TIMES += ("peak_memory_mib", "images_per_s", "bank_hits", "bank_misses", "node")
 #: Keys of report.json that do.
 REPORT_TIMES = {"command", "started", "ended", "wall_seconds", "startup_seconds", "cost", "latency"}
+REPORT_TIMES |= {"accelerator_hours", "cpu_hours", "saved_hours", "spending"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,10 +114,7 @@ def differences(one: Results, other: Results) -> dict[str, str]:
     rungs = [rungs_of(History.read(results.root)) for results in (one, other)]
     if rungs[0] != rungs[1]:
         found["rungs"] = f"{rungs[0]} and {rungs[1]}"[:300]
-    reports = [
-        _report(json.loads((results.root / "report" / "report.json").read_text()))
-        for results in (one, other)
-    ]
+    reports = [timeless_report(results) for results in (one, other)]
     if changed := sorted(k for k in reports[0] if reports[0][k] != reports[1].get(k)):
         found["report.json"] = f"under {', '.join(changed)}"
     return found
@@ -129,13 +127,20 @@ def _timeless(results: Results, table: Any) -> pd.DataFrame:
     return frame.sort_values(KEYS[table], kind="stable").reset_index(drop=True)
 
 
-def _report(value: Any) -> Any:
-    """A report without what depends on the machine and the moment."""
+def timeless_report(results: Results) -> dict[str, Any]:
+    """The numbers of a search's report without what depends on the machine and the moment."""
+    report: dict[str, Any] = _without_times(
+        json.loads((results.root / "report" / "report.json").read_text())
+    )
+    return report
+
+
+def _without_times(value: Any) -> Any:
     if isinstance(value, list):
-        return [_report(item) for item in value]
+        return [_without_times(item) for item in value]
     if not isinstance(value, dict):
         return value
     if "columns" in value and "rows" in value:
         kept = [k for k, c in enumerate(value["columns"]) if c["name"] not in TIMES]
         value = {**value, "rows": [[row[k] for k in kept] for row in value["rows"]]}
-    return {key: _report(item) for key, item in value.items() if key not in REPORT_TIMES}
+    return {key: _without_times(item) for key, item in value.items() if key not in REPORT_TIMES}
