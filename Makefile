@@ -8,7 +8,7 @@ AXE := tests/browser/node_modules/axe-core/axe.min.js
 
 .PHONY: quickstart test fast kills browser lint format clean
 
-# A small real search on drawn faces: both backbones, some minutes on two cores.
+# A small real search on drawn faces: both backbones, a quarter of an hour on two cores.
 quickstart: $(INSTALLED)
 	$(BIN)/fer-tune data import synthetic:900 --out data/synthetic --force
 	$(BIN)/fer-tune search quickstart --data data/synthetic

@@ -51,7 +51,8 @@ def write_report(
         settings: thresholds and choices, see :class:`analysis.settings.Settings`.
 
     Raises:
-        ResultsError: a folder is no results folder or has another schema.
+        ResultsError: a folder is no results folder or has another schema, or ``out`` cannot be
+            written.
     """
     from analysis.report import write_report as write
 

@@ -12,7 +12,7 @@ from analysis.report.document import build
 from analysis.report.quantities import F1, Json, estimated, plain
 from analysis.settings import Settings
 from analysis.terminal import interval, paragraph, table
-from analysis.units import arm_units
+from analysis.units import arm_units, plural_of
 
 #: What tells two searches apart, by the manifest's keys.
 _COMPARED = ("space", "versions", "hardware")
@@ -152,9 +152,8 @@ def _change(first: Search, second: Search, arm: str) -> Json | None:
     before, after = arm_units(first, arm), arm_units(second, arm)
     if not (before.n and after.n) or before.kind != after.kind:
         return None
-    of = "studies" if before.kind == "study" else "seeds"
     change = difference_interval(after.values, before.values).estimate
-    return estimated(change, unit=F1, of=f"{of} in the smaller search")
+    return estimated(change, unit=F1, of=f"{plural_of(before.kind)} in the smaller search")
 
 
 def _differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[Json]:

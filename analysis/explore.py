@@ -123,9 +123,9 @@ _INTRO = (
     "to zoom, double-click to zoom out, click in a legend to hide."
 )
 
-#: A light ground in any scheme: the plots have one.
+#: In the dark the plots, colours of Optuna's own included, are turned over in lightness alone;
+#: their white becomes the page's ground. Paper stays white.
 _STYLE = """
-:root { color-scheme: light; }
 body { margin: 0 auto; max-width: 76rem; padding: 1.25rem; background: #fff; color: #1b1b1b;
   font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif; }
 h1 { font-size: 1.4rem; } h2 { font-size: 1.25rem; border-top: 1px solid #d4d4d4;
@@ -133,6 +133,10 @@ h1 { font-size: 1.4rem; } h2 { font-size: 1.25rem; border-top: 1px solid #d4d4d4
 p { margin: .3rem 0; max-width: 50rem; } a { color: #005a9c; }
 nav ul { list-style: none; display: flex; flex-wrap: wrap; gap: .2rem 1rem; padding: 0; }
 .wide { overflow-x: auto; } .plot { min-width: 44rem; }
+@media screen and (prefers-color-scheme: dark) {
+  :root { color-scheme: dark; } body { background: #1a1a1a; color: #e6e6e6; } a { color: #7cc0ff; }
+  h2 { border-color: #3a3e45; } .plot { filter: invert(.9) hue-rotate(180deg); }
+}
 """
 
 #: Draws each figure shortly before it comes into view: hundreds of them at once are slow.

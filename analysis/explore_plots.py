@@ -198,9 +198,11 @@ def _axis(name: str, domain: Mapping[str, Any], cells: pd.Series[Any]) -> dict[s
         return _names(label, cells, list(domain["values"]))
     if not domain.get("log"):
         return {"label": label, "values": cells.astype(float).tolist()}
-    values = np.log10(cells.astype(float))
-    ticks = np.unique(np.floor([values.min(), *values, values.max()]))
-    ticks = np.append(ticks, ticks[-1] + 1)
+    numbers = cells.to_numpy(dtype=np.float64, na_value=np.nan)
+    # Another arm may have it fixed at 0, which has no place on this axis.
+    values = np.log10(numbers, where=numbers > 0, out=np.full(numbers.shape, np.nan))
+    ticks = np.unique(np.floor(values[np.isfinite(values)]))
+    ticks = np.append(ticks, ticks[-1:] + 1)
     return {
         "label": label,
         "values": values.tolist(),

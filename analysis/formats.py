@@ -34,6 +34,12 @@ def probability(value: float | None) -> str:
     return "< 0.001" if 0 < value < 0.001 else f"{value:.2f}" if value >= 0.1 else f"{value:.3f}"
 
 
+def stated(name: str, value: float | None) -> str:
+    """A probability with its name, as in "p = 0.04" and "p < 0.001"."""
+    text = probability(value)
+    return f"{name} {text}" if text.startswith("<") else f"{name} = {text}"
+
+
 def count(value: float | None) -> str:
     """A whole number with thousands apart."""
     return NOTHING if value is None else f"{value:,.0f}"

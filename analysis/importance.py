@@ -20,9 +20,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 from optuna.importance import PedAnovaImportanceEvaluator
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from analysis.estimators.estimate import Floats
@@ -44,13 +46,14 @@ class Importance:
         shares: by parameter, in [0, 1], adding up to 1 (all 0 where nothing differs at all).
         noise: by parameter, its largest share under dealt scores, in [0, 1].
         trials: with a final value.
-        best_share: of these, the share whose density is compared with that of all.
+        best: of these, how many have their density compared with that of all: the best share,
+            rounded up, and what ties with its last.
     """
 
     shares: Mapping[str, float]
     noise: Mapping[str, float]
     trials: int
-    best_share: float
+    best: int
 
 
 def finished(rebuilt: ArmStudy) -> list[FrozenTrial]:
@@ -60,10 +63,10 @@ def finished(rebuilt: ArmStudy) -> list[FrozenTrial]:
 
 def evaluator_for(trials: int) -> PedAnovaImportanceEvaluator:
     """PED-ANOVA that compares the best tenth, but at least :data:`BEST` of ``trials``, with all."""
-    return PedAnovaImportanceEvaluator(target_quantile=best_share(trials))
+    return PedAnovaImportanceEvaluator(target_quantile=_best_share(trials))
 
 
-def best_share(trials: int) -> float:
+def _best_share(trials: int) -> float:
     """Share of the trials that count as the best, in (0, 1)."""
     return max(BEST_SHARE, BEST / trials)
 
@@ -85,8 +88,20 @@ def importance(rebuilt: ArmStudy, rng: np.random.Generator) -> Importance | None
         shares={name: found[name] for name in names},
         noise={name: max(one[name] for one in dealt) for name in names},
         trials=len(trials),
-        best_share=best_share(len(trials)),
+        best=_best(rebuilt, values),
     )
+
+
+def _best(rebuilt: ArmStudy, values: Floats) -> int:
+    """How many of ``values`` (n,) PED-ANOVA counts as the best, by the rule of its filter."""
+    losses = _losses(rebuilt, values)
+    cutoff = ceil(_best_share(losses.size) * losses.size) - 1
+    return int((losses <= np.partition(losses, cutoff)[cutoff]).sum())
+
+
+def _losses(rebuilt: ArmStudy, values: Floats) -> Floats:
+    """``values`` with the better end low."""
+    return -values if rebuilt.study.direction is StudyDirection.MAXIMIZE else values
 
 
 def _shares(found: Mapping[str, float]) -> dict[str, float]:
@@ -97,11 +112,12 @@ def _shares(found: Mapping[str, float]) -> dict[str, float]:
 def _dealt(
     rebuilt: ArmStudy, evaluator: PedAnovaImportanceEvaluator, values: Floats
 ) -> dict[str, float]:
-    """Shares as if trial ``i`` had the i-th value. Which end is the better one is no matter."""
+    """Shares as if trial ``i`` had the i-th value."""
     numbers = [trial.number for trial in finished(rebuilt)]
-    value_of = dict(zip(numbers, values.tolist(), strict=True))
+    # Of a target the low end counts as good, and as many as tie there.
+    value_of = dict(zip(numbers, _losses(rebuilt, values).tolist(), strict=True))
     with warnings.catch_warnings():
-        # Optuna notes at every call that low targets count as good.
+        # Optuna notes that at every call.
         warnings.simplefilter("ignore", UserWarning)
         found = evaluator.evaluate(
             rebuilt.study, list(rebuilt.parameters), target=lambda trial: value_of[trial.number]

@@ -114,7 +114,8 @@ def backed(search: Search, arm: str, finding: LimitFinding) -> bool:
     """Whether at least half of the study's best trials lie near that limit as well.
 
     One chosen value among several parameters comes to lie at a limit by chance often enough; the
-    study's other good trials do not, unless the optimum is there or beyond.
+    study's other good trials do not, unless the optimum is there or beyond. Trials in which the
+    parameter had no effect say nothing about it and are left out.
     """
     domain = domains(search, arm, finding.replicate)[finding.parameter]
     mine = search.trials[
@@ -122,7 +123,8 @@ def backed(search: Search, arm: str, finding: LimitFinding) -> bool:
         & (search.trials["replicate"] == finding.replicate)
         & search.trials["state"].isin(ELIGIBLE)
     ].dropna(subset=search.metric_column)
-    ranked = mine.sort_values(
+    acting = [not idle(finding.parameter, row) for _, row in mine.iterrows()]
+    ranked = mine.loc[acting].sort_values(
         search.metric_column, ascending=search.metric == "loss", kind="stable"
     )
     others = ranked[finding.parameter].iloc[1 : max(_BEST, ceil(_BEST_SHARE * len(ranked)))]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pandas as pd
@@ -22,8 +23,9 @@ _FRAMES = ("trials", "confirmations", "epochs", "confusion", "predictions")
 def merge(searches: Sequence[Search]) -> Search:
     """One search out of several.
 
-    Replicates of an arm are counted on over the folders. Floors and thumbnails are those of the
-    first folder that has them: the checks make sure that all were scored on the same pictures.
+    Replicates of an arm are counted on over the folders. Latencies are medians over the
+    confirmation runs of all. Floors and thumbnails are those of the first folder that has them:
+    the checks make sure that all were scored on the same pictures.
 
     Raises:
         ResultsError: the folders' classes, metrics or arms differ, or a folder is given twice.
@@ -57,9 +59,21 @@ def merge(searches: Sequence[Search]) -> Search:
         thumbnails=pd.concat([s.thumbnails for s in searches])
         .drop_duplicates("picture")
         .reset_index(drop=True),
-        latency={arm: told for s in reversed(searches) for arm, told in s.latency.items()},
+        latency=_latency(searches),
         **frames,
     )
+
+
+def _latency(searches: Sequence[Search]) -> dict[str, Any]:
+    """Per arm the runs of all folders, and medians over them."""
+    runs: dict[str, list[Mapping[str, float]]] = {}
+    for search in searches:
+        for arm, told in search.latency.items():
+            runs.setdefault(arm, []).extend(told.get("runs", [told]))
+    return {
+        arm: {**{key: median(run[key] for run in mine) for key in mine[0]}, "runs": mine}
+        for arm, mine in runs.items()
+    }
 
 
 def _check(searches: Sequence[Search]) -> None:

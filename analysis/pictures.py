@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.estimators.estimate import Estimate, Floats
-from analysis.estimators.images import macro_f1_interval
+from analysis.estimators.images import macro_f1_interval, resampled_macro_f1
 from analysis.loading import Search
 from fer_tune.errors import ResultsError
 from fer_tune.scores import accuracy, confusion, macro_f1
@@ -117,6 +117,8 @@ class PictureScores:
         accuracy: mean over runs, in [0, 1].
         clean_macro_f1, clean_accuracy: the same without leaked and conflicting pictures; None
             when no picture is clean.
+        resampled: mean macro-F1 over runs on each bootstrap resample of the pictures, the same
+            resamples for all who answered the same pictures (resamples,).
         runs: macro-F1 per run, by trial number.
         positions: rows of the packed dataset that every run answered, sorted (n,).
         complete: whether all runs answered the same pictures.
@@ -126,6 +128,7 @@ class PictureScores:
     accuracy: float
     clean_macro_f1: float | None
     clean_accuracy: float | None
+    resampled: Floats
     runs: Mapping[int, float]
     positions: Ints
     complete: bool
@@ -149,13 +152,15 @@ def score_pictures(
 def _score(given: Answers) -> PictureScores:
     every = given.confusions
     clean = given.keep(given.clean).confusions if given.clean.any() else None
+    resampled = resampled_macro_f1(
+        given.true, given.predicted, given.classes, np.random.default_rng(_SEED)
+    )
     return PictureScores(
-        macro_f1=macro_f1_interval(
-            given.true, given.predicted, given.classes, np.random.default_rng(_SEED)
-        ),
+        macro_f1=macro_f1_interval(given.true, given.predicted, given.classes, resampled),
         accuracy=float(accuracy(every).mean()),
         clean_macro_f1=None if clean is None else float(macro_f1(clean).mean()),
         clean_accuracy=None if clean is None else float(accuracy(clean).mean()),
+        resampled=resampled.mean(axis=1),
         runs=dict(zip(given.trials.tolist(), macro_f1(every).tolist(), strict=True)),
         positions=given.positions,
         complete=given.complete,

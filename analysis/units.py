@@ -48,6 +48,11 @@ class Units:
         return len(self.labels)
 
 
+def plural_of(kind: str) -> str:
+    """``studies`` or ``seeds``."""
+    return "studies" if kind == "study" else "seeds"
+
+
 def arm_units(search: Search, arm: str, column: str = "test_macro_f1") -> Units:
     """Units of ``arm`` from a test column of its confirmation runs; runs without score drop out."""
     table = search.confirmations

@@ -6,7 +6,16 @@ from collections import Counter
 from collections.abc import Sequence
 
 from analysis.compare import POWER, Pair, Remedy, Step
-from analysis.formats import capped, hours, listing, percent, plural, points, probability
+from analysis.formats import (
+    capped,
+    hours,
+    listing,
+    percent,
+    plural,
+    points,
+    probability,
+    stated,
+)
 from analysis.loading import Search
 from analysis.units import FAMILIES
 from analysis.verdict import MEANINGFUL
@@ -29,7 +38,7 @@ def sentence(pair: Pair, smallest_effect: float) -> str:
     elif pair.kind == "inconclusive":
         text = (
             f"Inconclusive: {a} {scores} {gap} points of test macro-F1 above {b}, "
-            f"but the interval covers zero ({figures})"
+            f"but {_zero(pair)} ({figures})"
         )
     elif pair.difference.within(smallest_effect):
         text = (
@@ -88,21 +97,30 @@ def because(pair: Pair, smallest_effect: float) -> str:
     assert pair.difference is not None and pair.superiority is not None
     gap, bound = _told_apart(pair.difference.value, smallest_effect)
     chance = f"P({pair.first} > {pair.second}) = {_chance(pair.superiority.value)}"
-    zero = "the interval excludes zero"
-    if pair.corrected:
-        zero = f"Holm's p = {probability(pair.p_holm)} excludes zero"
+    zero = _zero(pair)
     if pair.kind == "better":
         return (
             f"Because {zero}, {chance} reaches {MEANINGFUL}, and {gap} points "
             f"reach the smallest effect of interest, {bound}."
         )
     if pair.kind == "inconclusive":
-        return "Because the interval covers zero, and differences that would matter as well."
+        if pair.corrected:
+            return f"Because {zero}, and the interval covers differences that would matter."
+        return f"Because {zero}, and differences that would matter as well."
     if pair.difference.within(smallest_effect):
         return f"Because the whole interval lies within the smallest effect of interest, ±{bound}."
     short = [] if pair.difference.value >= smallest_effect else [f"{gap} points are below {bound}"]
     short += [] if pair.superiority.value >= MEANINGFUL else [f"{chance} is below {MEANINGFUL}"]
     return f"Because {zero}, but {listing(short)}."
+
+
+def _zero(pair: Pair) -> str:
+    """What decided whether zero is excluded, and how."""
+    covers = pair.kind == "inconclusive"
+    if pair.corrected:
+        p = stated("Holm's p", pair.p_holm)
+        return f"{p} {'does not exclude' if covers else 'excludes'} zero"
+    return f"the interval {'covers' if covers else 'excludes'} zero"
 
 
 def _told_apart(value: float, bound: float) -> tuple[str, str]:

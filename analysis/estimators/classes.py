@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from analysis.estimators.estimate import LEVEL, Estimate
-from analysis.estimators.holm import holm
 from analysis.estimators.welch import difference_interval
 
 
@@ -23,12 +22,10 @@ class ClassDifference:
     Attributes:
         estimate: the difference; ``estimate.level`` is the Bonferroni level of this one interval.
         p_value: of "no difference in this class"; None where there is no interval.
-        p_holm: the same, adjusted over all classes; None where ``p_value`` is.
     """
 
     estimate: Estimate
     p_value: float | None
-    p_holm: float | None
 
 
 def class_differences(
@@ -46,15 +43,12 @@ def class_differences(
     count = first.shape[1]
     each = 1 - (1 - level) / count
     found = [difference_interval(x, y, each) for x, y in zip(first.T, second.T, strict=True)]
-    # A class without an interval still counts as one that was looked at.
-    adjusted = holm([1.0 if one.p_value is None else one.p_value for one in found])
     return tuple(
         ClassDifference(
             estimate=replace(
                 one.estimate, estimator=f"{one.estimate.estimator}, Bonferroni over {count} classes"
             ),
             p_value=one.p_value,
-            p_holm=None if one.p_value is None else float(p),
         )
-        for one, p in zip(found, adjusted, strict=True)
+        for one in found
     )

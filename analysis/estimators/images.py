@@ -50,21 +50,20 @@ def macro_f1_interval(
     true: NDArray[np.int64],
     predicted: NDArray[np.int64],
     classes: int,
-    rng: np.random.Generator,
+    resampled: Floats,
     *,
     level: float = LEVEL,
-    resamples: int = RESAMPLES,
 ) -> Estimate:
     """Mean macro-F1 of ``r`` runs on ``n`` pictures, with a percentile bootstrap interval.
 
     Args:
         true: class numbers (n,).
         predicted: class numbers (r, n), one row per run.
+        resampled: of :func:`resampled_macro_f1`, (resamples, r).
     """
     value = float(np.mean([macro_f1(confusion(true, row, classes)) for row in predicted]))
-    means = resampled_macro_f1(true, predicted, classes, rng, resamples).mean(axis=1)
     tail = (1 - level) / 2
-    low, high = np.quantile(means, [tail, 1 - tail])
+    low, high = np.quantile(resampled.mean(axis=1), [tail, 1 - tail])
     return Estimate(
         value=value,
         low=float(low),

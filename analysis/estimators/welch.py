@@ -39,12 +39,15 @@ class Difference:
 
 
 def mean_interval(values: ArrayLike, level: float = LEVEL) -> Estimate:
-    """Mean of ``values`` (n,) with Student's t interval; one value has no interval."""
+    """Mean of ``values`` (n,) with Student's t interval.
+
+    One value, or several without any spread, give no interval, as in :func:`difference_interval`.
+    """
     sample = np.asarray(values, dtype=np.float64)
     assert sample.ndim == 1 and sample.size >= 1, "a mean needs at least one unit"
     n, mean = sample.size, float(sample.mean())
     name = "mean over units with Student's t interval"
-    if n < 2:
+    if n < 2 or not np.ptp(sample):
         return Estimate(value=mean, low=None, high=None, n=n, estimator=name, level=level)
     half = float(stats.t.ppf((1 + level) / 2, n - 1)) * float(sample.std(ddof=1)) / n**0.5
     return Estimate(value=mean, low=mean - half, high=mean + half, n=n, estimator=name, level=level)
@@ -62,11 +65,10 @@ def difference_interval(a: ArrayLike, b: ArrayLike, level: float = LEVEL) -> Dif
     value = float(first.mean() - second.mean())
     name = "difference of means over units with Welch's t interval"
     none = Estimate(value=value, low=None, high=None, n=min(n, m), estimator=name, level=level)
-    if min(n, m) < 2:
+    # Equal values have a variance above zero where their mean is rounded.
+    if min(n, m) < 2 or not (np.ptp(first) or np.ptp(second)):
         return Difference(estimate=none, p_value=None, nu=None)
     v_a, v_b = float(first.var(ddof=1)) / n, float(second.var(ddof=1)) / m
-    if v_a + v_b == 0:
-        return Difference(estimate=none, p_value=None, nu=None)
     nu = (v_a + v_b) ** 2 / (v_a**2 / (n - 1) + v_b**2 / (m - 1))
     error = (v_a + v_b) ** 0.5
     half = float(stats.t.ppf((1 + level) / 2, nu)) * error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -39,18 +40,36 @@ def write_report(
     """Writes report.json, renders report.html and report.md from it, and explore.html beside.
 
     The same results folders give the same bytes. See :func:`analysis.write_report`.
+
+    Raises:
+        ResultsError: as there; that nothing can be written is noticed before anything is built.
     """
     from analysis.explore import write_explore
 
     search = load(folders)
     name = "report" if len(search.manifests) == 1 else "report-merged"
     target = Path(out) if out is not None else search.root / name
+    _try_writing(target)
     text = _dump(build(search, settings))
     paths = _write(json.loads(text), text, target)
     explore = write_explore(search, target / "explore.html")
     if explore is None:
         (target / "explore.html").unlink(missing_ok=True)  # an earlier report's
     return replace(paths, explore=explore)
+
+
+def _try_writing(target: Path) -> None:
+    """Makes the folder and a file in it that is gone again: permissions alone do not tell.
+
+    Raises:
+        ResultsError: the folder cannot be written.
+    """
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=target):
+            pass
+    except OSError as error:
+        raise _unwritable(target, error) from None
 
 
 def _write(report: Json, text: str, target: Path) -> ReportPaths:
@@ -78,12 +97,16 @@ def _write(report: Json, text: str, target: Path) -> ReportPaths:
         for name in old - figures.keys():
             (target / name).unlink(missing_ok=True)
     except OSError as error:
-        raise ResultsError(
-            f"the report cannot be written: {error.strerror}",
-            where=str(target),
-            remedy="Give another folder with --out",
-        ) from None
+        raise _unwritable(target, error) from None
     return paths
+
+
+def _unwritable(target: Path, error: OSError) -> ResultsError:
+    return ResultsError(
+        f"the report cannot be written: {error.strerror}",
+        where=str(target),
+        remedy="Give another folder with --out",
+    )
 
 
 def _figures_of(markdown: Path) -> set[str]:

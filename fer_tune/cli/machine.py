@@ -47,7 +47,7 @@ def libraries() -> Iterator[Check]:
     """Python, what the installed distribution requires, and what it can use besides."""
     from packaging.requirements import Requirement
 
-    pip = _pip()
+    pip = pip_words()
     version = _version("fer-tune")
     yield checks.check_project(version, pip=pip)
     python = metadata.metadata("fer-tune")["Requires-Python"] if version else ""
@@ -74,7 +74,7 @@ def torch_pair() -> Iterator[Check]:
         metadata.version("torchvision"),
         wanted,
         _operators_fault(),
-        pip=_pip(),
+        pip=pip_words(),
     )
 
 
@@ -265,7 +265,7 @@ def _version(library: str) -> str | None:
         return None
 
 
-def _pip() -> str:
+def pip_words() -> str:
     """How to run pip for the Python in use, whichever comes first in the shell."""
     return f"{shlex.quote(sys.executable)} -m pip"
 

@@ -53,6 +53,14 @@ def test_no_interval_without_spread(a: list[float], b: list[float]) -> None:
     assert difference.estimate.within(1.0) is None
 
 
+@pytest.mark.parametrize("values", [[0.5], [0.0] * 5, [0.1] * 3])
+def test_a_mean_without_spread_has_no_interval(values: list[float]) -> None:
+    mean = mean_interval(values)
+    assert (mean.value, mean.low, mean.high) == (pytest.approx(values[0]), None, None)
+    # The mean of three 0.1 is not 0.1, so that their variance is above zero.
+    assert difference_interval(values, values).estimate.low is None
+
+
 def test_one_sample_without_spread_still_has_an_interval() -> None:
     assert difference_interval([0.5, 0.5, 0.5], [0.4, 0.41, 0.42]).estimate.low is not None
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from trained_search import trained
 
-from analysis.limits import at_limit, domains, limit_findings, natural, position
+from analysis.limits import at_limit, backed, domains, limit_findings, natural, position
 
 LINEAR = {"type": "float", "low": 0.1, "high": 0.6, "log": False}
 LOG = {"type": "float", "low": 1e-4, "high": 1e-2, "log": True}
@@ -117,6 +117,18 @@ def test_what_has_no_effect_is_not_found() -> None:
     head_alone = _row("a", lr_backbone=1e-3, unfreeze_depth=0)
     search = trained([head_alone], arms=("a",), space=SPACE)
     assert [f.parameter for f in limit_findings(search, "a")] == ["unfreeze_depth"]
+
+
+@pytest.mark.parametrize("depth", [0, 1])
+def test_other_trials_speak_for_a_limit_where_the_parameter_acts(depth: int) -> None:
+    """Two good trials with a rate in the middle, and two at the limit that are not as good."""
+    rows = [_row("a", scores=(0.9,), lr_backbone=1e-3)]
+    rows += [_row("a", scores=(0.8,), lr_backbone=1e-4, unfreeze_depth=depth)] * 2
+    rows += [_row("a", scores=(0.7,), lr_backbone=9.9e-4)] * 2
+    search = trained(rows, arms=("a",), space=SPACE)
+    (found,) = limit_findings(search, "a")
+    assert found.parameter == "lr_backbone"
+    assert backed(search, "a", found) == (depth == 0)
 
 
 def test_what_an_arm_fixes_is_not_sampled_there() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from fake_search import CLASSES, Plan, write
 
@@ -39,6 +40,18 @@ def test_studies_become_replicates_beside_each_other(tmp_path: Path) -> None:
     report = build(merged)
     assert report["pairs"][0]["scope"] == "families"
     assert report["arms"][0]["test_macro_f1"]["n"] == 5
+
+
+def test_latencies_are_medians_over_the_runs_of_all_folders(tmp_path: Path) -> None:
+    parts = folders(tmp_path, Plan(), Plan(seed=8, seeds=4))
+    singles, merged = [load(part) for part in parts], load(parts)
+    for arm in merged.arms:
+        runs = [run for single in singles for run in single.latency[arm]["runs"]]
+        told = merged.latency[arm]
+        assert told["runs"] == runs and len(runs) == 9
+        assert told["p50_ms"] == pytest.approx(np.median([run["p50_ms"] for run in runs]))
+    cost = build(merged)["cost"]["arms"][0]["latency"]["peak_memory_mib"]
+    assert cost["n"] == 9
 
 
 def test_arms_searched_apart_are_compared(tmp_path: Path) -> None:

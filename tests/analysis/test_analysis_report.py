@@ -13,6 +13,7 @@ from report_reading import at, figures_in, markdown_tables, parse, quantities, r
 import analysis
 from analysis.report import ReportPaths, build
 from analysis.report.quantities import flat
+from analysis.report.svg import draw
 from analysis.settings import Settings
 from analysis.terminal import rank_text, summary_text
 from fer_tune.errors import UserError
@@ -155,6 +156,21 @@ def test_figures_are_titled_xml_in_the_pages_ink(whole: ReportPaths) -> None:
         assert root.find(f"{space}title") is not None and root.find(f"{space}desc") is not None
         assert "currentColor" in text and "#010203" not in text
         assert "<metadata" not in text
+        assert text.count("font-family") == 1 and "font-family" in root.attrib
+
+
+def test_figures_hold_no_decimals_that_cannot_be_seen(whole: ReportPaths) -> None:
+    for file in (whole.markdown.parent / "figures").glob("*.svg"):
+        for element in ET.parse(file).iter():
+            for name in element.attrib.keys() & {"d", "x", "y", "transform"}:
+                assert not re.search(r"\.\d{3}", element.attrib[name]), file
+
+
+def test_words_in_a_figure_are_not_rounded() -> None:
+    drawing = draw("one", "One", "0.12345", (2, 1), lambda f: f.text(0.12345, 0.5, "x = 0.12345"))
+    assert '<desc id="one-desc">0.12345</desc>' in drawing.svg
+    assert ">x = 0.12345</text>" in drawing.svg
+    assert draw("one", "", "", (2, 1), lambda f: f.text(-0.00001, 0.5, "y")).svg.count('x="0"') == 1
 
 
 def test_json_tells_estimator_n_interval_and_unit(whole: ReportPaths) -> None:

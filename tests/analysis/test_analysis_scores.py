@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
+from fake_search import Plan, write
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
+from analysis import load
 from analysis.estimators.images import macro_f1_interval, resampled_macro_f1
+from analysis.pictures import score_pictures
+from analysis.settings import Settings
+from analysis.validity.check import Case
+from analysis.validity.floors import regression
 from fer_tune.scores import accuracy, class_f1, confusion, macro_f1
 
 
@@ -57,9 +66,38 @@ def test_interval_shrinks_with_pictures_and_holds_the_estimate() -> None:
     widths = []
     for true, predicted in (few, many):
         rng = np.random.default_rng(0)
-        estimate = macro_f1_interval(true, predicted[None], 6, rng, resamples=400)
+        estimate = macro_f1_interval(
+            true,
+            predicted[None],
+            6,
+            resampled_macro_f1(true, predicted[None], 6, rng, resamples=400),
+        )
         assert estimate.low is not None and estimate.high is not None
         assert estimate.low < estimate.value < estimate.high
         widths.append(estimate.high - estimate.low)
     # A fifth of the width for twenty-five times the pictures, within the bootstrap's noise.
     assert widths[1] / widths[0] == pytest.approx(0.2, rel=0.35)
+
+
+def test_a_floor_is_judged_by_the_difference_on_the_same_pictures(tmp_path: Path) -> None:
+    """Intervals that overlap say little: what is hard for both moves both."""
+    search = load(write(tmp_path, Plan()))
+    scores = score_pictures(search)
+    luck = np.random.default_rng(0).normal(0, 0.05, scores["majority"].resampled.size)
+    noise = np.random.default_rng(1).normal(0, 0.01, luck.size)
+
+    def status(shift: float) -> str:
+        floor = replace(scores["logistic_regression"], resampled=0.5 + luck)
+        arms = {
+            arm: replace(scores[arm], resampled=0.5 + shift + luck + noise) for arm in search.arms
+        }
+        case = Case(
+            search=search,
+            arms=list(search.arms),
+            scores={**arms, "logistic_regression": floor},
+            settings=Settings(),
+        )
+        return regression(case).status
+
+    assert status(0.03) == "pass"  # a third of the width of each alone
+    assert status(0.01) == "broken" and status(-0.03) == "broken"

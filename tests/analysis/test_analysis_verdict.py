@@ -15,7 +15,7 @@ from analysis.report import build
 from analysis.report.evidence import Evidence
 from analysis.settings import Settings
 from analysis.verdict import decide
-from analysis.wording import because
+from analysis.wording import because, sentence
 
 
 def gap(value: float, low: float, high: float) -> Estimate:
@@ -256,9 +256,22 @@ def test_several_pairs_go_by_holm_and_say_so(tmp_path: Path) -> None:
     pairs = Evidence(search=search, settings=Settings()).pairs
     for pair in pairs:
         told = because(pair, 0.01)
-        assert ("Holm's p" in told) == (pair.kind != "inconclusive")
-        assert "the interval excludes zero" not in told
+        assert told.startswith("Because Holm's p ")
+        assert ("does not exclude zero" in told) == (pair.kind == "inconclusive")
+        assert "the interval excludes zero" not in told and "interval covers zero" not in told
+        assert "interval covers zero" not in sentence(pair, 0.01)
         assert "Holm's p does not exclude zero" in [row.condition for row in pair.rows]
+    assert {pair.kind for pair in pairs} == {"better", "inconclusive"}
+
+
+@pytest.mark.parametrize(
+    ("p", "words"), [(0.0004, "Holm's p < 0.001"), (0.001, "Holm's p = 0.001"), (0.0, "p = 0.000")]
+)
+def test_a_small_p_is_below_and_not_equal(tmp_path: Path, p: float, words: str) -> None:
+    search = load(write(tmp_path, Plan()))
+    pair = Evidence(search=search, settings=Settings()).pairs[0]
+    told = because(replace(pair, corrected=True, p_holm=p), 0.01)
+    assert f"{words} excludes zero" in told
 
 
 def test_numbers_that_differ_are_not_rounded_alike(tmp_path: Path) -> None:

@@ -41,6 +41,18 @@ def test_spearman_covers_at_about_its_level() -> None:
     assert 0.935 < np.mean(covered) < 0.97
 
 
+def test_spearman_of_ranks_within_groups_excludes_zero_no_more_often_than_its_level() -> None:
+    draw = np.random.default_rng(9)
+    excluded = np.zeros(2)
+    for _ in range(800):
+        x, y = (stats.rankdata(draw.normal(size=(10, 3)), axis=1).ravel() for _ in range(2))
+        found = spearman(x, y, effective=10 * 2 + 1), spearman(x, y)
+        excluded += [one.covers(0.0) is False for one in found]
+    assert excluded[0] / 800 < 0.055 < 0.08 < excluded[1] / 800
+    assert found[0].n == 30 and found[0].estimator.endswith("at an effective n of 21")
+    assert spearman([1, 2, 1, 2], [2, 1, 1, 2], effective=3).low is None
+
+
 @pytest.mark.parametrize(
     ("x", "y", "value"),
     [

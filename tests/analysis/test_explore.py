@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 from fake_search import Plan, write
 from plotly.offline import get_plotlyjs
@@ -79,12 +81,29 @@ def test_all_trials_with_a_score_are_lines(page: str, results: Path) -> None:
     assert set(rate["ticktext"]) >= {"0.0001", "0.001", "0.01"}
 
 
+def test_a_value_that_has_no_logarithm_leaves_a_gap() -> None:
+    """One arm samples a rate on a log scale, in another it is fixed at 0."""
+    rate = {"type": "float", "low": 1e-4, "high": 1e-2, "log": True}
+    axis = explore_plots._axis("rate", rate, pd.Series([1e-3, 0.0, 2e-2]))
+    assert axis["values"] == pytest.approx([-3, float("nan"), np.log10(2e-2)], nan_ok=True)
+    assert axis["tickvals"] == [-3, -2, -1] and axis["ticktext"] == ["0.001", "0.01", "0.1"]
+    assert explore_plots._axis("rate", rate, pd.Series([0.0]))["tickvals"] == []
+
+
 def test_the_script_is_embedded_once_and_nothing_is_loaded(page: str) -> None:
     script = get_plotlyjs()
     assert page.count(script) == 1
     rest = page.replace(script, "")
     assert not re.findall(r"(?:src|href)=(?!\"#)", rest) and "https://" not in rest
     assert "@import" not in rest and "url(" not in rest
+
+
+def test_the_dark_is_for_screens_that_ask_for_it(page: str) -> None:
+    """Elsewhere, and so on paper, plots keep their own colours."""
+    style = page[page.index("<style>") : page.index("</style>")]
+    light, dark = style.split("@media screen and (prefers-color-scheme: dark)")
+    assert "filter: invert" in dark and "background" in dark
+    assert "filter" not in light and "color-scheme: dark" not in light
 
 
 def test_a_name_cannot_break_out_of_the_page(tmp_path: Path) -> None:

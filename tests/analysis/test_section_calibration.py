@@ -10,6 +10,7 @@ from scipy import stats
 from sklearn.metrics import log_loss
 
 import analysis
+from analysis.formats import points
 from analysis.loading import Search
 from analysis.report.blocks import Chapter, Fold, Picture, Table
 from analysis.report.chapters.calibration import chapter
@@ -154,9 +155,12 @@ def test_neither_and_the_lower_calibration_error_in_words() -> None:
     found, made = _both(_search(honest=_arm(0.8, [15, 16, 17]), bold=_arm(0.9, [7, 8, 9])))
     (pair,) = found["pairs"]
     gap = 100 * abs(pair["calibration_error"]["value"])
+    half = stats.t.ppf(0.975, 2) * np.std([0.75, 0.8, 0.85], ddof=1) / np.sqrt(3)
     assert made.lead == (
-        "honest is neither over- nor under-confident on average: it is 80.0 % sure of its answers "
-        "on average and right in 80.0 %; bold is over-confident: it is 90.0 % sure of its answers "
+        "honest was not found over- or under-confident: it is 80.0 % sure of its answers "
+        "on average and right in 80.0 % (95 % interval of the excess "
+        f"{points(-half, sign=True)} to {points(half, sign=True)} points); "
+        "bold is over-confident: it is 90.0 % sure of its answers "
         f"on average and right in 40.0 %; the calibration error of honest is {gap:.1f} points "
         "below that of bold."
     )
@@ -168,7 +172,7 @@ def test_more_arms_are_grouped_and_a_single_run_has_no_verdict() -> None:
     assert [(pair["first"], pair["second"]) for pair in found["pairs"]] == [("d", "a")]
     assert made.lead == (
         "Confidence above accuracy, in points, by arm: over-confident: a (+30.0), b (+20.0); "
-        "neither over- nor under-confident: c (\N{MINUS SIGN}9.0); "
+        "not found over- or under-confident: c (\N{MINUS SIGN}9.0); "
         "under-confident: d (\N{MINUS SIGN}39.0)."
     )
     found, made = _both(_search(once=_arm(0.9, [12])))
@@ -176,6 +180,13 @@ def test_more_arms_are_grouped_and_a_single_run_has_no_verdict() -> None:
     assert made.lead == (
         "once is 90.0 % sure of its answers on average and right in 60.0 % (a single run, so that "
         "chance is not told from bias)."
+    )
+
+
+def test_runs_without_spread_have_no_verdict_either() -> None:
+    assert _both(_search(same=_arm(0.9, [12, 12, 12])))[1].lead == (
+        "same is 90.0 % sure of its answers on average and right in 60.0 % (no spread over seeds, "
+        "so that chance is not told from bias)."
     )
 
 

@@ -13,10 +13,11 @@ from trained_search import EPOCHS, PLANS, page, planned, told, trained
 
 from analysis.estimators.order_median import median_interval
 from analysis.loading import Search
-from analysis.report.blocks import Bullets, Chapter, Picture, Table
+from analysis.report.blocks import Bullets, Chapter, Picture, Table, Text
 from analysis.report.chapters.curves import chapter
 from analysis.report.quantities import Json
 from analysis.report.sections.curves import FEWEST, MOST_TRIALS, QUANTILES, section
+from fer_tune.curves import overfit_onset
 
 
 def _both(search: Search) -> tuple[Json, Chapter]:
@@ -140,13 +141,17 @@ def test_epochs_that_few_trials_ran_have_no_quantiles() -> None:
 def test_lead_says_earlier_where_intervals_lie_apart_and_not_where_they_meet() -> None:
     apart = _both(trained(_deepening([7, 8, 8, 8, 9, 9], [2, 3, 3, 3, 4, 4])))[1]
     assert apart.lead.startswith("Median onset of overfitting: densenet161 epoch 5.5 (95 % ")
-    assert "in densenet161 it is earlier where more stages are unfrozen." in apart.lead
-    assert "the earlier it overfits: epoch 8 (95 % interval 7 to 9) at depth 0" in _bullets(apart)
+    assert "it is earlier at the deepest unfreezing than at the shallowest." in apart.lead
+    assert (
+        "the deepest unfreezing overfits earlier than the shallowest: epoch 8 (95 % interval 7 to "
+        "9) at depth 0" in _bullets(apart)
+    )
     meeting = _both(trained(_deepening([3, 8, 8, 8, 9, 9], [2, 3, 3, 3, 4, 8])))[1]
-    assert "earlier where" not in meeting.lead
-    assert "no difference between depths beyond the intervals" in _bullets(meeting)
+    assert "earlier at" not in meeting.lead
+    assert "no difference between the deepest and the shallowest beyond" in _bullets(meeting)
     later = _both(trained(_deepening([2, 3, 3, 3, 4, 4], [7, 8, 8, 8, 9, 9])))[1]
-    assert "earlier where" not in later.lead and "the later it overfits" in _bullets(later)
+    assert "earlier at" not in later.lead
+    assert "the deepest unfreezing overfits later than the shallowest" in _bullets(later)
 
 
 def test_lead_names_the_ends_of_many_arms() -> None:
@@ -173,12 +178,36 @@ def test_lead_names_the_ends_of_many_arms() -> None:
         ),
         (
             [_overfit(3, scores=[0.5]), {"scores": [0.5] * EPOCHS}, {"scores": [0.4] * EPOCHS}],
-            "Fewer than half of the trials overfitted within 10 epochs: 1 of 3 in densenet161.",
+            "No more than half of the trials overfitted within 10 epochs: 1 of 3 in densenet161.",
+        ),
+        (
+            [_overfit(3, scores=[0.5]), {"scores": [0.5] * EPOCHS}],
+            "No more than half of the trials overfitted within 10 epochs: 1 of 2 in densenet161.",
         ),
     ],
 )
 def test_leads_where_nothing_overfitted(trials: list[dict[str, Any]], lead: str) -> None:
     assert _both(trained(trials))[1].lead == lead
+
+
+def test_exactly_half_is_not_fewer_than_half() -> None:
+    trials = [_overfit(3, scores=[0.5]), {"scores": [0.5] * EPOCHS}]
+    trials += [_overfit(3, scores=[0.5], unfreeze_depth=2)]
+    made = _both(trained(trials[:2]))[1]
+    assert "densenet161: no more than half of the trials overfitted at all." in _bullets(made)
+    (onset,) = (b.drawing for b in blocks_of(_both(trained(trials))[1])
+                if isinstance(b, Picture) and b.drawing.name == "curves-onset")  # fmt: skip
+    assert "where no more than half overfitted" in onset.description
+
+
+def test_the_onset_is_defined_as_it_is_computed() -> None:
+    """Between minimum and last epochs a loss may fall back: the last ones alone must lie above."""
+    val = [2.0, 1.0, 1.0, 1.0, 1.5, 0.99, 1.5, 1.6, 1.7]
+    assert overfit_onset(np.linspace(2, 1, 9), val) is not None
+    made = _both(trained([_overfit(3, scores=[0.5])]))[1]
+    words = [b.words for b in made.blocks if isinstance(b, Text)]
+    assert any("above it in each of the trial's last 3 epochs, all of them later" in w
+               for w in words)  # fmt: skip
 
 
 def test_only_the_notebooks_backbones_are_set_against_it() -> None:

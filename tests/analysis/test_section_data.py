@@ -160,6 +160,24 @@ def test_several_pairs_are_counted() -> None:
     assert "of 3 verdicts stay the same" in chapter_of(chapter, "three").lead
 
 
+def test_pairs_without_a_verdict_are_not_counted() -> None:
+    report = plain(report_of("three"))
+    first, second, third = report["data"]["verdicts"]
+    first["all"] = first["clean"] = "not comparable"
+    second["clean"] = None
+    third["clean"] = third["all"]
+    assert "1 of 1 verdicts stay the same" in chapter(At(report)).lead
+    third["clean"] = None
+    assert "verdict" not in chapter(At(report)).lead
+
+
+def test_no_leak_moves_no_score_and_claims_no_certainty() -> None:
+    search = planned("whole")
+    runs = search.confirmations.assign(test_clean_macro_f1=search.confirmations["test_macro_f1"])
+    for row in section(evidence_of(replace(search, confirmations=runs)))["scores"]:
+        assert (row["change"]["value"], row["change"]["low"]) == (0, None)
+
+
 # -- words and splits ---------------------------------------------------------------------------
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -162,6 +163,12 @@ def test_a_single_arm_shows_its_most_confident_errors() -> None:
         "one is the only arm: by the mean probability over its 2 runs it is right on 67 % of the "
         "6 test pictures."
     )
+
+
+def test_the_first_of_two_arms_to_be_confirmed_is_not_the_only_arm() -> None:
+    search = answered(TRUE, {"one": [_run(r) for r in ONE]})
+    _, made = _both(replace(search, arms=("one", "two")))
+    assert made.lead.startswith("one is the only arm with test answers: by the mean probability")
 
 
 def test_arms_without_a_common_picture_and_searches_without_answers() -> None:

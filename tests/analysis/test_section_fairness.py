@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from answered_search import evidence_of
+import trained_search
+from answered_search import blocks_of, evidence_of
 from fake_search import Plan, write
 from fake_space import space_of
 from reported_search import assert_sound, chapter_of, column, lines, report_of, tables
@@ -14,9 +15,12 @@ from trained_search import PLANS, planned, trained
 
 from analysis.limits import limit_findings
 from analysis.loading import load
-from analysis.report.blocks import Cell
+from analysis.report.blocks import Bullets, Cell
 from analysis.report.chapters.fairness import chapter
+from analysis.report.chapters.parameters import chapter as parameters
+from analysis.report.sections.arms import arm_sections
 from analysis.report.sections.fairness import section
+from analysis.report.sections.parameters import section as parameters_of
 
 LOG = {"type": "float", "low": 1e-4, "high": 1e-2, "log": True}
 SPACE: dict[str, Any] = {
@@ -137,6 +141,45 @@ def test_confirmation_seeds_are_compared_study_by_study() -> None:
     search = trained([_row("a"), _row("b")], arms=("a", "b"), space=SPACE, confirmations=runs)
     row = section(evidence_of(search))["conditions"][-1]
     assert row["values"] == {"a": "2", "b": "2"} and row["same"] is False
+
+
+def test_confirmation_runs_without_a_score_do_not_count() -> None:
+    runs: list[dict[str, Any]] = [
+        {"arm": arm, "seed": seed, "scores": (0.6,), "test_macro_f1": 0.6 + seed / 100}
+        for arm in ("a", "b")
+        for seed in range(5)
+    ]
+    for failed in runs[5:7]:
+        failed |= {"state": "failed", "test_macro_f1": float("nan")}
+    search = trained([_row("a"), _row("b")], arms=("a", "b"), space=SPACE, confirmations=runs)
+    row = section(evidence_of(search))["conditions"][-1]
+    assert row["values"] == {"a": "5", "b": "3 of 5"} and row["same"] is False
+    assert [arm["confirmation_runs"] for arm in arm_sections(evidence_of(search))] == [5, 3]
+    none = [run | {"test_macro_f1": float("nan")} for run in runs[:5]] + runs[5:]
+    search = trained([_row("a"), _row("b")], arms=("a", "b"), space=SPACE, confirmations=none)
+    assert section(evidence_of(search))["conditions"][-1]["values"]["a"] == "0 of 5"
+
+
+def test_merged_searches_of_different_spaces_show_every_parameter(tmp_path: Path) -> None:
+    # ASHA stops late, so that there are enough final values for importance.
+    plan = Plan(skill={"resnet152": 0.6}, trials=30, grace=15, confirmed=False, floors=False)
+    space = space_of(plan).as_dict()
+    dropout = space["parameters"].pop("dropout")
+    assert "low" in dropout
+    parts = [
+        write(tmp_path / "a", plan, space=space),
+        write(tmp_path / "b", plan, seeds={"search": 9, "split": 0}),
+    ]
+    merged = load(parts)
+    merged.trials.loc[merged.trials["replicate"] == 0, "dropout"] = 0.1
+    cells = _cells(merged)
+    assert [cell.main.text == "\N{EN DASH}" for cell in cells["dropout"]] == [True, False]
+    for search, several in ((merged, True), (load(parts[1]), False)):
+        found, made = trained_search.told(search, "parameters", parameters_of, parameters)
+        assert found["importance"][0]["one_space"] is not several
+        words = " ".join(i for b in blocks_of(made) if isinstance(b, Bullets) for i in b.items)
+        assert "Only trials with a final value" in words
+        assert ("sampled resnet152 from different spaces" in words) == several
 
 
 def test_merged_searches_show_what_each_arm_was_searched_over(tmp_path: Path) -> None:

@@ -153,6 +153,33 @@ def test_the_best_are_a_tenth_but_five_at_least() -> None:
         assert parameters["importance"][0]["best"] == best
 
 
+@pytest.mark.parametrize(
+    ("number", "tied", "best"), [(55, 0, 6), (61, 0, 7), (50, 9, 9), (50, 4, 5)]
+)
+def test_the_best_are_counted_as_they_are_compared(number: int, tied: int, best: int) -> None:
+    """A tenth is rounded up, and what ties with the last of them is among them."""
+    rows = _drawn(number)
+    for row in sorted(rows, key=lambda row: -row["scores"][0])[:tied]:
+        row["scores"] = [0.9]
+    assert _both(trained(rows, space=SPACE))[0]["importance"][0]["best"] == best
+    falling = [{**row, "best_val_loss": 1 - row["scores"][0]} for row in rows]
+    by_loss = _both(trained(falling, space={**SPACE, "metric": "loss"}))[0]
+    assert by_loss["importance"][0]["best"] == best
+
+
+def test_dealt_scores_have_their_better_end_where_the_scores_have_it() -> None:
+    """Many ties at the worse end would make for other, larger groups of the best."""
+    rows = _drawn(40)
+    for row in sorted(rows, key=lambda row: row["scores"][0])[:25]:
+        row["scores"] = [0.2]
+    rebuilt = rebuild(trained(rows, space=SPACE), "densenet161")
+    falling = [{**row, "best_val_loss": 1 - row["scores"][0]} for row in rows]
+    by_loss = rebuild(trained(falling, space={**SPACE, "metric": "loss"}), "densenet161")
+    noises = [importance(one, np.random.default_rng(4)) for one in (rebuilt, by_loss)]
+    assert noises[0] is not None and noises[1] is not None
+    assert noises[0].noise == pytest.approx(noises[1].noise)
+
+
 def test_too_few_trials_have_no_importance() -> None:
     parameters, made = _both(trained(_drawn(NEEDED - 1), space=SPACE))
     assert parameters["importance"][0]["parameters"] == []
@@ -244,6 +271,8 @@ def test_of_very_many_trials_the_telling_ones_are_kept() -> None:
     for arm, part in search.trials.groupby("arm"):
         best = part.nlargest(9, "best_val_macro_f1")["trial"]
         assert set(best) <= set(kept["trial"]), arm
+    crowd = search.trials["trial"].tolist()[:30]
+    assert set(telling(search, search.trials, crowd, 40)["trial"]) >= set(crowd)
     parameters, made = _both(search)
     assert parameters["trials"]["total"] == 600
     assert len(parameters["trials"]["rows"]) == ROWS
@@ -275,7 +304,7 @@ def test_without_a_search_space_the_trials_are_told() -> None:
 
 def test_many_arms_are_counted_in_the_lead() -> None:
     arms = [f"arm{number}" for number in range(4)]
-    rows = [row for seed, arm in enumerate(arms) for row in _drawn(60, seed=seed, arm=arm)]
+    rows = [row for seed, arm in enumerate(arms) for row in _drawn(120, seed=seed, arm=arm)]
     _, made = _both(trained(rows, arms=arms, space=SPACE))
     assert made.lead.startswith("What sets the best trials apart beyond chance: lr head in 4")
     assert made.lead.endswith("of 4 arms.")

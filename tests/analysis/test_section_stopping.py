@@ -135,6 +135,8 @@ def test_correlation_is_spearmans_over_ranks_within_studies() -> None:
     assert found["epoch"] == 2 and correlation["n"] == 12
     assert correlation["value"] == pytest.approx(expected)
     assert correlation["low"] < expected < correlation["high"]
+    # Two studies: one rank of each but the first is not free.
+    assert correlation["estimator"].endswith("effective n of 11")
     pooled = float(stats.spearmanr(early.ravel(), final.ravel()).statistic)
     assert abs(pooled - expected) > 0.05
 
@@ -247,11 +249,28 @@ def test_without_an_audited_trial_nothing_is_known(share: float, why: str) -> No
     assert "stopping-regret" not in {b.name for b in blocks_of(made) if isinstance(b, Table)}
 
 
+def test_audited_trials_without_a_known_end_are_said_to_be_that() -> None:
+    trials = [{"scores": [0.6] * EPOCHS}, *_audit(0.5, 0.4, stop_reason="asha/error"), *STOPPED]
+    made = _both(trained(trials))[1]
+    assert made.lead.endswith(
+        "; what it may have cost is unknown, as none of 2 audited trials came to a known end."
+    )
+
+
+def test_where_nothing_was_stopped_it_cost_nothing() -> None:
+    made = _both(trained([{"scores": [0.6] * EPOCHS}] * 2))[1]
+    assert "ASHA stopped no trial, so it cost none." in _words(made)
+    assert "Nothing is known" not in _words(made)
+
+
 def test_an_arm_without_audited_trials_is_named() -> None:
     best = {"scores": [0.6] * EPOCHS}
     trials = [best, *_audit(0.5), best | {"arm": "b"}, *STOPPED]
     made = _both(trained(trials, arms=("densenet161", "b")))[1]
-    assert "Nothing is known of b: no audited trial." in _words(made)
+    assert "Nothing is known of" not in _words(made)
+    trials.append({"state": "pruned", "scores": [0.2, 0.2], "arm": "b"})
+    made = _both(trained(trials, arms=("densenet161", "b")))[1]
+    assert "Nothing is known of b: no audited trial came to a known end." in _words(made)
     cells = {row.cells[0].main.text: row.cells[2].main.text
              for row in _named(made, "stopping-regret").rows}  # fmt: skip
     assert cells["chance that a stopped trial was the best"] == "\N{EN DASH}"

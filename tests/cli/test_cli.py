@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,25 @@ def fer_tune(*words: str, **environment: str) -> subprocess.CompletedProcess[str
     )
 
 
+#: What a light install, made for reading records, does without.
+LEFT_OUT = ("torch", "torchvision", "ray", "filelock", "safetensors", "sklearn", "tensorboardX")
+
+
+def without(modules: Sequence[str], words: str) -> subprocess.CompletedProcess[str]:
+    """Runs a command as if ``modules`` were not installed."""
+    code = (
+        f"import sys; sys.modules |= dict.fromkeys({list(modules)}); sys.argv[0] = 'fer-tune'\n"
+        "from fer_tune.cli import main; main()"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", code, *words.split()],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
 def test_help_names_every_command_and_imports_nothing_heavy() -> None:
     done = fer_tune("--help")
     assert done.returncode == 0
@@ -41,6 +61,32 @@ def test_help_names_every_command_and_imports_nothing_heavy() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout
     assert heavy.strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "search quickstart --data {faces} --results {new}",
+        "resume {new}",
+        "confirm {new} --seeds 5",
+        "weights fetch",
+    ],
+)
+def test_a_library_that_is_not_installed_is_one_message(
+    words: str, faces: PackedDataset, tmp_path: Path
+) -> None:
+    new = tmp_path / "new"
+    done = without(LEFT_OUT, words.format(faces=faces.root, new=new))
+    assert done.returncode == 2 and done.stdout == "", done.stderr
+    assert done.stderr.startswith("fer-tune: this command needs ")
+    assert done.stderr.count("\n") == 1 and "not installed" in done.stderr
+    assert f"{sys.executable} -m pip install -c constraints.txt ." in done.stderr
+    assert not new.exists()
+
+
+def test_a_module_of_our_own_that_is_missing_keeps_its_traceback() -> None:
+    done = without(("fer_tune.space",), "spaces list")
+    assert done.returncode == 1 and "Traceback" in done.stderr
 
 
 @pytest.mark.slow

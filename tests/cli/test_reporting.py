@@ -259,6 +259,20 @@ def test_bad_input_is_one_message_and_leaves_nothing(case: str, run: Run, folder
     assert tree(folders) == before, "nothing half-written, nothing changed"
 
 
+def test_nothing_is_built_for_a_folder_that_cannot_be_written(
+    run: Run, folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def built(*_: object) -> None:
+        raise AssertionError("a report was built")
+
+    monkeypatch.setattr("analysis.report.build", built)
+    for out in (folders / "file", folders / "file/o", Path("/proc/o")):
+        done = run("report", folders / "a", "--out", out)
+        assert done.code == 2 and "cannot be written" in done.err and str(out) in done.err
+    with pytest.raises(AssertionError, match="was built"):
+        run("report", folders / "a", "--out", folders / "o")
+
+
 USAGE = {
     "report of nothing": ("report", "RESULTS"),
     "rank of nothing": ("rank", "RESULTS"),

@@ -96,9 +96,16 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 def run(program: Path, *words: object) -> str:
-    """What a program prints; it sees its own environment alone, and a warning is an error."""
+    """What a program prints that must not fail."""
+    done = outcome(program, *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def outcome(program: Path, *words: object) -> subprocess.CompletedProcess[str]:
+    """What came of it; a program sees its own environment alone, and a warning is an error."""
     environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
-    done = subprocess.run(
+    return subprocess.run(
         [str(program), *map(str, words)],
         cwd=program.parent,
         capture_output=True,
@@ -106,8 +113,6 @@ def run(program: Path, *words: object) -> str:
         check=False,
         env={**environment, "PYTHONWARNINGS": "error"},
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 @pytest.mark.slow
@@ -142,3 +147,24 @@ def test_the_commands_that_read_records_run(
     assert str(tmp_path / "report.html") in run(fer_tune, "report", *results, "--out", tmp_path)
     assert {"verdict", "arms"} <= set(json.loads(run(fer_tune, "rank", results[0], "--json")))
     assert "what differs" in run(fer_tune, "compare", *results)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    "words",
+    [
+        "search quickstart --data {faces} --results {new}",
+        "resume {new}",
+        "confirm {new} --seeds 5",
+        "weights fetch",
+    ],
+)
+def test_what_needs_more_says_so(light: Path, tmp_path: Path, words: str) -> None:
+    faces, new = tmp_path / "faces", tmp_path / "new"
+    run(light / "fer-tune", "data", "import", "synthetic:60", "--out", faces)
+    done = outcome(light / "fer-tune", *words.format(faces=faces, new=new).split())
+    assert done.returncode == 2 and done.stdout == "", done.stderr
+    assert done.stderr.startswith("fer-tune: this command needs ")
+    assert done.stderr.count("\n") == 1 and "Run `" in done.stderr
+    assert not new.exists()

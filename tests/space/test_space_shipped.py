@@ -75,7 +75,7 @@ def test_the_controls_differ_in_what_they_compare_alone():
     first, second = (same.config(arm, {}) for arm in same.compare.arms)
     assert first == second, "one backbone under two names"
     clean, noisy = (noise.config(arm, {}) for arm in ("clean", "noisy"))
-    assert clean == first and noisy == dataclasses.replace(clean, label_noise=0.5)
+    assert clean == first and noisy == dataclasses.replace(clean, label_noise=0.25)
     apart = {"name", "purpose", "compare", "parameters"}
     left, right = ({k: v for k, v in s.as_dict().items() if k not in apart} for s in (same, noise))
     assert left == right

@@ -23,6 +23,8 @@ _LINES: dict[str, tuple[str, Form, Form]] = {
     "brier": ("Brier", formats.score, formats.score),
     "log_likelihood": ("NLL, nats", formats.score, formats.score),
 }
+#: A wide interval holds this as well as one about zero.
+_NEITHER = "not found over- or under-confident"
 _COMPARED = ("excess", "calibration_error", "brier", "log_likelihood")
 
 
@@ -81,17 +83,22 @@ def _kind(arm: At) -> str:
         return "without an interval"
     if excess["low"] > 0:
         return "over-confident"
-    return "under-confident" if excess["high"] < 0 else "neither over- nor under-confident"
+    return "under-confident" if excess["high"] < 0 else _NEITHER
 
 
 def _of_arm(arm: At) -> str:
     name, kind = arm["arm"].value, _kind(arm)
     claimed, right = (arm["all"][key]["value"].value for key in ("confidence", "accuracy"))
     said = f"is {points(claimed)} % sure of its answers on average and right in {points(right)} %"
+    excess = arm["all"]["excess"].value
     if kind == "without an interval":
-        return f"{name} {said} (a single run, so that chance is not told from bias)"
-    if kind == "neither over- nor under-confident":
-        return f"{name} is neither over- nor under-confident on average: it {said}"
+        why = "a single run" if excess["n"] == 1 else f"no spread over {excess['of']}"
+        return f"{name} {said} ({why}, so that chance is not told from bias)"
+    if kind == _NEITHER:
+        return (
+            f"{name} was {kind}: it {said} (95 % interval of the excess "
+            f"{_signed(excess['low'])} to {_signed(excess['high'])} points)"
+        )
     return f"{name} is {kind}: it {said}"
 
 

@@ -93,10 +93,7 @@ def _pair(axes: Axes, pair: At, names: Sequence[str]) -> None:
 
 
 def _p(value: float | None) -> str:
-    if value is None:
-        return "no test"
-    shown = formats.probability(value)
-    return f"p {shown}" if shown.startswith("<") else f"p = {shown}"
+    return "no test" if value is None else formats.stated("p", value)
 
 
 def _mark(

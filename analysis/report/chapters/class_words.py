@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analysis.formats import capped, count, listing, percent, plural, points, probability, score
+from analysis.formats import capped, count, listing, percent, plural, points, score, stated
 from analysis.report.cursor import At
 
 
@@ -74,7 +74,7 @@ def _largest(pair: At) -> str:
     difference, p = row["f1"]["value"].value, row["f1_p_holm"]["value"].value
     first, second = pair["first"].value, pair["second"].value
     ahead, behind = (first, second) if difference >= 0 else (second, first)
-    tested = "" if p is None else f" (p = {probability(p)} after Holm)"
+    tested = "" if p is None else f" ({stated('p', p)} after Holm)"
     return (
         f"the largest difference is in {row['class'].value}, where {ahead} stands "
         f"{points(abs(difference))} points of F1 above {behind}{tested}"

@@ -62,7 +62,7 @@ def _lead(curves: At, *, drawn: bool) -> str:
 
 
 def _hardly(known: Sequence[At], longest: int | None) -> str:
-    """Where in no arm as many as half of the trials overfitted."""
+    """Where in no arm more than half of the trials overfitted."""
     within = "" if longest is None else f" within {formats.plural(longest, 'epoch')}"
     if not any(entry["all"]["overfitted"].value for entry in known):
         trials = sum(_counted(entry["all"]) for entry in known)
@@ -71,7 +71,7 @@ def _hardly(known: Sequence[At], longest: int | None) -> str:
         f"{entry['all']['overfitted'].value} of {_counted(entry['all'])} in {entry['arm'].value}"
         for entry in known
     )
-    return f"Fewer than half of the trials overfitted{within}: {formats.listing(shares)}."
+    return f"No more than half of the trials overfitted{within}: {formats.listing(shares)}."
 
 
 def _each(entries: Sequence[At]) -> str:
@@ -92,7 +92,7 @@ def _deeper(entries: Sequence[At]) -> str:
     if not earlier:
         return ""
     where = "every arm" if len(earlier) == len(entries) > 1 else formats.listing(earlier)
-    return f"; in {where} it is earlier where more stages are unfrozen"
+    return f"; in {where} it is earlier at the deepest unfreezing than at the shallowest"
 
 
 def _ends(entry: At) -> tuple[At, At] | None:
@@ -134,9 +134,9 @@ def _depth_sentence(entry: At) -> str:
         for row in ends
     )
     verdict = {
-        "earlier": "the more stages are unfrozen, the earlier it overfits",
-        "later": "the more stages are unfrozen, the later it overfits",
-        "level": "no difference between depths beyond the intervals",
+        "earlier": "the deepest unfreezing overfits earlier than the shallowest",
+        "later": "the deepest unfreezing overfits later than the shallowest",
+        "level": "no difference between the deepest and the shallowest beyond the intervals",
     }[_trend(entry)]
     return f"{entry['arm'].value}: {verdict}: {shallow}; {deep}."
 
@@ -202,7 +202,7 @@ def _against(entry: At, latest: int | None) -> str:
         return f"For {arm} nothing is known here."
     value, low, high = (median[key].value for key in ("value", "low", "high"))
     if value is None:
-        said = f"{arm}: fewer than half of the trials overfitted at all."
+        said = f"{arm}: no more than half of the trials overfitted at all."
     else:
         side = "earlier than" if value < hand else "later than" if value > hand else "the same as"
         said = (
@@ -225,8 +225,9 @@ def _definition(curves: At) -> str:
     last = curves["latest_visible"].value
     visible = "" if last is None else f", so none later than epoch {last} could be seen"
     return (
-        "The onset is the minimum of a trial's smoothed validation loss, if the loss stays above "
-        f"it for the {formats.general(curves['patience'].value)} epochs that follow while the "
-        f"training loss falls{visible}. Intervals treat trials as independent draws, which those "
+        "The onset is the minimum of a trial's smoothed validation loss, if the loss lies above it "
+        f"in each of the trial's last {formats.general(curves['patience'].value)} epochs, all of "
+        "them later than the minimum, and the training loss has fallen since"
+        f"{visible}. Intervals treat trials as independent draws, which those "
         "that the sampler steers are not: take them as descriptive."
     )

@@ -60,18 +60,24 @@ def _effect(data: At) -> str:
     moved = f"on clean pictures alone scores move by up to {points(largest)} points"
     if not rows:
         return moved
-    changed = [row for row in rows if _changed(row)]
     if len(rows) > 1:
-        kept = len(rows) - len(changed)
-        return f"{moved}, and {kept} of {len(rows)} verdicts stay the same"
+        decided = [row for row in rows if _decided(row)]
+        kept = sum(not _changed(row) for row in decided)
+        same = f", and {kept} of {len(decided)} verdicts stay the same" if decided else ""
+        return f"{moved}{same}"
     row = rows[0]
     on_all, on_clean = (
         points(row[key]["value"].value, sign=True) for key in ("difference", "clean_difference")
     )
     told = f"{moved} and the difference is {on_clean} points ({on_all} on all)"
-    if row["clean"].value is None or row["all"].value == "not comparable":
+    if not _decided(row):
         return told
-    return f"{told}; {_other_verdict(row) if changed else 'the verdict stays the same'}"
+    return f"{told}; {_other_verdict(row) if _changed(row) else 'the verdict stays the same'}"
+
+
+def _decided(row: At) -> bool:
+    """Whether there is a verdict on all pictures and one on the clean ones."""
+    return row["clean"].value is not None and row["all"].value != "not comparable"
 
 
 def _other_verdict(row: At) -> str:
@@ -81,9 +87,7 @@ def _other_verdict(row: At) -> str:
 
 
 def _changed(row: At) -> bool:
-    """Another verdict, or the same one in favour of the other arm."""
-    if row["clean"].value is None:
-        return False
+    """Another verdict, or the same one in favour of the other arm, of a decided pair."""
     turned = row["clean_first"].value != row["first"].value
     return bool(row["clean"].value != row["all"].value or (turned and row["all"].value == "better"))
 

@@ -10,9 +10,9 @@ from analysis.report.cursor import At
 
 
 def chapter(report: At) -> Chapter:
-    """Agreement and galleries of the leading pair; of a single arm its most confident errors."""
+    """Agreement and galleries of the leading pair; of an arm alone its most confident errors."""
     section = report["disagreements"]
-    lead, blocks = _content(section)
+    lead, blocks = _content(section, alone=len(report["search"]["arms"]) == 1)
     return Chapter(
         name="disagreements",
         title="Confident errors" if section["errors"] else "Where they disagree",
@@ -21,11 +21,11 @@ def chapter(report: At) -> Chapter:
     )
 
 
-def _content(section: At) -> tuple[str, list[Block]]:
+def _content(section: At, *, alone: bool) -> tuple[str, list[Block]]:
     if not section["arms"]:
         return "Nothing to compare yet: no confirmation run has answered the test pictures.", []
     if section["errors"]:
-        return _alone(section)
+        return _errors(section, "the only arm" if alone else "the only arm with test answers")
     if not section["agreement"]["all"]:
         return "The arms answered no test picture in common, so nothing can be compared.", []
     blocks: list[Block] = [_how_often(section), Text(words=_definition(section), faint=True)]
@@ -165,12 +165,12 @@ def _of(part: At) -> str:
     return f"{shown} of {count(found)} pictures"
 
 
-def _alone(section: At) -> tuple[str, list[Block]]:
+def _errors(section: At, standing: str) -> tuple[str, list[Block]]:
     (arm,), part = section["arms"], section["errors"]
     name = arm["arm"].value
     right = part["right"]
     lead = (
-        f"{name} is the only arm: by the mean probability over its "
+        f"{name} is {standing}: by the mean probability over its "
         f"{plural(arm['runs'].value, 'run')} it is right on {percent(right['value'].value)} of "
         f"the {count(right['n'].value)} test pictures."
     )

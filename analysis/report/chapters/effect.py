@@ -99,8 +99,11 @@ def _arms(report: At) -> tuple[Block, ...]:
 def _optimism(report: At) -> tuple[Block, ...]:
     table = effect_scores.optimism(report)
     if table is None:
-        metric = report["search"]["metric"].value
-        words = f"Trials were ranked by {metric}, which is not recorded on the test split."
+        words = (
+            "Trials were ranked by loss, which is not recorded on the test split."
+            if report["search"]["metric"].value == "loss"
+            else "No confirmation run can be set against the validation score of its choice."
+        )
         table_or_note: Block = Text(words=words, faint=True)
     else:
         table_or_note = table

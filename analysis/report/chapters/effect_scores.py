@@ -11,6 +11,7 @@ from analysis.report.chapters.effect_tables import signed
 from analysis.report.chapters.effect_words import pair_name
 from analysis.report.cursor import At
 from analysis.report.rows import arms_table
+from analysis.units import plural_of
 
 
 def arms(report: At) -> Table:
@@ -21,7 +22,8 @@ def arms(report: At) -> Table:
     def of(key: str, form: Callable[[float | None], str] = formats.score) -> Callable[[At], Cell]:
         return lambda arm: arm[key].estimate(form)
 
-    unit = "studies" if report["search"]["unit"].value == "study" else "seeds"
+    unit = plural_of(report["search"]["unit"].value)
+    best, bias = ("lowest", "low") if metric == "loss" else ("highest", "high")
     lines = {
         "test macro-F1": of("test_macro_f1"),
         "macro-F1, clean pictures": of("test_clean_macro_f1"),
@@ -39,8 +41,8 @@ def arms(report: At) -> Table:
         [arm["arm"].value for arm in entries],
         lines,
         caption=f"Scores from 0 to 1. 95 % intervals over {unit}; the interval over pictures "
-        "holds the models fixed. Spread: one standard deviation. Best validation scores are the "
-        "highest of many and so too high.",
+        "holds the models fixed. Spread: one standard deviation. "
+        f"Best validation {metric} is the {best} of many and so too {bias}.",
         strong=("test macro-F1",),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from analysis import formats
-from analysis.formats import MINUS, listing, points
+from analysis.formats import MINUS, capped, listing, points
 from analysis.report.blocks import Row, Table, columns, text
 from analysis.report.chapters.effect_words import found, level, pair_name
 from analysis.report.cursor import At
@@ -20,7 +20,6 @@ def signed(value: float | None) -> str:
 
 def opinions(report: At) -> Table:
     """Every opinion on every pair, and the probability that one unit beats another."""
-    pairs = [pair for pair in report["pairs"] if pair["difference"]]
     many = len(report["pairs"]) > 1
     rows = [
         row
@@ -28,7 +27,9 @@ def opinions(report: At) -> Table:
         if pair["difference"]
         for row in _opinion_rows(pair, told, many)
     ]
-    correction = "; p after Holm over all pairs" if many else ""
+    at = _level(report)
+    small = [f"in small print the interval at {at}"] if at else []
+    small += ["p after Holm over all pairs"] if many else []
     numeric = ("difference, points", "p")
     return Table(
         name="effect-all-opinions" if many else "effect-opinions-table",
@@ -37,11 +38,17 @@ def opinions(report: At) -> Table:
             *(("pair",) if many else ()), "opinion", *numeric, "zero excluded", numeric=numeric
         ),
         rows=tuple(rows),
-        caption=f"In small print the interval at {level(pairs[0]['difference'])}"
-        f"{correction}. The opinions decide nothing. P(A > B) is the probability that a "
+        caption=f"{capped('; '.join(small))}{'. ' if small else ''}The opinions decide nothing. "
+        "P(A > B) is the probability that a "
         f"unit ({report['search']['unit'].value}) of A scores above one of B.",
         tall=len(rows) > 24,
     )
+
+
+def _level(report: At) -> str:
+    """Coverage of the differences' intervals; empty where no pair has an interval."""
+    told = [pair["difference"] for pair in report["pairs"] if pair["difference"]]
+    return next((level(one) for one in told if one["level"].value is not None), "")
 
 
 def _opinion_rows(pair: At, told: At, many: bool) -> list[Row]:
@@ -135,12 +142,8 @@ def pairs(report: At) -> Table:
         )
         for pair, told in zip(report["pairs"], report["effect"]["pairs"], strict=True)
     ]
-    scored = [
-        pair for pair in report["pairs"] if pair["difference"] and pair["difference"]["level"].value
-    ]
-    joint = (
-        f" at {level(scored[0]['difference'])}, so that all cover jointly at 95 %" if scored else ""
-    )
+    at = _level(report)
+    joint = f" at {at}, so that all cover jointly at 95 %" if at else ""
     return Table(
         name="effect-pairs",
         label="Every pair of arms",

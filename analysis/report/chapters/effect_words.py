@@ -87,7 +87,9 @@ def _alone(report: At) -> str:
 
 def _gap(pair: At) -> str:
     difference = pair["difference"]
-    interval = _interval(difference) or f"no interval from {difference['n'].value} unit"
+    single = difference["n"].value == 1
+    none = "no interval: a single unit" if single else "no interval: the scores show no spread"
+    interval = _interval(difference) or none
     return (
         f"{pair['first'].value} scores {points(difference['value'].value)} points of test "
         f"macro-F1 above {pair['second'].value} ({interval})"
@@ -108,8 +110,11 @@ def _interval(quantity: At, form: Form | None = None) -> str:
 def _opinions(opinions: Sequence[At]) -> str:
     head = opinions[0]["excludes_zero"].value
     heard = [one for one in opinions[1:] if one["excludes_zero"].value is not None]
-    if head is None or not heard:
-        return "; from so few units there are no second opinions"
+    if head is None:
+        few = opinions[0]["estimate"]["n"].value == 1
+        return "; from so few units there are no second opinions" if few else ""
+    if not heard:
+        return "; there are no second opinions"
     against = [_SHORT[one["id"].value] for one in dissent(opinions)]
     total = plural(len(heard), "second opinion")
     if not against and head:
@@ -137,7 +142,11 @@ def _many(report: At, pairs: Sequence[At]) -> str:
         if against
         else "the second opinions agree in every pair"
     )
+    total = len(report["pairs"])
+    broken = sum(bool(pair["broken"]) for pair in report["pairs"])
+    verb = "is" if broken == 1 else "are"
+    none = f"; {broken} of {total} pairs {verb} not comparable, so that is no verdict there"
     return (
-        f"Of {len(report['pairs'])} pairs of arms {apart} were found to differ (Holm); the widest "
-        f"gap: {_gap(widest)}; {agree}."
+        f"Of {total} pairs of arms {apart} were found to differ (Holm); the widest "
+        f"gap: {_gap(widest)}; {agree}{none if broken else ''}."
     )

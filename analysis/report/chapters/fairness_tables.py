@@ -158,7 +158,8 @@ def failures(fairness: At) -> Table | None:
 def choices(report: At, arm: At, number: int) -> Table:
     """The chosen configurations of one arm, a column per study."""
     studies = list(arm["studies"])
-    names = [p["parameter"].value for p in studies[0]["parameters"]]
+    # Merged searches may have sampled different parameters.
+    names = dict.fromkeys(p["parameter"].value for study in studies for p in study["parameters"])
     metric = report["search"]["metric"].value
     heads: list[tuple[str, list[Cell]]] = [
         ("trial", [study["trial"].cell(str, small=study["cohort"].value) for study in studies]),

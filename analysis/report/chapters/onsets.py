@@ -104,7 +104,7 @@ def onset_picture(report: At) -> Picture | None:
         "curves-onset",
         "Onset of overfitting by unfreeze depth",
         "Median onset over trials with its distribution-free 95 % interval, for at least six "
-        "trials; a hollow mark at the top where fewer than half overfitted, an arrow where the "
+        "trials; a hollow mark at the top where no more than half overfitted, an arrow where the "
         "interval is open above."
         + (" Dotted: the epoch seen when fine-tuning by hand." if by_hand else ""),
         (9.5, 4.0),

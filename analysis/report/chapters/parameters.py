@@ -136,6 +136,12 @@ def _reading(parameters: At, told: Sequence[At]) -> Iterator[str]:
             f"Fewer than {parameters['needed'].value} trials with a final value, hence no "
             f"importance: {formats.listing(short)}."
         )
+    mixed = [arm["arm"].value for arm in told if not arm["one_space"].value]
+    if mixed:
+        yield (
+            f"The merged searches sampled {formats.listing(mixed)} from different spaces; "
+            "importance is over that of the first alone, and trials outside it are left out."
+        )
     outside = sum(arm["outside"].value for arm in parameters["importance"])
     if outside:
         yield (

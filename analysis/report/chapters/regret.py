@@ -20,7 +20,9 @@ def audit_words(stopping: At) -> str:
     if not _sum(entries, "stopped") + _sum(entries, "audited"):
         return "ASHA stopped no trial"
     if not compared:
-        return "what it may have cost is unknown, as no trial was audited"
+        audited = _sum(entries, "audited")
+        why = f"none of {formats.plural(audited, 'audited trial')} came to a known end"
+        return f"what it may have cost is unknown, as {why if audited else 'no trial was audited'}"
     if not above:
         return f"of {formats.plural(compared, 'audited trial')} none ended above its study's choice"
     largest = max(entry["largest_regret"]["value"].value or 0.0 for entry in _known(entries))
@@ -40,6 +42,8 @@ def audit_blocks(stopping: At) -> tuple[Block, ...]:
         "drawn without regard to how they do. They cannot be chosen, and the sampler is told that "
         "they were stopped; how they end tells how often stopping costs the best trial."
     )
+    if not stopped:
+        return (Text(words="ASHA stopped no trial, so it cost none."),)
     if not _known(entries):
         audited = "audited and came to a known end"
         why = "the share is 0" if not share else f"of {stopped} such trials none was {audited}"
@@ -103,7 +107,11 @@ def _cautions(entries: Sequence[At]) -> list[str]:
         for entry in _known(entries)
         if not entry["above"].value
     ]
-    unknown = [entry["arm"].value for entry in entries if not entry["compared"].value]
+    unknown = [
+        entry["arm"].value
+        for entry in entries
+        if not entry["compared"].value and entry["stopped"].value + entry["audited"].value
+    ]
     cautions = []
     if said:
         cautions.append(
@@ -111,7 +119,9 @@ def _cautions(entries: Sequence[At]) -> list[str]:
             f"the best may still be, in {formats.listing(said)}."
         )
     if unknown:
-        cautions.append(f"Nothing is known of {formats.listing(unknown)}: no audited trial.")
+        cautions.append(
+            f"Nothing is known of {formats.listing(unknown)}: no audited trial came to a known end."
+        )
     return cautions
 
 

@@ -9,7 +9,7 @@ from analysis.estimators.estimate import LEVEL, Estimate, Floats
 from analysis.estimators.welch import mean_interval
 from analysis.report.evidence import Evidence
 from analysis.report.quantities import Json, estimated
-from analysis.units import arm_units
+from analysis.units import arm_units, plural_of
 
 #: Up to so many arms every pair is compared; of more, the leading pair alone.
 ALL_PAIRS = 3
@@ -44,7 +44,7 @@ def joint_level(pairs: int) -> float:
 
 def unit_word(evidence: Evidence) -> str:
     """What the units are, in the plural."""
-    return "studies" if evidence.search.unit == "study" else "seeds"
+    return plural_of(evidence.search.unit)
 
 
 def unit_mean(

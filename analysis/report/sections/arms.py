@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -14,8 +13,11 @@ from analysis.loading import Search
 from analysis.pictures import FLOORS, PictureScores
 from analysis.report.evidence import Evidence
 from analysis.report.quantities import F1, SHARE, Json, estimated, plain, quantity, whole
-from analysis.units import arm_units
-from fer_tune.records import CONFIG_COLUMNS, TRIAL_STATES
+from analysis.report.sections.answered import cut
+from analysis.report.sections.ends import allowed
+from analysis.report.sections.resource import held_hours
+from analysis.units import arm_units, plural_of
+from fer_tune.records import CONFIG_COLUMNS, ELIGIBLE, TRIAL_STATES
 
 _TEST_COLUMNS = {
     "test_macro_f1": F1,
@@ -42,7 +44,7 @@ def _arm(search: Search, arm: str, scores: Mapping[str, PictureScores]) -> Json:
     trials = search.trials[search.trials["arm"] == arm]
     confirmations = search.confirmations[search.confirmations["arm"] == arm]
     units = arm_units(search, arm)
-    of = _plural(units.kind)
+    of = plural_of(units.kind)
     pictures = scores[arm].macro_f1 if arm in scores else None
     section: Json = {
         "arm": arm,
@@ -52,7 +54,7 @@ def _arm(search: Search, arm: str, scores: Mapping[str, PictureScores]) -> Json:
         "trials": _states(search, arm, trials),
         "epochs": _epochs(search, trials),
         "choices": _choices(search, arm),
-        "confirmation_runs": len(confirmations),
+        "confirmation_runs": units.runs.size,
         "unit": units.kind,
         "units": [
             {"label": label, "test_macro_f1": value}
@@ -91,19 +93,8 @@ def _floor(name: str, label: str, score: PictureScores) -> Json:
 
 
 def _mean(search: Search, arm: str, column: str) -> Estimate | None:
-    """Mean with its interval cut to [0, 1]: two seeds can give a t interval wider than that."""
     units = arm_units(search, arm, column)
-    if not units.n:
-        return None
-    mean = mean_interval(units.values)
-    if mean.low is None or mean.high is None:
-        return mean
-    return replace(
-        mean,
-        low=max(mean.low, 0.0),
-        high=min(mean.high, 1.0),
-        estimator=f"{mean.estimator}, cut to [0, 1]",
-    )
+    return cut(mean_interval(units.values), 0.0, 1.0) if units.n else None
 
 
 def _states(search: Search, arm: str, trials: pd.DataFrame) -> Json:
@@ -117,9 +108,8 @@ def _states(search: Search, arm: str, trials: pd.DataFrame) -> Json:
 
 
 def _epochs(search: Search, trials: pd.DataFrame) -> Json:
-    longest = search.get("space", "budget", "max_epochs", default=0)
-    allowed = trials["max_epochs"].fillna(longest)
-    return {"allowed": int(allowed.sum()), "run": int(trials["epochs"].sum()), "unit": "epochs"}
+    given, run = int(allowed(search, trials).sum()), int(trials["epochs"].sum())
+    return {"allowed": given, "run": run, "unit": "epochs"}
 
 
 def _choices(search: Search, arm: str) -> list[Json]:
@@ -145,22 +135,16 @@ def _best_validation(search: Search, arm: str, trials: pd.DataFrame) -> Json:
     return quantity(
         pick(values) if values else None,
         unit=f"validation {search.metric_name}",
-        n=len(trials),
-        of="trials",
+        n=int((trials["state"].isin(ELIGIBLE) & trials[search.metric_column].notna()).sum()),
+        of="trials eligible for choice",
         estimator=f"{word} best value among the trials eligible for choice; optimistic",
     )
 
 
 def _cost(runs: pd.DataFrame) -> Json:
     return {
-        column.replace("seconds", "hours"): quantity(
-            float(runs[column].sum()) / 3600,
-            unit="hours",
-            n=len(runs),
-            of="runs",
-            estimator="sum over runs of seconds times share held",
-        )
-        for column in ("accelerator_seconds", "cpu_seconds")
+        "accelerator_hours": held_hours("accelerator", runs, of="runs"),
+        "cpu_hours": held_hours("cpu", runs, of="runs"),
     }
 
 
@@ -170,7 +154,3 @@ def _tidy(value: object) -> object:
     if isinstance(clean, float) and clean.is_integer():
         return int(clean)
     return clean
-
-
-def _plural(unit: str) -> str:
-    return "studies" if unit == "study" else "seeds"

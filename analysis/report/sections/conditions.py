@@ -89,15 +89,25 @@ def _row(search: Search, name: str, make: Callable[[str], str]) -> Json:
 
 
 def _confirmed(search: Search) -> Json:
+    """Seeds that were scored; "3 of 5" where runs of others ended without a score."""
     runs = search.confirmations
+    by_arm = {arm: runs[runs["arm"] == arm] for arm in search.arms}
     seeds = {
-        arm: mine.groupby("replicate")["seed"].agg(frozenset).to_dict()
-        for arm in search.arms
-        for mine in [runs[runs["arm"] == arm]]
+        arm: mine[mine["test_macro_f1"].notna()]
+        .groupby("replicate")["seed"]
+        .agg(frozenset)
+        .to_dict()
+        for arm, mine in by_arm.items()
     }
     values = {
-        arm: listing(sorted({str(len(found)) for found in by_study.values()}))
-        for arm, by_study in seeds.items()
+        arm: listing(
+            dict.fromkeys(
+                str(scored) if scored == asked else f"{scored} of {asked}"
+                for replicate, asked in mine.groupby("replicate")["seed"].nunique().items()
+                for scored in [len(seeds[arm].get(replicate, ()))]
+            )
+        )
+        for arm, mine in by_arm.items()
     }
     first = next(iter(seeds.values()))
     same = all(by_study == first for by_study in seeds.values())

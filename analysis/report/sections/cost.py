@@ -11,7 +11,13 @@ from analysis.loading import Search
 from analysis.report.evidence import Evidence
 from analysis.report.quantities import Json, estimated, quantity
 from analysis.report.sections.fronts import arm_fronts, trial_fronts
-from analysis.report.sections.resource import Resource, resource_name, resource_of
+from analysis.report.sections.resource import (
+    Resource,
+    held_hours,
+    hours,
+    resource_name,
+    resource_of,
+)
 from analysis.settings import Settings
 
 _LATENCY = {"p50_ms": "ms per picture", "p95_ms": "ms per picture", "peak_memory_mib": "MiB"}
@@ -65,28 +71,22 @@ def _stages(
     trials: pd.DataFrame, runs: pd.DataFrame, resource: Resource, settings: Settings
 ) -> Json:
     """Hours of the search, of the confirmation, of both, and their price."""
-    both = _hours(trials, resource) + _hours(runs, resource)
-    number = len(trials) + len(runs)
+    both = held_hours(resource, trials, runs, of="runs")
     price = None
     if settings.price_per_hour is not None:
         price = quantity(
-            both * settings.price_per_hour,
+            both["value"] * settings.price_per_hour,
             unit=settings.currency,
-            n=number,
+            n=both["n"],
             of="runs",
             estimator="hours times the price of an hour",
         )
-    summed = "sum over ended runs of seconds times share held"
     return {
-        "search": _quantity(_hours(trials, resource), len(trials), "trials", summed),
-        "confirmation": _quantity(_hours(runs, resource), len(runs), "confirmation runs", summed),
-        "both": _quantity(both, number, "runs", summed),
+        "search": held_hours(resource, trials, of="trials"),
+        "confirmation": held_hours(resource, runs, of="confirmation runs"),
+        "both": both,
         "price": price,
     }
-
-
-def _hours(runs: pd.DataFrame, resource: Resource) -> float:
-    return float(runs[f"{resource}_seconds"].sum()) / 3600
 
 
 def _quantity(value: float | None, n: int, of: str, estimator: str) -> Json:
@@ -95,8 +95,8 @@ def _quantity(value: float | None, n: int, of: str, estimator: str) -> Json:
 
 def _one_more(trials: pd.DataFrame, runs: pd.DataFrame, studies: int, resource: Resource) -> Json:
     """Hours of one more confirmation seed and of one more study, from what they took so far."""
-    both = _hours(trials, resource) + _hours(runs, resource)
-    seed = _hours(runs, resource) / len(runs) if len(runs) else None
+    both = hours(resource, trials, runs)
+    seed = hours(resource, runs) / len(runs) if len(runs) else None
     return {
         "seed": _quantity(seed, len(runs), "confirmation runs", "mean hours of a run"),
         "study": _quantity(

@@ -8,15 +8,15 @@ from dataclasses import replace
 import numpy as np
 
 from analysis.compare import Pair
-from analysis.estimators.estimate import LEVEL, Estimate, Floats
-from analysis.estimators.holm import holm
+from analysis.estimators.estimate import Estimate, Floats
 from analysis.estimators.superiority import wins
-from analysis.estimators.welch import Difference, difference_interval, mean_interval
+from analysis.estimators.welch import difference_interval, mean_interval
 from analysis.loading import Search
 from analysis.pictures import Answers, Bools
 from analysis.report.evidence import Evidence
 from analysis.report.quantities import F1, SHARE, Json, estimated
-from analysis.report.sections.answered import joint_level, unit_word
+from analysis.report.sections.answered import cut, joint_level, unit_word
+from analysis.report.sections.opinions import clean_opinions
 from analysis.units import arm_units
 from analysis.verdict import Kind, decide
 
@@ -73,15 +73,14 @@ def clean_verdicts(evidence: Evidence) -> list[Json]:
     search, pairs = evidence.search, evidence.pairs
     level = joint_level(len(pairs))
     units = {arm: arm_units(search, arm, "test_clean_macro_f1").values for arm in search.arms}
-    found = [_clean_difference(units, pair, level) for pair in pairs]
-    adjusted = holm([1.0 if one is None or one.p_value is None else one.p_value for one in found])
     of = f"{unit_word(evidence)} in the smaller arm"
     smallest = evidence.settings.smallest_effect
     rows: list[Json] = []
-    for pair, one, p in zip(pairs, found, adjusted, strict=True):
-        if one is None or pair.difference is None:
+    for pair, one in zip(pairs, clean_opinions(search, pairs), strict=True):
+        if one.estimate is None or pair.difference is None:
             continue
-        kind, first = _decided(pair, one, units, float(p) < 1 - LEVEL, smallest)
+        apart = one.excludes_zero is True
+        kind, first = _decided(pair, one.estimate, units, apart, smallest)
         rows.append(
             {
                 "first": pair.first,
@@ -120,17 +119,9 @@ def _subsets(given: Answers) -> Mapping[str, Bools]:
 def _accuracy(right: Floats) -> Json | None:
     mean = mean_interval(right)
     words = "share of runs that are right, mean over pictures"
-    if mean.low is None or mean.high is None or not np.ptp(right):
-        # All alike: a t interval would have no width, as if that were certain of other pictures.
-        bare = replace(mean, low=None, high=None, estimator=words)
-        return estimated(bare, unit=SHARE, of="test pictures")
-    cut = replace(
-        mean,
-        low=max(mean.low, 0.0),
-        high=min(mean.high, 1.0),
-        estimator=f"{words}, t interval over pictures, cut to [0, 1]",
-    )
-    return estimated(cut, unit=SHARE, of="test pictures")
+    words += "" if mean.low is None else ", t interval over pictures"
+    named = replace(mean, estimator=words)
+    return estimated(cut(named, 0.0, 1.0), unit=SHARE, of="test pictures")
 
 
 def _against(right: Floats, inside: Bools, clean: Bools, name: str) -> Json | None:
@@ -141,16 +132,11 @@ def _against(right: Floats, inside: Bools, clean: Bools, name: str) -> Json | No
     return estimated(replace(found, estimator=words), unit=SHARE, of="pictures, smaller subset")
 
 
-def _clean_difference(units: Mapping[str, Floats], pair: Pair, level: float) -> Difference | None:
-    a, b = units[pair.first], units[pair.second]
-    return difference_interval(a, b, level) if a.size and b.size else None
-
-
 def _decided(
-    pair: Pair, clean: Difference, units: Mapping[str, Floats], significant: bool, smallest: float
+    pair: Pair, estimate: Estimate, units: Mapping[str, Floats], significant: bool, smallest: float
 ) -> tuple[Kind | None, str]:
     """The verdict on clean pictures, None where there is no interval, and the arm ahead there."""
-    estimate, names = clean.estimate, (pair.first, pair.second)
+    names = (pair.first, pair.second)
     if estimate.value < 0:
         estimate, names = _reversed(estimate), (pair.second, pair.first)
     if estimate.low is None and not pair.broken:

@@ -26,7 +26,7 @@ CONFIDENT = 0.7
 
 
 def section(evidence: Evidence) -> Json:
-    """The leading pair's agreement and galleries; of a single arm its most confident errors.
+    """The leading pair's agreement and galleries; of the only one with test answers its errors.
 
     Only pictures that all arms in question answered count. Where ``settings.gallery`` is off,
     numbers alone stand here and no picture.

@@ -10,7 +10,9 @@ from analysis.loading import Search
 from analysis.report.evidence import Evidence
 from analysis.report.quantities import SHARE, Json, quantity
 from analysis.report.sections.conditions import condition_rows, parameter_rows
+from analysis.report.sections.ends import allowed
 from analysis.report.sections.picks import choice_rows
+from analysis.report.sections.resource import held_hours
 from fer_tune.records import COHORTS, ELIGIBLE, TRIAL_STATES
 
 #: States in which a trial is of no use.
@@ -49,28 +51,17 @@ def _studies(search: Search, arm: str) -> list[Json]:
 def _share(search: Search, trials: pd.DataFrame) -> Json:
     """What the ended trials of one arm or study amount to."""
     states, cohorts = trials["state"].value_counts(), trials["cohort"].value_counts()
-    longest = search.get("space", "budget", "max_epochs", default=0)
     return {
         "total": len(trials),
         "states": {state: int(states.get(state, 0)) for state in TRIAL_STATES},
         "cohorts": {c: int(cohorts.get(c, 0)) for c in COHORTS if c not in ("confirm", "floor")},
         "to_the_end": int(trials["state"].isin(ELIGIBLE).sum()),
         "epochs_run": int(trials["epochs"].sum()),
-        "epochs_allowed": int(trials["max_epochs"].fillna(longest).sum()),
+        "epochs_allowed": int(allowed(search, trials).sum()),
         "unit": "trials, epochs",
-        "accelerator_hours": _hours(trials, "accelerator_seconds"),
-        "cpu_hours": _hours(trials, "cpu_seconds"),
+        "accelerator_hours": held_hours("accelerator", trials, of="ended trials"),
+        "cpu_hours": held_hours("cpu", trials, of="ended trials"),
     }
-
-
-def _hours(trials: pd.DataFrame, column: str) -> Json:
-    return quantity(
-        float(trials[column].sum()) / 3600,
-        unit="hours",
-        n=len(trials),
-        of="ended trials",
-        estimator="sum over trials of seconds times share held",
-    )
 
 
 def _failures(trials: pd.DataFrame, arm: str) -> list[Json]:

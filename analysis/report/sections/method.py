@@ -29,8 +29,8 @@ def _sentences(search: Search, smallest_effect: float) -> list[str]:
         "Each study's trial with the best validation "
         f"{search.metric_name} among those that ran to the end or ended as overfit "
         "is chosen, retrained in full with every confirmation seed, taken at its best validation "
-        "epoch and scored once on the test split. The choice is frozen before the first test "
-        "score is read.",
+        "epoch and scored once on the test split. The choice must be frozen before the first "
+        "test score is read; the checklist says whether it was.",
         "Macro-F1 is the unweighted mean of the classes' F1, from 0 to 1; a class neither present "
         "nor predicted counts 0. One point is 0.01. Clean test pictures are those that neither "
         "stand in training as well nor have a copy with another label.",
@@ -38,24 +38,25 @@ def _sentences(search: Search, smallest_effect: float) -> list[str]:
         "difference's is Welch's; with more than two arms the intervals cover jointly (Bonferroni) "
         "and zero counts as excluded by Holm's adjusted p-value.",
         f"P(A > B) is Mann-Whitney U / (n m), ties half; {MEANINGFUL} or more is called "
-        "meaningful. Its bootstrap interval has no width where one arm wins every pair. The "
-        "smallest effect of interest is "
+        "meaningful. Its interval is a percentile bootstrap's over units and, where one arm "
+        "wins every pair, Newcombe's score interval. The smallest effect of interest is "
         f"{points(smallest_effect)} points of macro-F1.",
         "Arms and floors are set against each other by percentile bootstrap intervals over the "
         "test pictures, models held fixed: an arm is above a floor when the intervals are apart.",
-        "Onset is the epoch of the minimum of the smoothed validation loss after which validation "
-        "loss stayed above it while training loss still fell.",
+        "Onset is the epoch of the minimum of the smoothed validation loss, if validation loss "
+        "lies above it in the trial's last epochs and training loss has fallen since.",
     ]
 
 
 def _threats(search: Search) -> list[str]:
+    best, bias = ("lowest", "low") if search.metric == "loss" else ("highest", "high")
     threats = [
         "One dataset and one test split: intervals over seeds or studies do not cover the luck of "
         "which pictures the test split holds; the interval over pictures does.",
         "The result holds for this search space, budget and weights recipe. An arm whose best "
         "configuration lies outside the space is judged by a worse one.",
-        "The best validation score is the highest of many and so optimistic; only test scores are "
-        "compared.",
+        f"The best validation {search.metric_name} is the {best} of many and so too {bias}; only "
+        "test scores are compared.",
     ]
     if search.replicates < FAMILIES:
         threats.append(

@@ -16,7 +16,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from analysis.estimators.estimate import LEVEL
 from analysis.estimators.order_median import median_interval
 from analysis.loading import Search
 from analysis.report.quantities import SHARE, Json, estimated, quantity
@@ -106,6 +105,6 @@ def _late_best(search: Search, trials: pd.DataFrame) -> Json:
             estimator="share with the best validation macro-F1 after the onset; descriptive",
         ),
         "epochs": estimated(
-            median_interval(later, LEVEL), unit="epochs from onset to best macro-F1", of=of
+            median_interval(later), unit="epochs from onset to best macro-F1", of=of
         ),
     }

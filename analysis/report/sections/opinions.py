@@ -26,7 +26,8 @@ _SEED = 1937
 #: From how many units the BCa bootstrap is heard. Between identical normal arms it excluded zero in
 #: 34, 18, 14 and 8 % of 600 simulations each, with 2, 3, 5 and 10 units per arm.
 BCA_UNITS = 5
-_COLUMNS = ("test_macro_f1", "test_clean_macro_f1", "test_accuracy")
+_CLEAN = "test_clean_macro_f1"
+_COLUMNS = ("test_macro_f1", _CLEAN, "test_accuracy")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +60,15 @@ def opinions(search: Search, pairs: Sequence[Pair]) -> list[tuple[Opinion, ...]]
     given = [_given(values, pair, joint_level(len(pairs))) for pair in pairs]
     columns = [_corrected(column) for column in zip(*given, strict=True)]
     return list(zip(*columns, strict=True))
+
+
+def clean_opinions(search: Search, pairs: Sequence[Pair]) -> list[Opinion]:
+    """For each pair the opinion of Welch's t on clean pictures, as among :func:`opinions`."""
+    level = joint_level(len(pairs))
+    values = {arm: arm_units(search, arm, _CLEAN).values for arm in search.arms}
+    return _corrected(
+        [_welch("clean", values[pair.first], values[pair.second], level) for pair in pairs]
+    )
 
 
 def least_p_value(n: int, m: int) -> float:

@@ -16,6 +16,7 @@ import pandas as pd
 from analysis.estimators.welch import mean_interval
 from analysis.loading import Search
 from analysis.report.quantities import F1, SHARE, Json, estimated
+from analysis.units import plural_of
 
 #: Metrics that the test split is scored by as well. Its loss is not recorded.
 _UNITS = {"macro_f1": F1, "accuracy": SHARE}
@@ -68,7 +69,6 @@ def _chosen(search: Search, arm: str) -> dict[int, float]:
 
 
 def _gap(search: Search, gaps: pd.Series[float], words: str) -> Json | None:
-    of = "studies" if search.unit == "study" else "seeds"
     mean = mean_interval(gaps.to_numpy(np.float64))
-    found = estimated(mean, unit=_UNITS[search.metric], of=of)
+    found = estimated(mean, unit=_UNITS[search.metric], of=plural_of(search.unit))
     return None if found is None else {**found, "estimator": f"{words}: {mean.estimator}"}

@@ -55,6 +55,14 @@ def _widen(entry: Json, domain: Mapping[str, Any]) -> None:
         entry["whole"] = entry.get("whole", True) and domain["type"] == "int"
 
 
+def _one_space(search: Search, arm: str) -> bool:
+    """Whether all studies of ``arm`` sampled the same; of merged searches they may not have."""
+    trials = search.trials[search.trials["arm"] == arm]
+    studies = trials["replicate"].unique()
+    first = domains(search, arm)
+    return all(domains(search, arm, int(number)) == first for number in studies)
+
+
 def _importance(search: Search, arm: str) -> Json:
     rebuilt = rebuild(search, arm)
     found = importance(rebuilt, np.random.default_rng(_SEED))
@@ -65,7 +73,8 @@ def _importance(search: Search, arm: str) -> Json:
         "unit": "trials",
         "final": final,
         "outside": rebuilt.outside,
-        "best": None if found is None else round(found.best_share * found.trials),
+        "one_space": _one_space(search, arm),
+        "best": None if found is None else found.best,
         "parameters": []
         if found is None
         else [

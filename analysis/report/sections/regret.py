@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from analysis.estimators.estimate import LEVEL, Estimate
+from analysis.estimators.estimate import Estimate
 from analysis.estimators.order_median import median_interval
 from analysis.estimators.proportion import at_least_one_interval, clopper_pearson
 from analysis.loading import Search
@@ -91,7 +91,7 @@ def _regret(search: Search, compared: pd.Series[float]) -> Json | None:
     if compared.empty:
         return None
     return estimated(
-        median_interval(compared.clip(lower=0).to_numpy(), LEVEL),
+        median_interval(compared.clip(lower=0).to_numpy()),
         unit=f"{_unit(search)} lost by stopping, 0 or more",
         of=_OF,
     )

@@ -1,10 +1,13 @@
-"""What a search's cost is counted in."""
+"""What a search's cost is counted in, and how much of it runs held."""
 
 from __future__ import annotations
 
 from typing import Literal
 
+import pandas as pd
+
 from analysis.loading import Search
+from analysis.report.quantities import Json, quantity
 
 Resource = Literal["accelerator", "cpu"]
 
@@ -19,3 +22,19 @@ def resource_of(search: Search) -> Resource:
 def resource_name(resource: Resource) -> str:
     """As it stands before ``-hours``."""
     return {"accelerator": "accelerator", "cpu": "CPU"}[resource]
+
+
+def hours(resource: Resource, *tables: pd.DataFrame) -> float:
+    """Hours that the runs of ``tables`` held of ``resource``, each times the share it held."""
+    return sum(float(table[f"{resource}_seconds"].sum()) for table in tables) / 3600
+
+
+def held_hours(resource: Resource, *tables: pd.DataFrame, of: str) -> Json:
+    """:func:`hours` as a quantity, over ``of``."""
+    return quantity(
+        hours(resource, *tables),
+        unit="hours",
+        n=sum(map(len, tables)),
+        of=of,
+        estimator="sum over ended runs of seconds times share held",
+    )

@@ -74,5 +74,7 @@ def _correlation(own: pd.DataFrame, best: pd.DataFrame, rung: int) -> Json | Non
     ranks = pairs.groupby("replicate")[["rung", "final"]].rank()
     size = pairs.groupby("replicate")["final"].transform("size")
     scaled = ranks.sub(0.5).div(size, axis=0)
-    estimate = spearman(scaled["rung"], scaled["final"])
+    # A study's ranks have a fixed sum, so that its last one is not free.
+    free = len(pairs) - pairs["replicate"].nunique() + 1
+    estimate = spearman(scaled["rung"], scaled["final"], effective=free)
     return estimated(estimate, unit=_UNIT, of="trials, ranked within their study")

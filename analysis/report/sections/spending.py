@@ -13,6 +13,7 @@ from analysis.estimators.anytime import anytime
 from analysis.estimators.estimate import Floats
 from analysis.loading import Search
 from analysis.report.quantities import Json, quantity
+from analysis.report.sections.resource import resource_name, resource_of
 
 #: Most points of the median over studies.
 _POINTS = 80
@@ -21,16 +22,15 @@ _POINTS = 80
 def spending_sections(search: Search) -> Json:
     """Per arm a step curve per study and the median over them.
 
-    Costs are accelerator-seconds, or CPU-seconds where no trial held an accelerator.
+    Costs are accelerator-seconds, or CPU-seconds where no run held an accelerator.
     """
-    held = float(search.trials["accelerator_seconds"].sum()) > 0
-    resource = "accelerator" if held else "CPU"
-    column = "accelerator_seconds" if held else "cpu_seconds"
+    resource = resource_of(search)
+    name, column = resource_name(resource), f"{resource}_seconds"
     return {
-        "resource": resource,
-        "cost_unit": f"{resource}-seconds",
+        "resource": name,
+        "cost_unit": f"{name}-seconds",
         "unit": f"validation {search.metric_name}",
-        "arms": [_arm(search, arm, column, f"{resource}-seconds") for arm in search.arms],
+        "arms": [_arm(search, arm, column, f"{name}-seconds") for arm in search.arms],
     }
 
 

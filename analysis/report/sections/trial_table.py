@@ -91,7 +91,8 @@ def telling(search: Search, trials: pd.DataFrame, chosen: list[int], most: int) 
         first = ranked.index[ranked["trial"].isin(chosen)].tolist()
         best = [i for i in ranked.index if i not in first][: max(0, share // 2 - len(first))]
         rest = mine.index.difference([*first, *best])
-        places = np.linspace(0, len(rest) - 1, min(len(rest), share - len(first) - len(best)))
+        left = max(0, share - len(first) - len(best))
+        places = np.linspace(0, len(rest) - 1, min(len(rest), left))
         kept += [*first, *best, *rest[np.rint(places).astype(int)]]
     return trials.loc[sorted(kept)]
 

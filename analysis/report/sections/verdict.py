@@ -5,6 +5,7 @@ from __future__ import annotations
 from analysis.compare import POWER, Pair, Remedy
 from analysis.report.evidence import Evidence
 from analysis.report.quantities import F1, Json, estimated, quantity
+from analysis.units import plural_of
 from analysis.wording import headline, notes, sentence
 
 
@@ -65,7 +66,7 @@ def validity_section(evidence: Evidence) -> list[Json]:
 
 
 def _pair(pair: Pair, smallest_effect: float) -> Json:
-    of = "studies" if pair.unit == "study" else "seeds"
+    of = plural_of(pair.unit)
     return {
         "first": pair.first,
         "second": pair.second,
