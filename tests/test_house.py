@@ -19,11 +19,12 @@ BELOW = {
     "features": {"data", "models", "space"},
     "training": {"features", "models", "data", "space"},
     "tuning": {"training", "features", "models", "data", "space"},
-    "cli": {"tuning", "training", "features", "models", "data", "space", "analysis"},
+    "cluster": {"training", "models", "space"},
+    "cli": {"cluster", "tuning", "training", "features", "models", "data", "space", "analysis"},
 }
 PURE = {"errors", "records", "curves", "scores"}
 #: Who may import what from outside. Everybody else may not.
-ONLY = {"ray": {"tuning"}, "optuna": {"tuning", "analysis"}, "typer": {"cli"}}
+ONLY = {"ray": {"tuning", "cluster"}, "optuna": {"tuning", "analysis"}, "typer": {"cli"}}
 NEVER_IN_ANALYSIS = {"torch", "torchvision", "ray"}
 
 

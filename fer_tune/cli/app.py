@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fer_tune.cli import data, spaces, weights
+from fer_tune.cli import clusters, data, spaces, weights
 from fer_tune.errors import UserError
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ app = typer.Typer(
 app.add_typer(data.app, name="data")
 app.add_typer(spaces.app, name="spaces")
 app.add_typer(weights.app, name="weights")
+app.add_typer(clusters.app, name="cluster")
 
 Data = Annotated[Path, typer.Option("--data", help="Packed dataset (from `data import`).")]
 Moved = Annotated[Path | None, typer.Option("--data", help="Packed dataset, if it has moved.")]

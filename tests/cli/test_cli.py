@@ -15,7 +15,7 @@ import pytest
 from fer_tune.data import PackedDataset
 
 COMMANDS = ("search", "resume", "confirm", "report", "rank", "compare", "doctor")
-COMMANDS += ("data", "spaces", "weights", "version")
+COMMANDS += ("data", "spaces", "weights", "cluster", "version")
 
 
 def fer_tune(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -1,0 +1,1 @@
+"""Cluster files: the ones that ship, and what is wrong with anybody's."""
