@@ -19,7 +19,7 @@ BELOW = {
     "features": {"data", "models", "space"},
     "training": {"features", "models", "data", "space"},
     "tuning": {"training", "features", "models", "data", "space"},
-    "cluster": {"training", "models", "space"},
+    "cluster": {"training", "models", "data", "space"},
     "cli": {"cluster", "tuning", "training", "features", "models", "data", "space", "analysis"},
 }
 PURE = {"errors", "records", "curves", "scores"}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fer_tune.cli import clusters, data, spaces, weights
+from fer_tune.cli import clusters, data, remote, spaces, weights
 from fer_tune.errors import UserError
 
 if TYPE_CHECKING:
@@ -189,6 +189,9 @@ def compare(
 
     settings = Settings(smallest_effect=smallest_effect, failed_share=failed_share)
     show(first, second, settings, as_json=as_json)
+
+
+remote.register(app)
 
 
 @app.command()

@@ -1,1 +1,1 @@
-"""Cluster files: the ones that ship, and what is wrong with anybody's."""
+"""Clusters: their files, and what is wrong with them; searches sent there, watched and fetched."""

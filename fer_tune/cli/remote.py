@@ -1,0 +1,98 @@
+"""Commands for searches on a cluster: `submit`, `status`, `logs`, `stop`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+Address = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        help="The cluster's dashboard, as http://127.0.0.1:8265; by default "
+        "RAY_API_SERVER_ADDRESS.",
+        show_default=False,
+    ),
+]
+Job = Annotated[str, typer.Argument(help="A job's id, or how it begins.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands to ``app``."""
+    for command in (submit, status, logs, stop):
+        app.command()(command)
+
+
+def submit(
+    space: Annotated[
+        str | None,
+        typer.Argument(help="A shipped search space's name, or a YAML file.", show_default=False),
+    ] = None,
+    address: Address = None,
+    data: Annotated[
+        str | None, typer.Option("--data", help="Packed dataset, as the cluster sees it.")
+    ] = None,
+    results: Annotated[
+        str | None,
+        typer.Option(
+            "--results",
+            help="Results folder, as the cluster sees it; by default ~/fer_tune/results/JOB.",
+        ),
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Override, as budget.trials=40; repeatable.")
+    ] = None,
+    resume: Annotated[
+        str | None,
+        typer.Option("--resume", metavar="RESULTS", help="Go on with a search, in SPACE's place."),
+    ] = None,
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Do not follow the log.")] = False,
+) -> None:
+    """Run a search on a cluster, and follow it; Ctrl-C leaves it running."""
+    from fer_tune.cli.jobs import Where
+    from fer_tune.cli.submitting import submit as send
+
+    where = Where(address=address)
+    code = send(space, resume, where, data, results, set_ or [], follow=not detach)
+    raise typer.Exit(code)
+
+
+def status(
+    job: Annotated[
+        str | None, typer.Argument(help="A job's id, for all about it.", show_default=False)
+    ] = None,
+    address: Address = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """The searches of a cluster: state, duration, results folder."""
+    from fer_tune.cli.jobs import Where, show_status
+
+    show_status(Where(address=address), job, as_json=as_json)
+
+
+def logs(
+    job: Job,
+    address: Address = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on until it ends; Ctrl-C only detaches.")
+    ] = False,
+) -> None:
+    """What a search on a cluster has printed."""
+    from fer_tune.cli.jobs import Where, show_logs
+
+    raise typer.Exit(show_logs(Where(address=address), job, follow=follow))
+
+
+def stop(
+    job: Job,
+    address: Address = None,
+    wait: Annotated[
+        bool, typer.Option("--wait/--no-wait", help="Until its running epochs are finished.")
+    ] = True,
+) -> None:
+    """End a search on a cluster so that it can be taken up again."""
+    from fer_tune.cli.jobs import Where
+    from fer_tune.cli.jobs import stop as end
+
+    end(Where(address=address), job, wait=wait)

@@ -1,0 +1,96 @@
+"""What a job is asked to do: its command, its environment, and what is written down about it."""
+
+from __future__ import annotations
+
+import getpass
+import shlex
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import fer_tune
+from fer_tune.cluster.job import MARK
+
+#: Seconds that a stopped search has to finish its running epochs, before it is killed.
+GRACE_S = 900
+#: Where results go by default, as the head sees it: not into the job's own folder, which Ray
+#: deletes when nobody needs it.
+RESULTS = "~/fer_tune/results"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submission:
+    """A search as a cluster runs it. Paths are the cluster's; ``~/`` is the head's home.
+
+    Attributes:
+        name: of the search space, or of the results folder that is taken up again.
+        space: the search space within the package; None to take ``results`` up again.
+        asked: what the user named it by.
+        data: packed dataset; None where a resumed search knows it.
+        results: its results folder, or URL.
+        overrides: of ``--set``.
+        commit: git commit of the working tree, or empty.
+    """
+
+    name: str
+    space: str | None
+    asked: str
+    data: str | None
+    results: str
+    overrides: Sequence[str] = ()
+    commit: str = ""
+
+    def command(self) -> str:
+        """The shell command that the head runs.
+
+        ``exec``, so that the signal that stops the job reaches the search itself; ``python -m``,
+        so that a working tree which is fer_tune's source is what runs.
+        """
+        words = ["exec", "python", "-m", "fer_tune"]
+        if self.space is None:
+            words += ["resume", _cluster_path(self.results)]
+        else:
+            words += ["search", shlex.quote(self.space), "--results", _cluster_path(self.results)]
+        if self.data is not None:
+            words += ["--data", _cluster_path(self.data)]
+        for override in self.overrides:
+            words += ["--set", shlex.quote(override)]
+        return " ".join([*words, "--address", "auto"])
+
+    def metadata(self) -> dict[str, str]:
+        """What ``fer-tune status`` and Ray's dashboard tell about the job; all text."""
+        return {
+            MARK: fer_tune.__version__,
+            "name": self.name,
+            "space": self.asked,
+            "user": _user(),
+            "submitted": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+            "commit": self.commit,
+            "data": self.data or "",
+            "results": self.results,
+            "overrides": " ".join(map(shlex.quote, self.overrides)),
+        }
+
+    @staticmethod
+    def environment() -> dict[str, str]:
+        """Variables of the job and its workers.
+
+        ``RAY_JOB_STOP_WAIT_TIME_S`` is the time between SIGTERM, after which a search finishes
+        its running epochs, and SIGKILL; by Ray's default three seconds.
+        """
+        return {"RAY_JOB_STOP_WAIT_TIME_S": str(GRACE_S), "COLUMNS": "120"}
+
+
+def _cluster_path(path: str) -> str:
+    """A path for the head's shell, which knows its own home."""
+    home, slash, rest = path.partition("/")
+    if home == "~":
+        return '"$HOME"' + slash + (shlex.quote(rest) if rest else "")
+    return shlex.quote(path)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return ""

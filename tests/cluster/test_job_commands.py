@@ -1,0 +1,180 @@
+"""`submit`, `status`, `logs` and `stop` as a user meets them, against a small server."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+from job_server import Script, serving
+
+ID = "one-20261127-0312"
+
+
+def started(folder: Path, *words: str, **environment: str) -> subprocess.Popen[str]:
+    clean = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("RAY_") and not name.lower().endswith("_proxy")
+    }
+    root = str(Path(__file__).resolve().parents[2])
+    clean |= {"HOME": str(folder), "COLUMNS": "200", "PYTHONPATH": root, **environment}
+    return subprocess.Popen(
+        [sys.executable, "-m", "fer_tune", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=folder,
+        env=clean,
+    )
+
+
+def fer_tune(folder: Path, *words: str, **environment: str) -> tuple[int, str, str]:
+    process = started(folder, *words, **environment)
+    out, err = process.communicate(timeout=60)
+    assert "Traceback" not in err, err
+    return process.returncode, out, err
+
+
+def test_submit_sends_the_tree_and_follows(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("notes")
+    with serving(Script(log=["one\n", "two\n"])) as server:
+        # The server knows one job; the one submitted gets its id.
+        server.details = lambda: {  # type: ignore[method-assign]
+            **Script.details(server),
+            "submission_id": server.submitted[-1]["submission_id"] if server.submitted else ID,
+        }
+        code, out, err = fer_tune(
+            tmp_path,
+            *("submit", "quickstart", "--address", server.address),
+            *("--data", "/srv/faces", "--results", "/srv/r", "--set", "budget.trials=4"),
+        )
+    assert (code, out) == (0, "one\ntwo\n"), err
+    (sent,) = server.submitted
+    assert sent["submission_id"].startswith("quickstart-20")
+    assert sent["entrypoint"] == (
+        "exec python -m fer_tune search submitted_space/quickstart.yaml --results /srv/r "
+        "--data /srv/faces --set budget.trials=4 --address auto"
+    )
+    assert int(sent["runtime_env"]["env_vars"]["RAY_JOB_STOP_WAIT_TIME_S"]) >= 600
+    assert sent["metadata"]["results"] == "/srv/r" and sent["metadata"]["space"] == "quickstart"
+    ((name, content),) = server.packages.items()
+    assert sent["runtime_env"]["working_dir"] == f"gcs://{name}"
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert {"notes.txt", "submitted_space/quickstart.yaml"} == set(archive.namelist())
+    link = f"{server.address}/#/jobs/{sent['submission_id']}"
+    assert err.index("2 files of") < err.index(link) < err.index("has ended: succeeded")
+
+
+def test_the_same_tree_is_sent_once(tmp_path: Path) -> None:
+    with serving(Script()) as server:
+        words = ("submit", "quickstart", "--data", "/d", "-d", "--address", server.address)
+        assert fer_tune(tmp_path, *words)[0] == 0
+        held = dict(server.packages)
+        server.packages = dict.fromkeys(held, b"not sent again")
+        code, out, err = fer_tune(tmp_path, *words)
+    assert code == 0 and out == ""
+    assert list(server.packages.values()) == [b"not sent again"]
+    assert "fer-tune logs quickstart-20" in err and f"--address {server.address}" in err
+
+
+def test_every_fault_of_a_space_is_told_and_nothing_sent(tmp_path: Path) -> None:
+    with serving(Script()) as server:
+        code, _, err = fer_tune(
+            tmp_path,
+            *("submit", "quickstart", "--data", "/d", "--address", server.address),
+            *("--set", "budget.trails=4", "--set", "budget.max_epochs=0"),
+        )
+    assert code == 2 and "2 faults" in err
+    assert server.packages == {} and server.submitted == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["submit", "quickstart"], "which pictures?"),
+        (["submit"], "either SPACE"),
+        (["submit", "quickstart", "--resume", "/r", "--data", "/d"], "either SPACE"),
+        (["submit", "--resume", "/r", "--set", "a=b"], "Leave --results and --set out"),
+        (["submit", "quickstart", "--data", "/d"], "which cluster?"),
+        (["status"], "which cluster?"),
+        (["logs", "x", "--address", "auto"], "must be the address of a Ray dashboard"),
+    ],
+)
+def test_what_is_missing_is_said(words: list[str], said: str, tmp_path: Path) -> None:
+    code, out, err = fer_tune(tmp_path, *words)
+    assert (code, out) == (2, "") and said in err and err.startswith("fer-tune: ")
+
+
+def test_going_on_is_a_job_too(tmp_path: Path) -> None:
+    with serving(Script()) as server:
+        code, _, err = fer_tune(
+            tmp_path, "submit", "--resume", "/srv/r/one", "-d", "--address", server.address
+        )
+    assert code == 0, err
+    (sent,) = server.submitted
+    assert sent["entrypoint"] == "exec python -m fer_tune resume /srv/r/one --address auto"
+    assert sent["submission_id"].startswith("one-20")
+    assert sent["metadata"]["results"] == "/srv/r/one"
+
+
+def test_ctrl_c_detaches_and_the_job_runs_on(tmp_path: Path) -> None:
+    with serving(Script(log=["one\n"], runs_on=True)) as server:
+        process = started(tmp_path, "logs", ID, "--follow", "--address", server.address)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "one\n"
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 130 and server.state == "RUNNING"
+    assert f"{ID} runs on" in err and "Traceback" not in err
+    assert f"fer-tune logs {ID} --follow --address {server.address}" in err
+    assert f"fer-tune stop {ID} --address {server.address}" in err
+
+
+def test_the_exit_code_follows_the_job(tmp_path: Path) -> None:
+    with serving(Script(log=["one\n"], exit_code=3)) as server:
+        code, out, err = fer_tune(tmp_path, "logs", "one", "-f", "--address", server.address)
+    assert (code, out) == (3, "one\n") and "has ended: failed" in err
+    assert f"fer-tune submit --resume /srv/results/one --address {server.address}" in err
+
+
+def test_status(tmp_path: Path) -> None:
+    with serving(Script(state="STOPPED")) as server:
+        where = {"RAY_API_SERVER_ADDRESS": server.address}
+        code, out, _ = fer_tune(tmp_path, "status", **where)
+        rows = [line.split() for line in out.splitlines()]
+        assert code == 0 and len(rows) == 2
+        assert rows[0] == ["job", "space", "state", "started", "duration", "results"]
+        assert rows[1][:3] == [ID, "quickstart", "stopped"]
+        assert rows[1][-2:] == ["0:01:02", "/srv/results/one"]
+        (listed,) = json.loads(fer_tune(tmp_path, "status", "--json", **where)[1])
+        assert listed["id"] == ID and listed["ended"] == 1062.0
+        assert "0:01:02" in fer_tune(tmp_path, "status", "one", **where)[1]
+
+
+def test_stop_says_how_to_go_on(tmp_path: Path) -> None:
+    with serving(Script()) as server:
+        code, out, _ = fer_tune(tmp_path, "stop", ID, "--address", server.address)
+        assert code == 0 and server.state == "STOPPED"
+        assert f"fer-tune submit --resume /srv/results/one --address {server.address}" in out
+        began = time.monotonic()
+        code, out, _ = fer_tune(tmp_path, "stop", ID, "--address", server.address)
+        assert code == 0 and "has ended already: stopped" in out
+        assert time.monotonic() - began < 30
+
+
+def test_a_token_in_the_clear_is_warned_of(tmp_path: Path) -> None:
+    with serving(Script(token="abc")) as server:
+        for address, warned in (
+            (server.address, False),
+            (server.address.replace("127.0.0.1", "127.1"), True),  # as a name that is not ours
+        ):
+            _, out, err = fer_tune(tmp_path, "status", "--address", address, RAY_AUTH_TOKEN="abc")
+            assert ID in out and ("unencrypted" in err) is warned
