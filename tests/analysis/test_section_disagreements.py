@@ -135,7 +135,7 @@ def test_doubtful_labels_need_every_run_of_every_arm_and_confidence() -> None:
     assert 100 not in {tile["position"] for tile in part["pictures"]}
     words = " ".join(getattr(block, "words", "") for block in made.blocks)
     assert "wrong on 17 test pictures; on 15 of them" in words
-    assert "The audit knows 1 of them as conflicting. 12 of 15 pictures" in words
+    assert "The audit knows 1 of them as conflicting. 12 of 15 different pictures" in words
 
 
 def test_the_leading_pair_stands_for_more_arms() -> None:

@@ -162,7 +162,7 @@ def _of(part: At) -> str:
     shown, found = len(part["pictures"]), part["found"].value
     if shown == found:
         return f"All {shown} pictures" if shown > 1 else "The one picture"
-    return f"{shown} of {count(found)} pictures"
+    return f"{shown} of {count(found)} different pictures"
 
 
 def _errors(section: At, standing: str) -> tuple[str, list[Block]]:
