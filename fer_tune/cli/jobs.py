@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -24,6 +25,7 @@ HEADINGS = ("job", "space", "state", "started", "duration", "results")
 class Where:
     """How the user names a cluster."""
 
+    cluster: Path | None
     address: str | None
 
 
@@ -32,12 +34,12 @@ def connected(where: Where) -> Iterator[Access]:
     """The cluster that the user named, with a warning when a token would go there in the clear."""
     from fer_tune.cluster.access import reached
 
-    with reached(where.address) as access:
+    with reached(where.cluster, where.address) as access:
         api = access.api
         if api.headers and not api.loopback and api.address.startswith("http://"):
             Console(stderr=True).print(
-                f"The token goes to {api.address} unencrypted. A tunnel is safer: "
-                "`ray dashboard FILE`.",
+                f"The token goes to {api.address} unencrypted. Safer: "
+                "--cluster FILE goes through ssh.",
                 style="yellow",
                 highlight=False,
                 soft_wrap=True,

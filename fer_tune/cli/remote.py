@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+Cluster = Annotated[
+    Path | None,
+    typer.Option("--cluster", help="The cluster's file for `ray up`; goes there by ssh."),
+]
 Address = Annotated[
     str | None,
     typer.Option(
@@ -29,15 +34,20 @@ def submit(
         str | None,
         typer.Argument(help="A shipped search space's name, or a YAML file.", show_default=False),
     ] = None,
+    cluster: Cluster = None,
     address: Address = None,
     data: Annotated[
-        str | None, typer.Option("--data", help="Packed dataset, as the cluster sees it.")
+        str | None,
+        typer.Option(
+            "--data", help="Packed dataset: as the cluster sees it, or one here (with --cluster)."
+        ),
     ] = None,
     results: Annotated[
         str | None,
         typer.Option(
             "--results",
-            help="Results folder, as the cluster sees it; by default ~/fer_tune/results/JOB.",
+            help="Results folder, as the cluster sees it; by default NAME-TIME below that of the "
+            "cluster's file, or below ~/fer_tune/results.",
         ),
     ] = None,
     set_: Annotated[
@@ -53,7 +63,7 @@ def submit(
     from fer_tune.cli.jobs import Where
     from fer_tune.cli.submitting import submit as send
 
-    where = Where(address=address)
+    where = Where(cluster=cluster, address=address)
     code = send(space, resume, where, data, results, set_ or [], follow=not detach)
     raise typer.Exit(code)
 
@@ -62,17 +72,19 @@ def status(
     job: Annotated[
         str | None, typer.Argument(help="A job's id, for all about it.", show_default=False)
     ] = None,
+    cluster: Cluster = None,
     address: Address = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """The searches of a cluster: state, duration, results folder."""
     from fer_tune.cli.jobs import Where, show_status
 
-    show_status(Where(address=address), job, as_json=as_json)
+    show_status(Where(cluster=cluster, address=address), job, as_json=as_json)
 
 
 def logs(
     job: Job,
+    cluster: Cluster = None,
     address: Address = None,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on until it ends; Ctrl-C only detaches.")
@@ -81,11 +93,12 @@ def logs(
     """What a search on a cluster has printed."""
     from fer_tune.cli.jobs import Where, show_logs
 
-    raise typer.Exit(show_logs(Where(address=address), job, follow=follow))
+    raise typer.Exit(show_logs(Where(cluster=cluster, address=address), job, follow=follow))
 
 
 def stop(
     job: Job,
+    cluster: Cluster = None,
     address: Address = None,
     wait: Annotated[
         bool, typer.Option("--wait/--no-wait", help="Until its running epochs are finished.")
@@ -95,4 +108,4 @@ def stop(
     from fer_tune.cli.jobs import Where
     from fer_tune.cli.jobs import stop as end
 
-    end(Where(address=address), job, wait=wait)
+    end(Where(cluster=cluster, address=address), job, wait=wait)

@@ -31,7 +31,7 @@ def submit(
     """Submits a search, or one that goes on, and follows it; returns the exit code."""
     from fer_tune.cluster.job import new_id
     from fer_tune.cluster.package import packed
-    from fer_tune.cluster.submission import RESULTS, Submission
+    from fer_tune.cluster.submission import Submission
     from fer_tune.cluster.tree import working_tree
     from fer_tune.space import load, shipped
 
@@ -50,8 +50,8 @@ def submit(
             name=name,
             space=package.space,
             asked=space or f"resume {resume}",
-            data=data,
-            results=resume or results or f"{RESULTS}/{id}",
+            data=data and _data(data, access, console),
+            results=resume or results or f"{_default_results(access)}/{id}",
             overrides=overrides,
             commit=tree.commit,
         )
@@ -66,6 +66,23 @@ def submit(
             told(console, *what_next(access, id))
             return 0
         return detached_or_code(access, id, console)
+
+
+def _data(data: str, access: Access, console: Console) -> str:
+    from fer_tune.cluster.data_copy import on_cluster
+
+    def note(text: str) -> None:
+        told(console, ("data", text))
+
+    return on_cluster(data, access, note, show=console.is_terminal)
+
+
+def _default_results(access: Access) -> str:
+    """The folder below which results go: the cluster file's, or one in the head's home."""
+    from fer_tune.cluster.submission import RESULTS
+
+    named = access.ssh.head.results if access.ssh else None
+    return named.rstrip("/") if named else RESULTS
 
 
 def _check_usage(
@@ -84,7 +101,7 @@ def _check_usage(
         raise EnvironmentFault(
             "which pictures?",
             where="--data",
-            remedy="Name a packed dataset as the cluster sees it",
+            remedy="Name a packed dataset: as the cluster sees it, or with --cluster one here",
         )
     if resume is not None and (results is not None or overrides):
         raise EnvironmentFault(

@@ -7,10 +7,13 @@ import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from pathlib import Path
 
+from fer_tune.cluster.head import DASHBOARD_PORT, head_of
 from fer_tune.cluster.job_api import JobApi, dashboard_url
+from fer_tune.cluster.ssh import Ssh
 from fer_tune.cluster.token import local_token
+from fer_tune.cluster.tunnel import Tunnel
 from fer_tune.errors import EnvironmentFault
 
 
@@ -29,6 +32,8 @@ class Access:
             it is so already.
         browser: address of the dashboard for a browser, once ``forwarding`` runs.
         renew: opens the way again after it was lost; may raise EnvironmentFault.
+        ssh: the way to the head's files; None where only the dashboard is known.
+        home: the head's home folder; empty without ``ssh``.
     """
 
     api: JobApi
@@ -36,6 +41,8 @@ class Access:
     forwarding: str
     browser: str
     renew: Callable[[], None] = _nothing
+    ssh: Ssh | None = None
+    home: str = ""
 
     def link(self, id: str) -> str:
         """The page of a job in the dashboard."""
@@ -43,17 +50,25 @@ class Access:
 
 
 @contextmanager
-def reached(address: str | None) -> Iterator[Access]:
-    """The cluster at a dashboard's address, by default that in ``RAY_API_SERVER_ADDRESS``.
+def reached(cluster: Path | None, address: str | None) -> Iterator[Access]:
+    """The cluster of a cluster file, or at a dashboard's address.
+
+    By default the address is that in ``RAY_API_SERVER_ADDRESS``.
 
     Raises:
-        EnvironmentFault: no address, nothing there, or it lets nobody in.
+        EnvironmentFault: both or neither are given, nothing is there, or it lets nobody in.
     """
+    if cluster is not None and address is not None:
+        raise EnvironmentFault("--cluster and --address exclude each other", remedy="Give one")
+    if cluster is not None:
+        with through_ssh(cluster) as access:
+            yield access
+        return
     address = address or os.environ.get("RAY_API_SERVER_ADDRESS")
     if not address:
         raise EnvironmentFault(
             "which cluster?",
-            remedy="Give --address URL of its dashboard, or set RAY_API_SERVER_ADDRESS",
+            remedy="Give --cluster FILE, the file of `ray up`, or --address URL of its dashboard",
         )
     yield direct(address)
 
@@ -67,10 +82,32 @@ def direct(address: str) -> Access:
     url = dashboard_url(address)
     api = JobApi(url, local_token())
     api.ray_version()
-    port = urlsplit(url).port or 80
-    return Access(
-        api=api,
-        option=f"--address {shlex.quote(url)}",
-        forwarding=f"ssh -N -L {port}:127.0.0.1:{port} HEAD" if api.loopback else "",
-        browser=url,
-    )
+    return Access(api=api, option=f"--address {shlex.quote(url)}", forwarding="", browser=url)
+
+
+@contextmanager
+def through_ssh(cluster: Path) -> Iterator[Access]:
+    """The way through ssh to the head of a cluster file, with the token that the head has.
+
+    Raises:
+        EnvironmentFault: no such cluster, or its head does not let us in.
+    """
+    head = head_of(cluster)
+    ssh = Ssh(head)
+    with Tunnel(ssh) as tunnel:
+        api = JobApi(f"http://127.0.0.1:{tunnel.port}", tunnel.token)
+        api.ray_version()
+
+        def renew() -> None:
+            tunnel.renew()
+            api.token = tunnel.token
+
+        yield Access(
+            api=api,
+            option=f"--cluster {shlex.quote(str(cluster))}",
+            forwarding=ssh.by_hand("-N", "-L", f"{DASHBOARD_PORT}:127.0.0.1:{head.port}"),
+            browser=f"http://127.0.0.1:{DASHBOARD_PORT}",
+            renew=renew,
+            ssh=ssh,
+            home=tunnel.home,
+        )

@@ -48,7 +48,7 @@ def dashboard_url(address: str) -> str:
             "must be the address of a Ray dashboard, as http://127.0.0.1:8265",
             where="--address",
             value=address,
-            remedy="`ray dashboard FILE` opens a way to it",
+            remedy="Or give --cluster FILE, the file that `ray up` made the cluster from",
         )
     return text.rstrip("/")
 
@@ -61,11 +61,12 @@ class JobApi:
 
     Attributes:
         address: of the dashboard, ``http(s)://HOST[:PORT]``.
+        token: that requests carry, or None.
     """
 
     def __init__(self, address: str, token: str | None, *, answer_s: float = ANSWER_S) -> None:
         self.address = address
-        self._token = token
+        self.token = token
         self._answer_s = answer_s
         # A way to the loopback never goes through a proxy, whatever the environment says.
         proxies: dict[str, str] | None = {} if self.loopback else None
@@ -79,7 +80,7 @@ class JobApi:
     @property
     def headers(self) -> dict[str, str]:
         """What every request carries."""
-        return {"Authorization": f"Bearer {self._token}"} if self._token else {}
+        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
     def ray_version(self) -> str:
         """The version of Ray there; also the first thing to ask, to see whether all is well."""
@@ -232,7 +233,7 @@ class JobApi:
             what,
             where=self.address,
             remedy="Is the cluster up? Where its dashboard listens on the head's loopback alone, "
-            "`ray dashboard FILE` opens a way",
+            "--cluster FILE goes there through ssh",
         )
 
     def refusal(self, status: int, text: str) -> EnvironmentFault:
@@ -242,8 +243,8 @@ class JobApi:
                 "the cluster asks for a token, and none was found here",
                 where=self.address,
                 remedy="Set RAY_AUTH_TOKEN, or RAY_AUTH_TOKEN_PATH to a file, or put the token "
-                "into ~/.ray/auth_token; RAY_AUTH_MODE must not be disabled. On the head "
-                "`ray get-auth-token` prints it",
+                "into ~/.ray/auth_token; RAY_AUTH_MODE must not be disabled. --cluster FILE "
+                "fetches it from the head",
             )
         if status == 403:
             return EnvironmentFault(

@@ -1,0 +1,107 @@
+"""The packed dataset on the head: found there by its fingerprint, or copied there once."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from fer_tune.cluster.access import Access
+from fer_tune.data.dataset import DESCRIPTION, INDEX, PIXELS, PackedDataset
+from fer_tune.errors import DataError
+
+#: Below the head's home: a folder per fingerprint.
+FOLDER = "fer_tune/data"
+#: A line per place: its description where both files have the right sizes, else nothing.
+_LOOK = f"""\
+look() {{{{
+  if test "$(stat -L -c %s "$1/{PIXELS}" "$1/{INDEX}" 2>/dev/null | tr '\\n' ' ')" = "{{sizes}} "
+  then tr -d '\\n' < "$1/{DESCRIPTION}"
+  fi
+  echo
+}}}}"""
+
+
+def on_cluster(data: str, access: Access, note: Callable[[str], None], *, show: bool) -> str:
+    """The dataset's path as the head sees it.
+
+    A packed dataset that is here is looked for on the head: where ``file_mounts`` puts it, at the
+    same path, among those copied earlier. Where none has its fingerprint and size it is copied.
+    Anything else is taken as the cluster's own path.
+
+    Args:
+        data: what the user named.
+        note: takes a word for the user.
+        show: rsync's progress goes to the terminal.
+
+    Raises:
+        DataError: the dataset is damaged, or cannot be meant for the cluster.
+        EnvironmentFault: the head or rsync fails.
+    """
+    here = Path(data)
+    if "://" in data or not (here / DESCRIPTION).is_file():
+        return _theirs(data)
+    if access.ssh is None:
+        note(f"--data {data} is taken as the cluster's path; only --cluster FILE copies it there")
+        return _theirs(data)
+    dataset = PackedDataset.open(here)
+    copied = f"{access.home}/{FOLDER}/{dataset.fingerprint[:16]}"
+    places = [*_mounted(here, access), str(here.resolve()), copied]
+    found = _first_equal(dataset, list(dict.fromkeys(places)), access)
+    if found is not None:
+        note(f"the dataset is on the head already: {found}")
+        return found
+    note(f"copying the dataset to the head: {copied}")
+    _copy(dataset.root, copied, access, show=show)
+    return copied
+
+
+def _theirs(data: str) -> str:
+    if "://" in data or data.startswith(("/", "~/")):
+        return data
+    raise DataError(
+        "is neither a packed dataset here nor a path of the cluster",
+        where="--data",
+        value=data,
+        remedy="Name a packed dataset, or with / or ~/ at its beginning one on the cluster",
+    )
+
+
+def _mounted(here: Path, access: Access) -> Iterator[str]:
+    """Where ``file_mounts`` puts the folder ``here`` on every machine."""
+    assert access.ssh is not None
+    for there, source in access.ssh.head.mounts.items():
+        if Path(source).expanduser().resolve() == here.resolve():
+            yield re.sub(r"^~(?=/|$)", lambda _: access.home, there).rstrip("/")
+
+
+def _first_equal(dataset: PackedDataset, places: list[str], access: Access) -> str | None:
+    """The first of ``places`` on the head that holds this dataset, whole."""
+    assert access.ssh is not None
+    sizes = " ".join(str((dataset.root / name).stat().st_size) for name in (PIXELS, INDEX))
+    looks = [f"look {shlex.quote(place)}" for place in places]
+    answers = access.ssh.run("\n".join([_LOOK.format(sizes=sizes), *looks])).split("\n")
+    for place, answer in zip(places, answers, strict=False):
+        try:
+            if json.loads(answer or "{}").get("fingerprint") == dataset.fingerprint:
+                return place
+        except (ValueError, AttributeError):
+            continue  # something else lies there
+    return None
+
+
+def _copy(root: Path, there: str, access: Access, *, show: bool) -> None:
+    """Copies into a folder of another name first: a dataset with its own name is whole."""
+    assert access.ssh is not None
+    ssh, partial = access.ssh, f"{there}.partial"
+    ssh.run(f"mkdir -p {shlex.quote(partial)}")
+    progress = ["--info=progress2"] if show else []
+    ssh.rsync(
+        *("--archive", "--compress", "--partial", "--protect-args", *progress),
+        f"{root}/",
+        ssh.host(f"{partial}/"),
+        show=show,
+    )
+    ssh.run(f"rm -rf {shlex.quote(there)} && mv {shlex.quote(partial)} {shlex.quote(there)}")
