@@ -13,7 +13,6 @@ Importing this package is free: pandas comes with :func:`load`, matplotlib with
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,12 +21,16 @@ if TYPE_CHECKING:
     from analysis.loading import Search
     from analysis.report import ReportPaths
     from analysis.settings import Settings
+    from fer_tune.storage import Place
 
 __all__ = ["load", "write_report"]
 
 
-def load(folders: Path | str | Sequence[Path | str]) -> Search:
+def load(folders: Place | str | Sequence[Place | str]) -> Search:
     """A results folder, or several as one, as frames; see :class:`analysis.loading.Search`.
+
+    Args:
+        folders: a path or a URL, or several.
 
     Raises:
         ResultsError: a folder is no results folder or has another schema.
@@ -38,14 +41,15 @@ def load(folders: Path | str | Sequence[Path | str]) -> Search:
 
 
 def write_report(
-    folders: Path | str | Sequence[Path | str],
-    out: Path | str | None = None,
+    folders: Place | str | Sequence[Place | str],
+    out: Place | str | None = None,
     settings: Settings | None = None,
 ) -> ReportPaths:
     """Writes report.html, report.md, report.json and explore.html into ``out``.
 
     Args:
-        folders: a results folder, of a finished search or not, or several that become one report.
+        folders: a results folder, on a path or at a URL, of a finished search or not, or several
+            that become one report.
         out: by default ``report`` inside the results folder; of several, ``report-merged``
             inside the first.
         settings: thresholds and choices, see :class:`analysis.settings.Settings`.

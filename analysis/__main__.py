@@ -6,7 +6,6 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from fer_tune.errors import UserError
 
@@ -45,11 +44,12 @@ def _parser() -> argparse.ArgumentParser:
         description="Writes the report of a results folder, or of several as one search.",
     )
     parser.add_argument(
-        "results", type=Path, nargs="+", help="the folder that the search printed; or several"
+        "results",
+        nargs="+",
+        help="the folder (or URL) that the search printed; or several",
     )
     parser.add_argument(
         "--out",
-        type=Path,
         help="where to write; by default RESULTS/report, of several FIRST/report-merged",
     )
     parser.add_argument(

@@ -10,12 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analysis.loading import Search
 from fer_tune.errors import ResultsError
-from fer_tune.records import write_atomically
+from fer_tune.storage import Place, write_atomically
 
 if TYPE_CHECKING:
     from analysis.explore_plots import Plot
@@ -30,7 +29,7 @@ class _Part:
     remarks: tuple[str, ...]
 
 
-def write_explore(search: Search, path: Path) -> Path | None:
+def write_explore(search: Search, path: Place) -> Place | None:
     """Writes the interactive plots of ``search`` to ``path`` and returns it.
 
     Returns:

@@ -6,13 +6,13 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
 
 from fer_tune.errors import ResultsError
 from fer_tune.records import ELIGIBLE, Results
+from fer_tune.storage import Place
 
 Unit = Literal["study", "seed"]
 
@@ -25,7 +25,7 @@ class Search:
     """One search as it stands on disk. Frames have the columns of ``fer_tune.records.SCHEMAS``.
 
     Attributes:
-        root: the results folder.
+        root: the results folder, a path or a URL.
         manifest: see ``docs/architecture.md``; an unfinished search may lack keys.
         manifests: of every folder that went in; more than one after a merge.
         scored: by folder, whether it holds a test score.
@@ -42,7 +42,7 @@ class Search:
             confirmation has ended.
     """
 
-    root: Path
+    root: Place
     manifest: Mapping[str, Any]
     manifests: tuple[Mapping[str, Any], ...]
     scored: tuple[bool, ...]
@@ -131,7 +131,7 @@ class Search:
         return {arm: [trial for (whose, _), trial in found if whose == arm] for arm in self.arms}
 
 
-def load(folders: Path | str | Sequence[Path | str]) -> Search:
+def load(folders: Place | str | Sequence[Place | str]) -> Search:
     """Reads a results folder, or several as one search (:func:`analysis.merging.merge`).
 
     Tables that are not there yet become empty frames.
@@ -140,7 +140,7 @@ def load(folders: Path | str | Sequence[Path | str]) -> Search:
         ResultsError: a folder is no results folder or has another schema, or they cannot be
             merged.
     """
-    if isinstance(folders, Path | str):
+    if isinstance(folders, Place | str):
         return _load(folders)
     searches = [_load(folder) for folder in folders]
     if len(searches) == 1:
@@ -150,7 +150,7 @@ def load(folders: Path | str | Sequence[Path | str]) -> Search:
     return merge(searches)
 
 
-def _load(folder: Path | str) -> Search:
+def _load(folder: Place | str) -> Search:
     results = Results.open(folder)
     manifest = _checked(results)
     trials, predictions = results.read("trials"), results.read("predictions")
@@ -180,11 +180,17 @@ def _load(folder: Path | str) -> Search:
     )
 
 
-def _latency(path: Path) -> Mapping[str, Any]:
-    if not path.exists():
-        return {}
+def _latency(path: Place) -> Mapping[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise ResultsError(
+            f"cannot be read: {error.strerror}",
+            where=str(path),
+            remedy="Check the path and its rights",
+        ) from None
     except ValueError:
         found = None
     if not isinstance(found, dict):

@@ -8,7 +8,6 @@ here nothing is refused but what cannot stand in one table.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -16,6 +15,7 @@ import pandas as pd
 
 from analysis.loading import Search
 from fer_tune.errors import ResultsError
+from fer_tune.storage import Place
 
 _FRAMES = ("trials", "confirmations", "epochs", "confusion", "predictions")
 
@@ -77,7 +77,7 @@ def _latency(searches: Sequence[Search]) -> dict[str, Any]:
 
 
 def _check(searches: Sequence[Search]) -> None:
-    seen: dict[Path, Search] = {}
+    seen: dict[Place, Search] = {}
     one = searches[0]
     for search in searches:
         where = search.root.resolve()

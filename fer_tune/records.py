@@ -1,7 +1,8 @@
 """The on-disk contract between the platform and the analysis: one results folder per search.
 
 Tables are folders of Parquet parts. A part is written whole under a dot-name and renamed into
-place, so a reader at any instant sees whole parts only and a SIGKILL can tear nothing.
+place, so a reader at any instant sees whole parts only and a SIGKILL can tear nothing. In an
+object store a part is an object, which is written whole in any case.
 ``pandas.read_parquet(folder)`` reads a table; :meth:`Results.read` also drops rows that a
 restarted trial reported again (the last part wins).
 
@@ -10,11 +11,9 @@ This module knows neither torch nor Ray, so that the analysis runs on a laptop w
 
 from __future__ import annotations
 
+import io
 import json
-import os
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
@@ -23,6 +22,8 @@ import pyarrow.dataset as dataset
 import pyarrow.parquet as pq
 
 from fer_tune.errors import ResultsError
+from fer_tune.storage import Place, UrlPath, files_in, place, write_atomically
+from fer_tune.storage.places import for_arrow
 
 SCHEMA_VERSION = 1
 
@@ -152,40 +153,29 @@ KEYS: dict[str, list[str]] = {
 }
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Writes ``text`` to ``path`` whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        with scratch.open("w", encoding="utf-8") as out:
-            out.write(text)
-            out.flush()
-            os.fsync(out.fileno())
-        scratch.replace(path)
-    finally:
-        scratch.unlink(missing_ok=True)
-
-
 class Results:
-    """A results folder. Many may read at once; the search's driver alone appends.
+    """A results folder on a path or at a URL. Many may read at once; the driver alone appends.
+
+    Attributes:
+        root: the folder, a ``Path`` or a ``fer_tune.storage.UrlPath``.
 
     Raises:
         ResultsError: on opening (:meth:`open`) a folder that is no results folder or has
             another schema.
     """
 
-    def __init__(self, root: Path | str) -> None:
-        self.root = Path(root)
+    def __init__(self, root: Place | str) -> None:
+        self.root: Place = place(root)
 
     @classmethod
-    def open(cls, root: Path | str) -> Results:
+    def open(cls, root: Place | str) -> Results:
         """Opens an existing results folder after checking its manifest's schema version."""
         results = cls(root)
         version = results.manifest().get("schema_version")
         if version != SCHEMA_VERSION:
             raise ResultsError(
                 f"results folder has schema version {version}, this version reads {SCHEMA_VERSION}",
-                where=str(root),
+                where=str(results.root),
                 remedy="Use the fer_tune version that wrote it (named in manifest.json)",
             )
         return results
@@ -193,7 +183,7 @@ class Results:
     # -- manifest ---------------------------------------------------------------------------
 
     @property
-    def manifest_path(self) -> Path:
+    def manifest_path(self) -> Place:
         return self.root / "manifest.json"
 
     def manifest(self) -> dict[str, Any]:
@@ -201,17 +191,9 @@ class Results:
         try:
             loaded = json.loads(self.manifest_path.read_text(encoding="utf-8"))
         except (FileNotFoundError, NotADirectoryError):
-            raise ResultsError(
-                "no manifest.json here, so this is not a results folder",
-                where=str(self.root),
-                remedy="Name the folder that `fer-tune search` printed",
-            ) from None
+            raise self._none_here() from None
         except OSError as error:
-            raise ResultsError(
-                f"manifest.json cannot be read: {error.strerror}",
-                where=str(self.root),
-                remedy="Check the path and its rights",
-            ) from None
+            raise _unread(self.manifest_path, error) from None
         except ValueError:  # no JSON, or no UTF-8
             raise ResultsError(
                 "manifest.json is cut short or not valid JSON",
@@ -227,6 +209,16 @@ class Results:
             )
         return loaded
 
+    def _none_here(self) -> ResultsError:
+        what = "no manifest.json here, so this is not a results folder"
+        if isinstance(self.root, UrlPath) and not self.root.has_bucket():
+            what = "there is no such bucket"
+        return ResultsError(
+            what,
+            where=str(self.root),
+            remedy="Name the folder that `fer-tune search` printed",
+        )
+
     def write_manifest(self, manifest: Mapping[str, Any]) -> None:
         text = json.dumps({**manifest, "schema_version": SCHEMA_VERSION}, indent=2)
         write_atomically(self.manifest_path, text + "\n")
@@ -239,12 +231,12 @@ class Results:
 
     # -- tables -----------------------------------------------------------------------------
 
-    def folder(self, table: TableName) -> Path:
+    def folder(self, table: TableName) -> Place:
         return self.root / f"{table}.parquet"
 
     def append(
         self, table: TableName, rows: Iterable[Mapping[str, Any]], *, part: str
-    ) -> Path | None:
+    ) -> Place | None:
         """Writes one part with ``rows``; absent columns become null, unknown ones are refused.
 
         Args:
@@ -257,15 +249,10 @@ class Results:
         schema = SCHEMAS[table]
         unknown = {name for row in rows for name in row} - set(schema.names)
         assert not unknown, f"columns that {table} does not have: {sorted(unknown)}"
-        folder = self.folder(table)
-        folder.mkdir(parents=True, exist_ok=True)
-        scratch = folder / f".{part}.{uuid.uuid4().hex}"
-        try:
-            pq.write_table(pa.Table.from_pylist([dict(r) for r in rows], schema=schema), scratch)
-            target = folder / f"{part}.parquet"
-            scratch.replace(target)
-        finally:
-            scratch.unlink(missing_ok=True)
+        buffer = io.BytesIO()
+        pq.write_table(pa.Table.from_pylist([dict(r) for r in rows], schema=schema), buffer)
+        target = self.folder(table) / f"{part}.parquet"
+        write_atomically(target, buffer.getvalue(), flushed=False)
         return target
 
     def has(self, table: TableName, part: str) -> bool:
@@ -276,13 +263,19 @@ class Results:
         """Takes back the part of that name, if it was written."""
         (self.folder(table) / f"{part}.parquet").unlink(missing_ok=True)
 
+    def _parts(self, table: TableName) -> list[Place]:
+        try:
+            return files_in(self.folder(table), ".parquet")
+        except OSError as error:
+            raise _unread(self.folder(table), error) from None
+
     def read(self, table: TableName) -> pd.DataFrame:
         """A table as a frame with the schema's columns, one row per key, last part wins.
 
         An absent table is an empty frame, so that unfinished searches can be read.
         """
         schema = SCHEMAS[table]
-        parts = sorted(self.folder(table).glob("[!.]*.parquet"))
+        parts = self._parts(table)
         if not parts:
             empty: pd.DataFrame = schema.empty_table().to_pandas()
             return empty
@@ -292,21 +285,33 @@ class Results:
         return (frame.sort_values(by, kind="stable") if by else frame).reset_index(drop=True)
 
 
-def _read_parts(parts: Sequence[Path], schema: pa.Schema) -> pa.Table:
+def _read_parts(parts: Sequence[Place], schema: pa.Schema) -> pa.Table:
     """The rows of all parts in their order; columns that a part lacks are null."""
     try:
-        return dataset.dataset([str(p) for p in parts], schema=schema, format="parquet").to_table()
+        names, filesystem = for_arrow(parts)
+        found = dataset.dataset(names, schema=schema, format="parquet", filesystem=filesystem)
+        return found.to_table()
     except (pa.ArrowException, OSError):
-        # One by one takes twice as long, and tells which one it is.
+        # One by one takes longer, and tells which one it is; a store is asked again.
         return pa.concat_tables([_read_part(p, schema) for p in parts])
 
 
-def _read_part(path: Path, schema: pa.Schema) -> pa.Table:
+def _read_part(path: Place, schema: pa.Schema) -> pa.Table:
     try:
-        return pq.read_table(path, schema=schema)
+        return pq.read_table(pa.BufferReader(path.read_bytes()), schema=schema)
     except (pa.ArrowException, OSError) as error:
+        if isinstance(path, UrlPath) and isinstance(error, OSError) and error.errno is not None:
+            raise _unread(path, error) from None
         raise ResultsError(
             f"cannot be read, it is cut short or no Parquet: {str(error).splitlines()[0]}",
             where=str(path),
             remedy="Restore it from a copy, or remove it and its rows are left out",
         ) from None
+
+
+def _unread(path: Place, error: OSError) -> ResultsError:
+    return ResultsError(
+        f"cannot be read: {error.strerror or error}",
+        where=str(path),
+        remedy="Check the path and its rights",
+    )

@@ -1,12 +1,14 @@
-"""What several rooms' tests share: a small packed dataset of drawn faces, and the real sample."""
+"""What several rooms' tests share: drawn faces, the real sample, an object store."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from fer_tune.data import PackedDataset, import_source
+from tests.object_store import ObjectStore
 
 SAMPLE = Path(__file__).resolve().parents[1] / "../shared/data"
 
@@ -17,3 +19,21 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> PackedDataset:
     folder = tmp_path_factory.mktemp("faces") / "packed"
     import_source("synthetic:120", folder)
     return PackedDataset.open(folder)
+
+
+@pytest.fixture(scope="session")
+def served() -> Iterator[ObjectStore]:
+    """An S3 server with an empty bucket; stopped after the last test."""
+    pytest.importorskip("moto.server", reason="the S3 server for tests needs moto[server]")
+    store = ObjectStore()
+    store.make_bucket()
+    yield store
+    store.stop()
+
+
+@pytest.fixture
+def store(served: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> ObjectStore:
+    """The S3 server, for a test that shall not wait long for one that is away."""
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("FER_TUNE_STORAGE_PATIENCE", "1")
+    return served

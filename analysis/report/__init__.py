@@ -14,7 +14,7 @@ from analysis.report.document import build
 from analysis.report.quantities import Json
 from analysis.settings import Settings
 from fer_tune.errors import ResultsError
-from fer_tune.records import write_atomically
+from fer_tune.storage import Place, place, write_atomically
 
 __all__ = ["ReportPaths", "build", "write_report"]
 
@@ -26,15 +26,15 @@ class ReportPaths:
     ``explore`` is None where plotly is not installed or there is nothing to explore.
     """
 
-    html: Path
-    markdown: Path
-    json: Path
-    explore: Path | None = None
+    html: Place
+    markdown: Place
+    json: Place
+    explore: Place | None = None
 
 
 def write_report(
-    folders: Path | str | Sequence[Path | str],
-    out: Path | str | None = None,
+    folders: Place | str | Sequence[Place | str],
+    out: Place | str | None = None,
     settings: Settings | None = None,
 ) -> ReportPaths:
     """Writes report.json, renders report.html and report.md from it, and explore.html beside.
@@ -48,7 +48,7 @@ def write_report(
 
     search = load(folders)
     name = "report" if len(search.manifests) == 1 else "report-merged"
-    target = Path(out) if out is not None else search.root / name
+    target = place(out) if out is not None else search.root / name
     _try_writing(target)
     text = _dump(build(search, settings))
     paths = _write(json.loads(text), text, target)
@@ -58,21 +58,28 @@ def write_report(
     return replace(paths, explore=explore)
 
 
-def _try_writing(target: Path) -> None:
+def _try_writing(target: Place) -> None:
     """Makes the folder and a file in it that is gone again: permissions alone do not tell.
+
+    At a URL, a file alone.
 
     Raises:
         ResultsError: the folder cannot be written.
     """
     try:
-        target.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=target):
-            pass
+        if isinstance(target, Path):
+            target.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=target):
+                pass
+        else:
+            probe = target / ".writable"
+            probe.write_bytes(b"")
+            probe.unlink()
     except OSError as error:
         raise _unwritable(target, error) from None
 
 
-def _write(report: Json, text: str, target: Path) -> ReportPaths:
+def _write(report: Json, text: str, target: Place) -> ReportPaths:
     """Writes report.json's ``text`` and what is rendered from it into ``target``.
 
     Raises:
@@ -101,7 +108,7 @@ def _write(report: Json, text: str, target: Path) -> ReportPaths:
     return paths
 
 
-def _unwritable(target: Path, error: OSError) -> ResultsError:
+def _unwritable(target: Place, error: OSError) -> ResultsError:
     return ResultsError(
         f"the report cannot be written: {error.strerror}",
         where=str(target),
@@ -109,7 +116,7 @@ def _unwritable(target: Path, error: OSError) -> ResultsError:
     )
 
 
-def _figures_of(markdown: Path) -> set[str]:
+def _figures_of(markdown: Place) -> set[str]:
     """The figures that an earlier report.md shows; whatever else lies there is not ours."""
     if not markdown.exists():
         return set()

@@ -41,8 +41,9 @@ Quiet = Annotated[
 Verbose = Annotated[
     bool, typer.Option("--verbose", "-v", help="Every event and Ray's own log, for no table.")
 ]
+Folder = Annotated[str, typer.Argument(help="Results folder of a search, or its URL.")]
 Folders = Annotated[
-    list[Path], typer.Argument(help="Results folder of a search, or several to merge.")
+    list[str], typer.Argument(help="Results folder (or URL) of a search, or several to merge.")
 ]
 SmallestEffect = Annotated[
     float,
@@ -59,7 +60,8 @@ def search(
     space: Annotated[str, typer.Argument(help="A shipped search space's name, or a YAML file.")],
     data: Data,
     results: Annotated[
-        Path | None, typer.Option("--results", help="Results folder; by default results/NAME-TIME.")
+        str | None,
+        typer.Option("--results", help="Results folder; by default results/NAME-TIME."),
     ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Override, as budget.trials=40; repeatable.")
@@ -89,7 +91,7 @@ def search(
 
 @app.command()
 def resume(
-    results: Annotated[Path, typer.Argument(help="Results folder of a search.")],
+    results: Folder,
     extend: Annotated[
         list[str] | None,
         typer.Option("--extend", help="Larger budget: trials=40 (in all), wall_time=2h."),
@@ -112,7 +114,7 @@ def resume(
 
 @app.command()
 def confirm(
-    results: Annotated[Path, typer.Argument(help="Results folder of a search.")],
+    results: Folder,
     seeds: Annotated[int, typer.Option("--seeds", help="Seeds per choice, earlier ones counted.")],
     data: Moved = None,
     address: Address = None,
@@ -132,7 +134,7 @@ def confirm(
 def report(
     results: Folders,
     out: Annotated[
-        Path | None,
+        str | None,
         typer.Option("--out", help="Where to write; by default RESULTS/report."),
     ] = None,
     smallest_effect: SmallestEffect = 0.01,
@@ -177,8 +179,8 @@ def rank(
 
 @app.command()
 def compare(
-    first: Annotated[Path, typer.Argument(help="Results folder A.")],
-    second: Annotated[Path, typer.Argument(help="Results folder B.")],
+    first: Annotated[str, typer.Argument(help="Results folder A, or its URL.")],
+    second: Annotated[str, typer.Argument(help="Results folder B, or its URL.")],
     smallest_effect: SmallestEffect = 0.01,
     failed_share: FailedShare = 0.2,
     as_json: AsJson = False,

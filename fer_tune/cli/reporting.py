@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from fer_tune.errors import UserError
+from fer_tune.storage import Place, place
 
 if TYPE_CHECKING:
     from analysis.settings import Settings
 
 
 def show_report(
-    folders: Sequence[Path],
-    out: Path | None = None,
+    folders: Sequence[Place | str],
+    out: Place | str | None = None,
     settings: Settings | None = None,
     *,
     briefly: bool = False,
@@ -34,7 +34,7 @@ def show_report(
         _say(f"interactive plots: {written.explore}")
 
 
-def rank(folders: Sequence[Path], settings: Settings, *, as_json: bool) -> None:
+def rank(folders: Sequence[Place | str], settings: Settings, *, as_json: bool) -> None:
     """The `rank` command: the verdict and the arms from best to worst."""
     from analysis import load
     from analysis.report import build
@@ -48,15 +48,15 @@ def rank(folders: Sequence[Path], settings: Settings, *, as_json: bool) -> None:
         _say(rank_text(document))
 
 
-def compare(first: Path, second: Path, settings: Settings, *, as_json: bool) -> None:
+def compare(first: str, second: str, settings: Settings, *, as_json: bool) -> None:
     """The `compare` command: what two searches did differently, and what it changed."""
     from analysis import load
     from analysis.contrast import contrast, contrast_text
 
-    if first.resolve() == second.resolve():
+    if place(first).resolve() == place(second).resolve():
         raise UserError(
             "is the same results folder as the first",
-            where=str(second),
+            where=str(place(second)),
             remedy="Name two different ones",
         )
     found = contrast(load(first), load(second), settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import time
 from collections.abc import Iterator
@@ -13,6 +14,11 @@ from rich.console import Console
 
 from fer_tune.cli import BEGAN
 from fer_tune.cli.reporting import show_report
+from fer_tune.errors import ResultsError
+from fer_tune.storage import place
+
+#: Environment variable: the folder that results folders are made in by default.
+RESULTS_VARIABLE = "FER_TUNE_RESULTS"
 
 if TYPE_CHECKING:
     from fer_tune.space import SearchSpace
@@ -22,7 +28,7 @@ if TYPE_CHECKING:
 def run(
     name: str,
     data: Path,
-    folder: Path | None,
+    results: str | None,
     overrides: list[str],
     options: SearchOptions,
     dry_run: bool,
@@ -38,7 +44,7 @@ def run(
     from fer_tune.data import PackedDataset
 
     dataset = PackedDataset.open(data)
-    folder = folder or Path("results") / f"{space.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    folder = _path(results) if results else default_folder(space.name)
 
     from fer_tune.tuning.run import run_search
 
@@ -48,7 +54,7 @@ def run(
 
 
 def run_resume(
-    folder: Path,
+    results: str,
     extend: list[str],
     data: Path | None,
     options: SearchOptions,
@@ -56,6 +62,7 @@ def run_resume(
     """The `resume` command."""
     from fer_tune.tuning.run import resume_search
 
+    folder = _path(results)
     console = _console(options)
     with _telling_how_to_go_on(folder, console):
         resume_search(folder, options, console, data=data, extend=extend, command_began=BEGAN)
@@ -63,7 +70,7 @@ def run_resume(
 
 
 def run_confirm(
-    folder: Path,
+    results: str,
     seeds: int,
     data: Path | None,
     options: SearchOptions,
@@ -71,10 +78,28 @@ def run_confirm(
     """The `confirm` command."""
     from fer_tune.tuning.run import confirm_more
 
+    folder = _path(results)
     console = _console(options)
     with _telling_how_to_go_on(folder, console):
         confirm_more(folder, seeds, options, console, data)
     show_report([folder], briefly=options.verbosity == "quiet")
+
+
+def default_folder(name: str) -> Path:
+    """Where the results of a search of that name go unless it is told otherwise."""
+    parent = os.environ.get(RESULTS_VARIABLE) or "results"
+    return _path(parent) / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+
+
+def _path(results: str) -> Path:
+    found = place(results)
+    if not isinstance(found, Path):
+        raise ResultsError(
+            "a search cannot write to a URL yet",
+            where=str(found),
+            remedy="Give a folder; `report`, `rank` and `compare` read and write at URLs",
+        )
+    return found
 
 
 def _console(options: SearchOptions) -> Console:

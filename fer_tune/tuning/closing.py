@@ -9,8 +9,9 @@ import numpy as np
 
 from fer_tune import scores
 from fer_tune.data import PackedDataset, Split
-from fer_tune.records import Results, write_atomically
+from fer_tune.records import Results
 from fer_tune.space import SearchSpace
+from fer_tune.storage import write_atomically
 from fer_tune.training.floors import Floor, fit_floors
 from fer_tune.tuning.confirmation import confusion_rows, prediction_rows
 from fer_tune.tuning.preparation import splits_of

@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fer_tune.errors import ResultsError
-from fer_tune.records import write_atomically
+from fer_tune.storage import write_atomically
 from fer_tune.tuning.assignment import Assignment, Cohort
 from fer_tune.tuning.run_history import RunHistory
 

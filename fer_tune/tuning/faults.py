@@ -9,6 +9,7 @@ from pathlib import Path
 from ray.tune.experiment import Trial
 
 from fer_tune.errors import ResultsError
+from fer_tune.storage import Place
 
 #: Kinds of OSError that no disk raises.
 NOT_OF_THE_DISK = (ConnectionError, TimeoutError)
@@ -54,7 +55,7 @@ def disk_error(error: BaseException) -> OSError | None:
     return None
 
 
-def disk_fault(error: OSError, folder: Path) -> ResultsError:
+def disk_fault(error: OSError, folder: Place) -> ResultsError:
     """The disk under the results folder refused a write."""
     return ResultsError(
         f"cannot write: {error.strerror or error}",

@@ -17,8 +17,8 @@ from filelock import FileLock, Timeout
 from fer_tune.data import PackedDataset, Split, cut
 from fer_tune.errors import EnvironmentFault, ResultsError, WeightsError
 from fer_tune.models import backbone, file_fingerprint, locate, read_state
-from fer_tune.records import write_atomically
 from fer_tune.space import SearchSpace
+from fer_tune.storage import write_atomically
 from fer_tune.training.compute import available_cpus
 from fer_tune.tuning.engine import Engine
 from fer_tune.tuning.events import EVENTS_FILE

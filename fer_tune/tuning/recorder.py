@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from ray.tune.experiment import Trial
 
-from fer_tune.records import SCHEMAS, Results, write_atomically
+from fer_tune.records import SCHEMAS, Results
+from fer_tune.storage import Place, write_atomically
 from fer_tune.tuning.asha import SCORE
 from fer_tune.tuning.assignment import Assignment
 from fer_tune.tuning.callback import DriverCallback
@@ -203,7 +203,7 @@ def _part(assignment: Assignment) -> str:
     return f"trial-{assignment.number:06d}"
 
 
-def error_file(results: Results, assignment: Assignment) -> Path:
+def error_file(results: Results, assignment: Assignment) -> Place:
     """Where a failed run's traceback is kept."""
     return results.root / "errors" / f"{_part(assignment)}.txt"
 

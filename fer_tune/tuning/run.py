@@ -200,6 +200,7 @@ def _search(
         space=space,
         dataset=dataset,
         results=results,
+        working=Path(str(results.root)),
         log=log,
         history=history,
         settings=WorkerSettings(context=context, results=str(results.root.resolve())),

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -32,6 +33,8 @@ class Search:
     """A search in the hands of this process.
 
     Attributes:
+        working: folder of what only a file system can keep; the results folder, unless that is at
+            a URL.
         history: of earlier sittings; the recorder adds what this one reports.
         asked: runs asked of Ray at the same time.
         shows_progress: whether the console shows trials as they go.
@@ -40,6 +43,7 @@ class Search:
     space: SearchSpace
     dataset: PackedDataset
     results: Results
+    working: Path
     log: EventLog
     history: History
     settings: WorkerSettings

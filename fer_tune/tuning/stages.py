@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from fer_tune.errors import EnvironmentFault
 from fer_tune.records import Results
+from fer_tune.storage import Place
 from fer_tune.tuning.asha import StudyAsha, make_scheduler
 from fer_tune.tuning.assignment import Assignment
 from fer_tune.tuning.audit import Audit
@@ -30,7 +30,7 @@ from fer_tune.tuning.trainable import MakeRun, ScoredRun
 
 def explore(search: Search, make_run: MakeRun = ScoredRun) -> None:
     """Runs the trials that the studies ask for, until the budget is used up."""
-    space, root, history = search.space, search.results.root, search.history
+    space, history = search.space, search.history
     audit = Audit(search.log, history, share=space.audit.share, seed=space.seeds.search)
     scheduler = make_scheduler(space, audit)
     if isinstance(scheduler, StudyAsha):
@@ -47,8 +47,8 @@ def explore(search: Search, make_run: MakeRun = ScoredRun) -> None:
                 asked=search.asked,
                 callbacks=[
                     search.recorder(),
-                    TensorBoard(root / "tensorboard", history),
-                    Journal(root / "optuna.journal", searcher),
+                    TensorBoard(search.working / "tensorboard", history),
+                    Journal(search.working / "optuna.journal", searcher),
                     *search.progress(
                         total=space.budget.trials, title="search", earlier=history.trials
                     ),
@@ -58,7 +58,7 @@ def explore(search: Search, make_run: MakeRun = ScoredRun) -> None:
                 searcher=searcher,
                 make_run=make_run,
             )
-    _check_ended(searcher.assignments.values(), history, root)
+    _check_ended(searcher.assignments.values(), history, search.results.root)
     search.log.append("searched")
 
 
@@ -91,7 +91,7 @@ def confirm(search: Search, seeds: int, make_run: MakeRun = ScoredRun) -> None:
         asked=search.asked,
         callbacks=[
             recorder,
-            TensorBoard(results.root / "tensorboard", history),
+            TensorBoard(search.working / "tensorboard", history),
             *search.progress(
                 total=len(runs),
                 title="confirmation",
@@ -137,7 +137,7 @@ def frozen_choices(results: Results, metric: str, history: History) -> list[dict
     return known_runs(manifest["choices"], logged)
 
 
-def _check_ended(asked: Iterable[Assignment], history: History, root: Path) -> None:
+def _check_ended(asked: Iterable[Assignment], history: History, root: Place) -> None:
     """Raises EnvironmentFault if Ray gave up before every run had ended."""
     left = [
         a.name for a in asked if a.number not in history.runs or not history.runs[a.number].ended

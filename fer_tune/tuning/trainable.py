@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import pickle
 import socket
 import time
@@ -17,6 +18,7 @@ from ray.tune import Trainable
 from fer_tune import curves
 from fer_tune.records import Results
 from fer_tune.scores import Counts
+from fer_tune.storage import local_copy
 from fer_tune.training.compute import release_memory
 from fer_tune.training.course import Course, EpochReport
 from fer_tune.training.trial import RunSeeds, TrialRun
@@ -102,8 +104,13 @@ class TrialActor(Trainable):
         self._given = time.time()
         self._checkpoints = Checkpoints(self._settings.results, self.assignment.number)
         # What another process, or another sitting, left of this run.
-        newest = next(self._checkpoints.newest_first(), None)
-        self._saved = None if newest is None else newest.result
+        self._saved: dict[str, Any] | None = None
+        self._refused: OSError | None = None
+        try:
+            newest = next(self._checkpoints.newest_first(), None)
+            self._saved = None if newest is None else newest.result
+        except OSError as error:
+            self._refused = error
 
     def __repr__(self) -> str:
         return self.assignment.name
@@ -128,6 +135,9 @@ class TrialActor(Trainable):
         """
         # Ray reads __repr__ once per process; the title follows the run that is in training.
         ray._raylet.setproctitle(f"ray::{self.assignment.name}")  # type: ignore[attr-defined]
+        if self._refused is not None:
+            nothing = {"epoch": 0, "ran": False, SCORE: math.nan, "stop_reason": None}
+            return {**nothing, "done": True, "disk_fault": _told(self._refused)}
         if self._saved is not None:
             result, self._saved = self._saved, None
             return result
@@ -155,7 +165,7 @@ class TrialActor(Trainable):
             refused = error
         if refused is not None:
             # The trial is sound, so it need not fail; the driver ends the search with this fault.
-            result["disk_fault"] = [refused.errno, refused.strerror, str(refused.filename)]
+            result["disk_fault"] = _told(refused)
         return result
 
     def _is_to_be_scored(self, run: Run) -> bool:
@@ -186,12 +196,18 @@ class _Clock:
 def _restored(run: Run, checkpoint: Checkpoint) -> bool:
     """Whether the run could be brought back to ``checkpoint``; if not, an older one may do."""
     try:
-        run.restore(checkpoint.folder)
+        with local_copy(checkpoint.folder) as folder:
+            run.restore(folder)
     except (OSError, EOFError, KeyError, RuntimeError, ValueError, pickle.PickleError) as error:
         # Its end was lost with the machine. Without any, the run begins anew, to the same end.
         logging.getLogger(__name__).warning("%s cannot be read: %s", checkpoint.folder, error)
         return False
     return True
+
+
+def _told(refused: OSError) -> list[Any]:
+    """A disk's refusal as the driver raises it again."""
+    return [refused.errno, refused.strerror, str(refused.filename)]
 
 
 def _nothing(folder: Path) -> None:

@@ -1,0 +1,153 @@
+"""A file or folder in an object store, with those methods of ``pathlib.Path`` that are used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from fer_tune.storage.trying import trying
+from fer_tune.storage.urls import Address, filesystem_of
+
+
+class UrlPath:
+    """``s3://bucket/key?query`` or ``gs://…``; cheap to make, asks nothing before it is used.
+
+    An object store has no folders: one is there as long as anything is in it, and a file is
+    written whole or not at all. ``str`` leaves out credentials, :attr:`url` has them.
+
+    Every method raises OSError (:func:`fer_tune.storage.trying.trying`) when the store refuses,
+    or does not answer for too long.
+
+    Raises:
+        ResultsError: no URL that results can be kept at.
+    """
+
+    def __init__(self, url: str | Address) -> None:
+        self._address = url if isinstance(url, Address) else Address.of(url)
+
+    def __str__(self) -> str:
+        return self._address.url(secret=False)
+
+    def __repr__(self) -> str:
+        return f"UrlPath({str(self)!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, UrlPath) and self._address == other._address
+
+    def __hash__(self) -> int:
+        return hash(self._address)
+
+    def __truediv__(self, name: str) -> UrlPath:
+        key = "/".join(part for part in (self._address.key, name.strip("/")) if part)
+        return UrlPath(replace(self._address, key=key))
+
+    # -- names ------------------------------------------------------------------------------
+
+    @property
+    def url(self) -> str:
+        """The whole URL, credentials included: for other processes, never for people."""
+        return self._address.url(secret=True)
+
+    @property
+    def path(self) -> str:
+        """``bucket/key``, as :attr:`filesystem` wants it."""
+        address = self._address
+        return f"{address.bucket}/{address.key}" if address.key else address.bucket
+
+    @property
+    def filesystem(self) -> Any:
+        """The ``pyarrow.fs.FileSystem`` that it is in."""
+        return filesystem_of(self._address)
+
+    @property
+    def name(self) -> str:
+        """The last part."""
+        return self.path.rpartition("/")[2]
+
+    def resolve(self) -> UrlPath:
+        """Itself: every process understands it alike."""
+        return self
+
+    # -- content ----------------------------------------------------------------------------
+
+    def read_bytes(self) -> bytes:
+        def read() -> bytes:
+            with self.filesystem.open_input_file(self.path) as file:
+                content: bytes = file.read()
+            return content
+
+        return trying(str(self), read)
+
+    def read_text(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        return self.read_bytes().decode(encoding, errors)
+
+    def write_bytes(self, content: bytes) -> None:
+        """Writes the file whole, in place of what stood there."""
+
+        def write() -> None:
+            with self.filesystem.open_output_stream(self.path) as file:
+                file.write(content)
+
+        trying(str(self), write)
+
+    def unlink(self, missing_ok: bool = False) -> None:
+        try:
+            trying(str(self), lambda: self.filesystem.delete_file(self.path))
+        except FileNotFoundError:
+            if not missing_ok:
+                raise
+
+    def remove_tree(self) -> None:
+        """Removes everything beneath; nothing may be there."""
+        try:
+            trying(str(self), lambda: self.filesystem.delete_dir(self.path))
+        except FileNotFoundError:
+            return
+
+    # -- what is there ----------------------------------------------------------------------
+
+    def is_file(self) -> bool:
+        from pyarrow.fs import FileType
+
+        return bool(self._info().type == FileType.File)
+
+    def is_dir(self) -> bool:
+        from pyarrow.fs import FileType
+
+        return bool(self._info().type == FileType.Directory)
+
+    def exists(self) -> bool:
+        return self.is_file() or self.is_dir()
+
+    def has_bucket(self) -> bool:
+        """Whether the bucket is there, as far as one is allowed to know."""
+        try:
+            return UrlPath(replace(self._address, key="")).is_dir()
+        except OSError:
+            return True
+
+    def written_at(self) -> float | None:
+        """When the file was written by the store's clock, in seconds since the Unix epoch."""
+        written = self._info().mtime
+        return None if written is None else float(written.timestamp())
+
+    def iterdir(self) -> Iterator[UrlPath]:
+        """What lies in the folder, by name; nothing where there is none."""
+        return iter(self / info.base_name for info in self._list())
+
+    def files(self) -> list[UrlPath]:
+        """The files in the folder, by name."""
+        from pyarrow.fs import FileType
+
+        return [self / info.base_name for info in self._list() if info.type == FileType.File]
+
+    def _info(self) -> Any:
+        return trying(str(self), lambda: self.filesystem.get_file_info(self.path))
+
+    def _list(self) -> list[Any]:
+        from pyarrow.fs import FileSelector
+
+        selector = FileSelector(self.path, allow_not_found=True)
+        found = trying(str(self), lambda: self.filesystem.get_file_info(selector))
+        return sorted(found, key=lambda info: str(info.base_name))

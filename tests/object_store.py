@@ -1,0 +1,52 @@
+"""A real S3-speaking server on loopback, that can go away and come back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fer_tune.storage import UrlPath
+
+BUCKET = "searches"
+
+
+class ObjectStore:
+    """moto's server in threads of this process; what it holds outlives :meth:`stop`."""
+
+    def __init__(self) -> None:
+        self._server: Any = None
+        self.port = 0
+        self.start()
+
+    def start(self) -> None:
+        from moto.server import ThreadedMotoServer
+
+        self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=self.port, verbose=False)
+        self._server.start()
+        self.port = self._server.get_host_and_port()[1]
+
+    def stop(self) -> None:
+        """Nobody answers at the port until it is started again."""
+        self._server.stop()
+
+    @property
+    def query(self) -> str:
+        return f"endpoint_override=127.0.0.1:{self.port}&scheme=http&region=us-east-1"
+
+    def url(self, key: str, bucket: str = BUCKET, user: str = "key:secret@") -> str:
+        return f"s3://{user}{bucket}/{key}?{self.query}"
+
+    def folder(self, key: str) -> UrlPath:
+        return UrlPath(self.url(key))
+
+    def make_bucket(self) -> None:
+        folder = UrlPath(self.url("x") + "&allow_bucket_creation=true")
+        folder.filesystem.create_dir(BUCKET)
+
+    def keys(self, folder: UrlPath) -> list[str]:
+        """Names of all objects beneath, below the folder."""
+        from pyarrow.fs import FileSelector, FileType
+
+        selector = FileSelector(folder.path, recursive=True, allow_not_found=True)
+        infos = folder.filesystem.get_file_info(selector)
+        start = len(folder.path) + 1
+        return sorted(info.path[start:] for info in infos if info.type == FileType.File)
