@@ -14,6 +14,8 @@ from fer_tune.errors import EnvironmentFault
 
 #: Seconds until ssh gives up connecting; twice that until a short command must have answered.
 CONNECT_S = 15
+#: How lines begin that tell of a fault's consequences, not of its cause.
+_SEQUELS = ("kex_exchange_identification", "Connection closed by", "rsync error", "rsync: conn")
 
 
 @dataclass(frozen=True)
@@ -94,8 +96,9 @@ class Ssh:
 
     def fault(self, code: int, said: str, tool: str = "ssh") -> EnvironmentFault:
         """What went wrong, from the exit code and what was printed."""
-        lines = [line.strip() for line in said.splitlines() if line.strip()]
-        last = lines[-1] if lines else f"exit code {code}"
+        lines = [line.strip() for line in said.splitlines()]
+        telling = [line for line in lines if line and not line.startswith(_SEQUELS)]
+        cause = telling[0] if telling else f"exit code {code}"
         where = f"{tool} to {self.head.login}"
         if "HOST IDENTIFICATION HAS CHANGED" in said or "Host key verification failed" in said:
             return EnvironmentFault(
@@ -118,11 +121,11 @@ class Ssh:
         # ssh itself ends with 255, and rsync hands that on or ends with 12, 30 or 35 in the midst.
         if code in (255, 12, 30, 35):
             return Unreachable(
-                f"the head cannot be reached: {last}",
+                f"the head cannot be reached: {cause}",
                 where=where,
                 remedy="Is the cluster up, and may this machine reach port 22 of its head?",
             )
-        return EnvironmentFault(f"failed: {last}", where=where)
+        return EnvironmentFault(f"failed: {cause}", where=where)
 
 
 def started(
