@@ -79,6 +79,7 @@ def sit(root: Path, lines: int = 10**9) -> None:
         space=SPACE,
         dataset=dataset,
         results=Results(root),
+        working=root,
         log=log,
         history=History.read(root),
         settings=recorded_settings(SPACE, root),
