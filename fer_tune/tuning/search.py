@@ -21,6 +21,7 @@ from fer_tune.tuning.events import EventLog, History
 from fer_tune.tuning.faults import NOT_OF_THE_DISK, disk_fault
 from fer_tune.tuning.interruption import Interruption
 from fer_tune.tuning.manifest import versions
+from fer_tune.tuning.metrics import Metrics
 from fer_tune.tuning.progress import Progress
 from fer_tune.tuning.recorder import Recorder
 from fer_tune.tuning.settings import WorkerSettings
@@ -57,6 +58,10 @@ class Search:
         if not self.shows_progress:
             return []
         return [Progress(self.console, self.results, history=self.history, **what)]
+
+    def metrics(self) -> Metrics:
+        """The callback that tells Prometheus."""
+        return Metrics(self.results.root.name, self.history)
 
     def recorder(self) -> Recorder:
         return Recorder(

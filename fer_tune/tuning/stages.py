@@ -49,6 +49,7 @@ def explore(search: Search, make_run: MakeRun = ScoredRun) -> None:
                     search.recorder(),
                     TensorBoard(search.working / "tensorboard", history),
                     Journal(search.working / "optuna.journal", searcher),
+                    search.metrics(),
                     *search.progress(
                         total=space.budget.trials, title="search", earlier=history.trials
                     ),
@@ -92,6 +93,7 @@ def confirm(search: Search, seeds: int, make_run: MakeRun = ScoredRun) -> None:
         callbacks=[
             recorder,
             TensorBoard(search.working / "tensorboard", history),
+            search.metrics(),
             *search.progress(
                 total=len(runs),
                 title="confirmation",
