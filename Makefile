@@ -6,12 +6,16 @@ INSTALLED := $(VENV)/.installed
 CHECKED := $(VENV)/.checked
 AXE := tests/browser/node_modules/axe-core/axe.min.js
 
-.PHONY: quickstart test fast kills browser lint format clean
+.PHONY: quickstart gpu-smoke test fast kills browser lint format clean
 
 # A small real search on drawn faces: both backbones, a quarter of an hour on two cores.
 quickstart: $(INSTALLED)
 	$(BIN)/fer-tune data import synthetic:900 --out data/synthetic --force
 	$(BIN)/fer-tune search quickstart --data data/synthetic
+
+# What only a GPU can show, in some five minutes.
+gpu-smoke: $(INSTALLED)
+	$(BIN)/fer-tune doctor --gpu
 
 # Everything; `make fast` leaves out what starts Ray or a browser or takes more than ten seconds,
 # and `make kills` runs the searches that are killed and resumed alone.

@@ -202,8 +202,24 @@ def doctor(
         bool, typer.Option("--ray", help="Also start a small Ray, use it and stop it.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    gpu: Annotated[
+        bool, typer.Option("--gpu", help="Try a GPU out instead, in some five minutes.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Where --gpu leaves its search and report.")
+    ] = None,
 ) -> None:
     """Check what a search needs on this machine, and say how to mend what is missing."""
+    if gpu:
+        if ray or as_json:
+            raise UserError("--gpu goes with --out alone", remedy="Run `fer-tune doctor` twice")
+        from rich.console import Console
+
+        from fer_tune.cli.smoke import smoke
+
+        raise typer.Exit(smoke(out, Console()))
+    if out is not None:
+        raise UserError("--out goes with --gpu alone", remedy="Leave it out, or add --gpu")
     from fer_tune.cli.doctor import examine
 
     raise typer.Exit(examine(ray=ray, as_json=as_json))

@@ -175,6 +175,11 @@ class TrialRun:
         self._train = self._provider(positions=self.split.train)
         self._validation = self._provider(positions=self.split.validation)
 
+    @property
+    def micro_batch(self) -> int:
+        """Pictures of a batch that are trained at once; fewer after memory ran out."""
+        return self._fit.limit
+
     def pictures(self, positions: NDArray[np.int64], view: int | None) -> Tensor:
         return view_pictures(
             self.dataset,
