@@ -32,7 +32,7 @@ from fer_tune.tuning.events import EVENTS_FILE, EventLog, History
 from fer_tune.tuning.interruption import Interruption
 from fer_tune.tuning.mirrors import Journal, TensorBoard
 from fer_tune.tuning.options import SearchOptions
-from fer_tune.tuning.recorded import RecordedRun, Recording, recorded_settings
+from fer_tune.tuning.recorded import Player, RecordedRun, Recording, recorded_settings
 from fer_tune.tuning.recorder import Recorder
 from fer_tune.tuning.searcher import StudySearcher
 from fer_tune.tuning.stage import run_stage
@@ -50,15 +50,17 @@ def main() -> None:
         ray_session(SearchOptions(cpus=chosen.cpus, dashboard=False)),
     ):
         root = Path(folder)
-        space = _space(chosen.trials)
+        space = space_of(chosen.trials)
         meter = Meter(root, chosen.trials)
-        search(space, root, meter, asked=2 * chosen.cpus)
+        search(space, root, meter, asked=2 * chosen.cpus, play=play)
         meter.show()
         resume(space, root)
 
 
-def search(space: SearchSpace, root: Path, meter: Meter, asked: int) -> None:
-    """The search, as ``fer-tune search`` runs it."""
+def search(
+    space: SearchSpace, root: Path, *callbacks: DriverCallback, asked: int, play: Player
+) -> None:
+    """The search as ``fer-tune search`` runs it, on the Ray that is there."""
     results = Results(root)
     log = EventLog.begin(root, {"space": space.as_dict()})
     history = History.read(root)
@@ -72,7 +74,7 @@ def search(space: SearchSpace, root: Path, meter: Meter, asked: int) -> None:
             Recorder(results, log, history, classes=("x", "y"), gpu=0.0, cpu=1.0),
             TensorBoard(root / "tensorboard", history),
             Journal(root / "optuna.journal", searcher),
-            meter,
+            *callbacks,
         ],
         interruption=Interruption(Console()),
         scheduler=_scheduler(space),
@@ -165,7 +167,7 @@ def _scheduler(space: SearchSpace) -> StudyAsha:
     return StudyAsha(max_epochs=EPOCHS, grace_epochs=1, reduction_factor=3)
 
 
-def _space(trials: int) -> SearchSpace:
+def space_of(trials: int) -> SearchSpace:
     return SearchSpace.from_dict(
         {
             "name": "long",
