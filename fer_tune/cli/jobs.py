@@ -111,6 +111,7 @@ def what_next(access: Access, id: str) -> list[tuple[str, str]]:
     return [
         ("follow", f"fer-tune logs {id} --follow {access.option}"),
         ("stop", f"fer-tune stop {id} {access.option}"),
+        ("fetch", f"fer-tune fetch {id} {access.option}"),
     ]
 
 
@@ -132,6 +133,7 @@ def detached_or_code(access: Access, id: str, console: Console) -> int:
         console.print(job.message.strip(), highlight=False, soft_wrap=True, markup=False)
     if job.state != "succeeded":
         told(console, ("go on", going_on(job, access)))
+    told(console, ("fetch", f"fer-tune fetch {id} {access.option}"))
     return job.code()
 
 

@@ -1,4 +1,4 @@
-"""Commands for searches on a cluster: `submit`, `status`, `logs`, `stop`."""
+"""Commands for searches on a cluster: `submit`, `status`, `logs`, `stop`, `fetch`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Job = Annotated[str, typer.Argument(help="A job's id, or how it begins.")]
 
 def register(app: typer.Typer) -> None:
     """Adds the commands to ``app``."""
-    for command in (submit, status, logs, stop):
+    for command in (submit, status, logs, stop, fetch):
         app.command()(command)
 
 
@@ -109,3 +109,24 @@ def stop(
     from fer_tune.cli.jobs import stop as end
 
     end(Where(cluster=cluster, address=address), job, wait=wait)
+
+
+def fetch(
+    job: Annotated[
+        str,
+        typer.Argument(help="A job's id or how it begins, or a results folder (path or URL)."),
+    ],
+    cluster: Cluster = None,
+    address: Address = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for them here; by default results/JOB.")
+    ] = None,
+    checkpoints: Annotated[
+        bool, typer.Option("--checkpoints", help="Also those of trials that have not ended.")
+    ] = False,
+) -> None:
+    """Bring results from a cluster here: what is missing or has changed."""
+    from fer_tune.cli.fetching import fetch as bring
+    from fer_tune.cli.jobs import Where
+
+    bring(Where(cluster=cluster, address=address), job, out, checkpoints=checkpoints)

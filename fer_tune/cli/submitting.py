@@ -31,27 +31,31 @@ def submit(
     """Submits a search, or one that goes on, and follows it; returns the exit code."""
     from fer_tune.cluster.job import new_id
     from fer_tune.cluster.package import packed
-    from fer_tune.cluster.submission import Submission
+    from fer_tune.cluster.submission import Submission, check_no_secret, results_below
     from fer_tune.cluster.tree import working_tree
     from fer_tune.space import load, shipped
+    from fer_tune.storage import UrlPath, is_url
 
     console = Console(stderr=True)
     _check_usage(space, resume, data, results, overrides)
+    check_no_secret(resume or results or "")
     if space is not None:
         checked = load(space, overrides)
         name, file = checked.name, shipped().get(space, Path(space))
     else:
         assert resume is not None
-        name, file = PurePosixPath(resume).name, None
+        name = UrlPath(resume).name if is_url(resume) else PurePosixPath(resume).name
+        file = None
     tree = working_tree(Path.cwd())
     with packed(tree, file) as package, connected(where) as access:
+        base = access.ssh.head.results if access.ssh else None
         id = new_id(name, time.time(), access.api.ids())
         submission = Submission(
             name=name,
             space=package.space,
             asked=space or f"resume {resume}",
             data=data and _data(data, access, console),
-            results=resume or results or f"{_default_results(access)}/{id}",
+            results=resume or results or results_below(base, id),
             overrides=overrides,
             commit=tree.commit,
         )
@@ -75,14 +79,6 @@ def _data(data: str, access: Access, console: Console) -> str:
         told(console, ("data", text))
 
     return on_cluster(data, access, note, show=console.is_terminal)
-
-
-def _default_results(access: Access) -> str:
-    """The folder below which results go: the cluster file's, or one in the head's home."""
-    from fer_tune.cluster.submission import RESULTS
-
-    named = access.ssh.head.results if access.ssh else None
-    return named.rstrip("/") if named else RESULTS
 
 
 def _check_usage(

@@ -44,6 +44,10 @@ class Access:
     ssh: Ssh | None = None
     home: str = ""
 
+    def on_head(self, path: str) -> str:
+        """A path as the head sees it, with its home in the place of ``~``."""
+        return self.home + path[1:] if path == "~" or path.startswith("~/") else path
+
     def link(self, id: str) -> str:
         """The page of a job in the dashboard."""
         return f"{self.browser}/#/jobs/{id}"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from fer_tune.cluster.access import Access
+from fer_tune.cluster.ssh import rsync
 from fer_tune.data.dataset import DESCRIPTION, INDEX, PIXELS, PackedDataset
 from fer_tune.errors import DataError
 
@@ -74,7 +74,7 @@ def _mounted(here: Path, access: Access) -> Iterator[str]:
     assert access.ssh is not None
     for there, source in access.ssh.head.mounts.items():
         if Path(source).expanduser().resolve() == here.resolve():
-            yield re.sub(r"^~(?=/|$)", lambda _: access.home, there).rstrip("/")
+            yield access.on_head(there).rstrip("/")
 
 
 def _first_equal(dataset: PackedDataset, places: list[str], access: Access) -> str | None:
@@ -98,10 +98,6 @@ def _copy(root: Path, there: str, access: Access, *, show: bool) -> None:
     ssh, partial = access.ssh, f"{there}.partial"
     ssh.run(f"mkdir -p {shlex.quote(partial)}")
     progress = ["--info=progress2"] if show else []
-    ssh.rsync(
-        *("--archive", "--compress", "--partial", "--protect-args", *progress),
-        f"{root}/",
-        ssh.host(f"{partial}/"),
-        show=show,
-    )
+    options = ["--archive", "--compress", "--partial", "--protect-args", *progress]
+    rsync(ssh, [*options, f"{root}/", ssh.host(f"{partial}/")], show=show)
     ssh.run(f"rm -rf {shlex.quote(there)} && mv {shlex.quote(partial)} {shlex.quote(there)}")

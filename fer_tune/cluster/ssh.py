@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,18 +69,6 @@ class Ssh:
             raise self.fault(done.returncode, done.stderr)
         return done.stdout
 
-    def rsync(self, *words: str, show: bool = False) -> None:
-        """Runs rsync; with ``show`` its progress goes to the terminal.
-
-        Raises:
-            EnvironmentFault: it failed, or there is none here or there.
-        """
-        remote = shlex.join(["ssh", *self.options()])
-        command = ["rsync", "--rsh", remote, *words]
-        done = started(command, None, show=show)
-        if done.returncode:
-            raise self.fault(done.returncode, done.stderr, tool="rsync")
-
     def host(self, path: str = "") -> str:
         """A path on the head, as rsync names it."""
         return f"{self.head.login}:{path}"
@@ -126,6 +114,28 @@ class Ssh:
                 remedy="Is the cluster up, and may this machine reach port 22 of its head?",
             )
         return EnvironmentFault(f"failed: {cause}", where=where)
+
+
+def rsync(
+    ssh: Ssh | None, words: Sequence[str], *, show: bool = False, accepted: Collection[int] = ()
+) -> int:
+    """Runs rsync, to or from a head or on this machine; returns its exit code.
+
+    Args:
+        show: what it prints goes to the terminal.
+        accepted: exit codes that are no fault, beside 0.
+
+    Raises:
+        EnvironmentFault: it failed, or there is none here or there.
+    """
+    remote = [] if ssh is None else ["--rsh", shlex.join(["ssh", *ssh.options()])]
+    done = started(["rsync", *remote, *words], None, show=show)
+    if done.returncode == 0 or done.returncode in accepted:
+        return done.returncode
+    if ssh is not None:
+        raise ssh.fault(done.returncode, done.stderr, tool="rsync")
+    said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+    raise EnvironmentFault(f"failed: {said[0]}", where="rsync")
 
 
 def started(

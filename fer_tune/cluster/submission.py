@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import fer_tune
 from fer_tune.cluster.job import MARK
+from fer_tune.errors import ResultsError
+from fer_tune.storage import UrlPath, is_url
 
 #: Seconds that a stopped search has to finish its running epochs, before it is killed.
 GRACE_S = 900
@@ -79,6 +81,24 @@ class Submission:
         its running epochs, and SIGKILL; by Ray's default three seconds.
         """
         return {"RAY_JOB_STOP_WAIT_TIME_S": str(GRACE_S), "COLUMNS": "120"}
+
+
+def results_below(folder: str | None, id: str) -> str:
+    """A results folder for a job, below a path or URL; by default below :data:`RESULTS`."""
+    if folder is not None and is_url(folder):
+        return (UrlPath(folder) / id).url
+    return f"{(folder or RESULTS).rstrip('/')}/{id}"
+
+
+def check_no_secret(results: str) -> None:
+    """Raises ResultsError for a URL with credentials: whoever sees the job would read them."""
+    if is_url(results) and str(url := UrlPath(results)) != url.url:
+        raise ResultsError(
+            "a job's command can be read by everybody who sees the dashboard, and this URL "
+            "holds credentials",
+            where=str(url),
+            remedy="Give the machines of the cluster a role, or credentials in their environment",
+        )
 
 
 def _cluster_path(path: str) -> str:

@@ -15,7 +15,7 @@ import pytest
 from fer_tune.data import PackedDataset
 
 COMMANDS = ("search", "resume", "confirm", "report", "rank", "compare", "doctor")
-COMMANDS += ("submit", "status", "logs", "stop")
+COMMANDS += ("submit", "status", "logs", "stop", "fetch")
 COMMANDS += ("data", "spaces", "weights", "cluster", "version")
 
 

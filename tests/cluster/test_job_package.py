@@ -12,9 +12,9 @@ import pytest
 
 from fer_tune.cluster.job import Job, named, new_id, ours
 from fer_tune.cluster.package import LIMIT_MIB, packed
-from fer_tune.cluster.submission import Submission
+from fer_tune.cluster.submission import Submission, check_no_secret, results_below
 from fer_tune.cluster.tree import working_tree
-from fer_tune.errors import EnvironmentFault
+from fer_tune.errors import EnvironmentFault, ResultsError
 
 FILES = {
     "notes.txt": "notes",
@@ -184,6 +184,19 @@ def test_the_command_reaches_the_search_as_it_was_meant() -> None:
 def test_the_command_that_goes_on() -> None:
     command = submission(space=None, data=None, results="s3://bucket/one").command()
     assert run_by_a_shell(command, "/h") == ["resume", "s3://bucket/one", "--address", "auto"]
+
+
+def test_where_results_go() -> None:
+    assert results_below(None, "one") == "~/fer_tune/results/one"
+    assert results_below("/mnt/results/", "one") == "/mnt/results/one"
+    assert results_below("s3://b/r?region=x", "one") == "s3://b/r/one?region=x"
+
+
+def test_credentials_do_not_go_into_a_command() -> None:
+    check_no_secret("s3://b/r?region=x")
+    with pytest.raises(ResultsError, match="credentials") as caught:
+        check_no_secret("s3://key:hush@b/r")
+    assert "hush" not in str(caught.value)
 
 
 def test_metadata_is_text() -> None:
