@@ -1,8 +1,8 @@
 """Several machines on one: Linux namespaces with a network, processes and an sshd of their own.
 
 Each machine has its own address, host name, process space, ``/root``, ``/tmp``, ``/run`` and
-``/dev/shm``; the rest of the file system is this machine's. ``/mnt/shared`` stands for a network
-file system. A laptop sits on the same network, in a namespace without processes of its own.
+``/dev/shm``; the rest of the file system is this machine's. ``/mnt/fer_tune`` stands for a
+network file system. A laptop sits on the same network, in a namespace without processes of its own.
 Nothing is added to the network that this machine itself is on. Needs root, iproute2, util-linux,
 openssh-server and rsync.
 """
@@ -24,7 +24,7 @@ from types import TracebackType
 COMMANDS = ("ip", "unshare", "sshd", "ssh", "ssh-keygen", "rsync")
 #: Folders that every machine has for itself.
 OWN = ("root", "tmp", "run")
-SHARED = "/mnt/shared"
+SHARED = "/mnt/fer_tune"
 
 _SSHD = """\
 ListenAddress {address}
@@ -135,7 +135,7 @@ class Machines:
 
     @property
     def shared(self) -> Path:
-        """What the machines see as ``/mnt/shared``, from outside."""
+        """What the machines see as ``/mnt/fer_tune``, from outside."""
         return self.state / "shared"
 
     def home(self, number: int) -> Path:

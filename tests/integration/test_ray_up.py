@@ -13,6 +13,7 @@ import shlex
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,14 +21,15 @@ import pytest
 import yaml
 
 from benchmarks.killing.snapshots import differences, snapshot
-from fer_tune.data import PackedDataset
+from fer_tune.data import PackedDataset, import_source
 from fer_tune.records import Results
 from fer_tune.tuning.events import EVENTS_FILE, History
+from tests.conftest import SAMPLE
 from tests.integration.machines import SHARED, Machines, missing
 
 ROOT = Path(__file__).resolve().parents[2]
 REASON = missing()
-assert not (REASON and os.environ.get("CLUSTER_TESTS") == "required"), REASON
+assert not (REASON and os.environ.get("MACHINE_TESTS") == "required"), REASON
 
 pytestmark = [
     pytest.mark.ray,
@@ -38,6 +40,8 @@ pytestmark = [
 ]
 
 MACHINES = 3
+#: One in so many of the real pictures is enough to see that the search runs.
+PART_OF_SAMPLE = 8
 # Trials that depend on nothing that another one did: in whatever order they end, and wherever
 # they go on, the search is the same.
 SPACE = """
@@ -139,7 +143,7 @@ class Cluster:
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory, faces: PackedDataset) -> Iterator[Cluster]:
     state = tmp_path_factory.mktemp("machines")
-    environment = {"PYTHONPATH": str(ROOT), "COLUMNS": "100", "RAY_AUTH_MODE": "token"}
+    environment = {"PYTHONPATH": str(ROOT), "COLUMNS": "100"}
     with Machines(MACHINES, state, seen=[ROOT], environment=environment) as machines:
         token = secrets.token_hex(32)
         cluster = Cluster(machines, cluster_file(machines, token), token)
@@ -150,27 +154,29 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, faces: PackedDataset) -> I
 
 
 def cluster_file(machines: Machines, token: str) -> Path:
+    """The shipped file with what its owner changes, less what is there already or not to be had."""
     saved = machines.state / "token"
     saved.write_text(token)
     saved.chmod(0o600)
-    start = "RAY_AUTH_MODE=token ray start --num-cpus=1 --object-store-memory=100000000"
-    content = {
-        "cluster_name": f"tests-{os.getpid()}",
-        "provider": {
-            "type": "local",
-            "head_ip": machines.address(0),
-            "worker_ips": [machines.address(n) for n in range(1, MACHINES)],
-        },
-        "auth": {"ssh_user": "root", "ssh_private_key": str(machines.key)},
-        "file_mounts": {"~/.ray/auth_token": str(saved)},
-        "setup_commands": ["chmod 600 ~/.ray/auth_token"],
-        "head_start_ray_commands": [
-            "ray stop",
-            f"RAY_enable_autoscaler_v2=0 {start} --head --port=6379 --dashboard-host=127.0.0.1 "
-            "--autoscaling-config=~/ray_bootstrap_config.yaml",
-        ],
-        "worker_start_ray_commands": ["ray stop", f"{start} --address=$RAY_HEAD_IP:6379"],
+    shipped = (ROOT / "cluster/on-prem.yaml").read_text()
+    # The machines share /var/tmp, and each is to have a bank of its own.
+    text = shipped.replace("/var/tmp/fer_tune-bank", "/tmp/fer_tune-bank")
+    text = text.replace("ray start ", "ray start --num-cpus=1 --object-store-memory=100000000 ")
+    content = yaml.safe_load(text)
+    content["cluster_name"] = f"tests-{os.getpid()}"
+    content["provider"] |= {
+        "head_ip": machines.address(0),
+        "worker_ips": [machines.address(n) for n in range(1, MACHINES)],
     }
+    content["auth"] = {"ssh_user": "root", "ssh_private_key": str(machines.key)}
+    content["file_mounts"] = {"~/.ray/auth_token": str(saved)}
+    fetching = ("uv", "git clone", "weights fetch")
+    content["setup_commands"] = [
+        command
+        for command in content["setup_commands"]
+        if not any(word in command for word in fetching)
+    ]
+    assert len(content["setup_commands"]) == 4, content["setup_commands"]
     file = machines.state / "cluster.yaml"
     file.write_text(yaml.safe_dump(content))
     return file
@@ -218,6 +224,42 @@ def test_ray_itself_asks_for_the_token(cluster: Cluster, way: str, token: str) -
     )
     assert (done.returncode == 0) == (token == "right"), done.stderr
     assert ("found 3" in done.stdout) == (token == "right"), done.stderr
+
+
+def test_search_submitted_from_the_laptop(cluster: Cluster, real_faces: Path) -> None:
+    """The search that is shipped for real pictures, shortened; its data is on the laptop alone."""
+    shorter = ["budget.trials=6", "budget.max_epochs=2", "confirm.seeds=2", "augment.views=1"]
+    sets = [word for change in shorter for word in ("--set", change)]
+    words = ["submit", "cpu_small", "--cluster", str(cluster.file), "--data", str(real_faces)]
+    done = subprocess.run(
+        cluster.machines.at_laptop(sys.executable, "-m", "fer_tune", *words, *sets),
+        capture_output=True,
+        text=True,
+        env=cluster.environment,
+        cwd=ROOT,
+        timeout=800,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "VERDICT" in done.stdout
+    (folder,) = (cluster.machines.shared / "results").iterdir()
+    trials = Results(folder).read("trials")
+    assert len(trials) == 6 + 2 * 2
+    assert set(trials["node"]) == {"m0", "m1", "m2"}
+
+
+@pytest.fixture(scope="module")
+def real_faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A part of the real sample, packed."""
+    sample = SAMPLE / "facial-recognition-sample.zip"
+    if not sample.is_file():
+        pytest.skip("needs the real pictures in ../shared/data")
+    folder = tmp_path_factory.mktemp("real")
+    with zipfile.ZipFile(sample) as whole, zipfile.ZipFile(folder / "part.zip", "w") as part:
+        names = sorted(name for name in whole.namelist() if not name.endswith("/"))
+        for name in names[::PART_OF_SAMPLE]:
+            part.writestr(name, whole.read(name))
+    import_source(str(folder / "part.zip"), folder / "faces")
+    return folder / "faces"
 
 
 @pytest.fixture(scope="module")
