@@ -14,6 +14,7 @@ from fer_tune.errors import ResultsError
 from fer_tune.features import bank_folder
 from fer_tune.records import Results
 from fer_tune.space import SearchSpace
+from fer_tune.tuning.depot import open_depot
 from fer_tune.tuning.engine import Engine, ray_session
 from fer_tune.tuning.events import EventLog, History
 from fer_tune.tuning.faults import disk_fault
@@ -203,7 +204,11 @@ def _search(
         working=Path(str(results.root)),
         log=log,
         history=history,
-        settings=WorkerSettings(context=context, results=str(results.root.resolve())),
+        settings=WorkerSettings(
+            context=context,
+            results=str(results.root.resolve()),
+            depot=open_depot(space, dataset) if options.address else None,
+        ),
         console=console,
         interruption=Interruption(console),
         asked=asked,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from fer_tune.data import PackedDataset
 from fer_tune.space import SearchSpace
@@ -17,10 +18,13 @@ class WorkerSettings:
 
     Attributes:
         results: the results folder, where confirmation runs write their predictions.
+        depot: the actor that nodes get the dataset and the weights from (``depot.py``); None
+            where there is one node, the driver's.
     """
 
     context: TrialContext
     results: str
+    depot: Any = None
 
 
 def trial_context(

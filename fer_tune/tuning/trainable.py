@@ -26,6 +26,7 @@ from fer_tune.tuning.asha import SCORE
 from fer_tune.tuning.assignment import Assignment
 from fer_tune.tuning.checkpoints import Checkpoint, Checkpoints
 from fer_tune.tuning.confirmation import score_on_test
+from fer_tune.tuning.provision import provided
 from fer_tune.tuning.settings import WorkerSettings
 
 
@@ -90,6 +91,7 @@ class TrialActor(Trainable):
     ) -> None:
         assert settings is not None
         self._settings, self._make_run = settings, make_run
+        self._is_provided = False
         self._take(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -119,6 +121,8 @@ class TrialActor(Trainable):
     def run(self) -> Run:
         """The run in training, built when first needed so that its faults are the trial's own."""
         if self._run is None:
+            if not self._is_provided:
+                self._settings, self._is_provided = provided(self._settings), True
             self._run = self._make_run(self._settings, self.assignment)
             self._clock = _Clock()
             for checkpoint in self._checkpoints.newest_first():
