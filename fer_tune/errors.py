@@ -6,6 +6,7 @@
     └── UserError            bad input: one clear message, exit code 2, no traceback
         ├── DataError        a source, a packed dataset or a split
         ├── SpaceError       a search space; carries every fault found at once
+        ├── ClusterFileError a cluster file; carries every fault found at once
         ├── WeightsError     pretrained weights that are missing or do not fit
         ├── ResultsError     a results folder that is missing, foreign or in use
         └── EnvironmentFault the machine: no Ray at the address, no space left, no accelerator
@@ -74,29 +75,46 @@ class EnvironmentFault(UserError):
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """One fault of a search space: the key, the rule it breaks, its value and the remedy."""
+    """One fault of a file: the key, the rule it breaks, its value, the remedy and the line."""
 
     key: str
     rule: str
     value: object = None
     remedy: str = ""
+    line: int | None = None
 
     def __str__(self) -> str:
         text = f"{self.key}: {self.rule}"
+        if self.line is not None:
+            text = f"line {self.line}, {text}"
         if self.value is not None:
             text += f" (got {self.value!r})"
         return f"{text}. {self.remedy}" if self.remedy else text
 
 
-class SpaceError(UserError):
-    """A search space with one or more faults, all of them listed."""
+class _FaultyFile(UserError):
+    """A file with one or more faults, all of them listed."""
+
+    kind = ""
 
     def __init__(self, where: str, faults: Sequence[Fault]) -> None:
-        assert faults, "a SpaceError carries at least one fault"
+        assert faults, "a faulty file has at least one fault"
         self.faults = tuple(faults)
         count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
-        super().__init__(f"{count} in the search space", where=where)
+        super().__init__(f"{count} in the {self.kind}", where=where)
 
     def __str__(self) -> str:
         lines = "\n".join(f"  - {fault}" for fault in self.faults)
         return f"{self.where}: {self.what}:\n{lines}"
+
+
+class SpaceError(_FaultyFile):
+    """A search space with one or more faults, all of them listed."""
+
+    kind = "search space"
+
+
+class ClusterFileError(_FaultyFile):
+    """A cluster file with one or more faults, all of them listed."""
+
+    kind = "cluster file"

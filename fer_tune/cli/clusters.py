@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -41,3 +42,46 @@ def show(name: Annotated[str, typer.Argument(help="A shipped cluster file's name
             remedy=did_you_mean(name, shipped()),
         )
     typer.echo(path.read_text(encoding="utf-8"), nl=False)
+
+
+@app.command()
+def check(
+    file: Name,
+    space: Annotated[
+        str | None,
+        typer.Option("--space", help="Search space whose trials the machines must fit."),
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Override of the search space; repeatable.")
+    ] = None,
+    gpu_memory: Annotated[
+        float | None,
+        typer.Option("--gpu-memory", help="GiB of a GPU, where the file does not say which."),
+    ] = None,
+    crds: Annotated[
+        Path | None,
+        typer.Option("--crds", help="Folder of KubeRay's definitions, for a manifest's keys."),
+    ] = None,
+) -> None:
+    """Check a cluster file without a cloud: every fault at once, or what the cluster is."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from fer_tune.cluster.checks.checking import check as examine
+    from fer_tune.errors import UserError
+    from fer_tune.space import load
+
+    if gpu_memory is not None and gpu_memory <= 0:
+        raise UserError("must be above 0", where="--gpu-memory", value=gpu_memory)
+    if set_ and space is None:
+        raise UserError("changes a search space", where="--set", remedy="Name one with --space")
+    searched = load(space, set_ or []) if space else None
+    checked = examine(file, space=searched, gpu_memory=gpu_memory, crds=crds)
+    table = Table(box=None, show_header=False, pad_edge=False)
+    rows = (*checked.summary.rows, *(("note", note) for note in checked.notes))
+    for label, text in rows:
+        table.add_row(escape(label), escape(text))
+    console = Console()
+    console.print(f"[bold]{escape(checked.summary.name)}[/]: no faults.", highlight=False)
+    console.print(table)

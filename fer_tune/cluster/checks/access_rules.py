@@ -1,0 +1,114 @@
+"""Who can reach the cluster: authentication, addresses, the clouds' firewalls, secrets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from fer_tune.cluster.checks.commands import STARTS, Simple, commands, parse, simple_commands
+from fer_tune.cluster.checks.document import Document, Place
+from fer_tune.errors import Fault
+
+_WORLD = re.compile(r"(?<![\d.])0\.0\.0\.0(?![\d.])|(?<![\w:])::(?:/0)?(?![\w:])")
+_REASON = "Name an address, as 127.0.0.1, or give the reason on that line: # open: REASON"
+#: Where a machine's firewall rules come from, by provider.
+_OWN_FIREWALL = {
+    "aws": ("SecurityGroupIds", "NetworkInterfaces", "LaunchTemplate"),
+    "gcp": ("networkInterfaces", "sourceInstanceTemplate"),
+}
+_TOKEN = ".ray/auth_token"
+
+
+def check_access(document: Document) -> Iterator[Fault]:
+    yield from _authentication(document)
+    yield from _token(document)
+    yield from open_to_the_world(document)
+    yield from _firewall(document)
+
+
+def _authentication(document: Document) -> Iterator[Fault]:
+    for place, command in commands(document, *STARTS):
+        try:
+            starts = [simple for simple in parse(command) if simple.starts_ray()]
+        except ValueError:
+            continue  # told by check_commands
+        for start in starts:
+            if start.environment.get("RAY_AUTH_MODE") != "token":
+                yield document.fault(
+                    place,
+                    "must set RAY_AUTH_MODE=token",
+                    value=start.environment.get("RAY_AUTH_MODE"),
+                    remedy="Without it anybody who reaches a port runs code: write "
+                    "RAY_AUTH_MODE=token before `ray start`",
+                )
+
+
+def _token(document: Document) -> Iterator[Fault]:
+    starts = [s for _, s in simple_commands(document, *STARTS) if s.starts_ray()]
+    carried = [target for target in document.mapping("file_mounts") if str(target).endswith(_TOKEN)]
+    elsewhere = starts and all("RAY_AUTH_TOKEN_PATH" in s.environment for s in starts)
+    if not carried and not elsewhere:
+        yield document.fault(
+            ("file_mounts",),
+            "must bring the token to every machine",
+            remedy='Add "~/.ray/auth_token": "~/.ray/auth_token"; '
+            "`ray get-auth-token --generate` makes one",
+        )
+    for place, value in document.scalars():
+        if isinstance(value, str) and re.search(r"\bRAY_AUTH_TOKEN=[^$\s]", value):
+            yield document.fault(
+                place,
+                "must not hold the token itself",
+                remedy="Bring it by file_mounts to ~/.ray/auth_token",
+            )
+
+
+def open_to_the_world(document: Document) -> Iterator[Fault]:
+    """Every text that names all addresses and gives no reason."""
+    for place, value in document.scalars():
+        if isinstance(value, str) and _WORLD.search(value) and not document.reason(place):
+            yield document.fault(
+                place, "must not be open to the world without a reason", value=value, remedy=_REASON
+            )
+
+
+def _firewall(document: Document) -> Iterator[Fault]:
+    provider = str(document.get("provider", "type"))
+    for name in document.mapping("available_node_types"):
+        place: Place = ("available_node_types", name, "node_config")
+        own = _OWN_FIREWALL.get(provider)
+        if own and not set(own) & set(document.mapping(*place)) and not document.reason(place):
+            words = {
+                "aws": "must name security groups of its own: Ray's open port 22 to the world",
+                "gcp": "must name a network of its own: the default one opens port 22 to the world",
+            }
+            yield document.fault(
+                place,
+                words[provider],
+                remedy=f"Add {own[0]}; docs/cluster.md says how to make one",
+            )
+    place = ("provider", "use_internal_ips")
+    if provider == "azure" and document.get(*place) is not True and not document.reason(place):
+        yield document.fault(
+            place,
+            "must be true, or give a reason: Ray opens port 22 of public addresses to the world",
+            value=document.get(*place),
+            remedy="Set it, or add # open: REASON on its line",
+        )
+
+
+def check_commands(document: Document, *keys: str) -> Iterator[Fault]:
+    """Commands that no shell would take."""
+    for place, command in commands(document, *keys):
+        try:
+            parse(command)
+        except ValueError as error:
+            yield document.fault(
+                place, "must be a whole shell command", value=command, remedy=f"{error}"
+            )
+
+
+def ray_start(document: Document, key: str) -> tuple[Place, Simple] | None:
+    """The first `ray start` under ``key``."""
+    found = ((p, s) for p, s in simple_commands(document, key) if s.starts_ray())
+    return next(found, None)

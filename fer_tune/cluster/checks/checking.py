@@ -1,0 +1,155 @@
+"""The way in: a cluster file, every fault at once, or what the cluster is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from fer_tune.cluster.checks import manifest_rules
+from fer_tune.cluster.checks.access_rules import check_access, check_commands
+from fer_tune.cluster.checks.commands import SETUP, STARTS
+from fer_tune.cluster.checks.document import Document, read
+from fer_tune.cluster.checks.provider_keys import PROVIDER_KEYS, check_provider
+from fer_tune.cluster.checks.ray_schema import check_preparation, check_schema
+from fer_tune.cluster.checks.scale_rules import check_scale
+from fer_tune.cluster.checks.setup_rules import check_setup
+from fer_tune.cluster.checks.storage_rules import check_storage
+from fer_tune.cluster.checks.summary import Summary, summary, worker_slots
+from fer_tune.cluster.shipped import find, shipped
+from fer_tune.errors import ClusterFileError, Fault
+from fer_tune.space import SearchSpace
+from fer_tune.space.faults import Broken, did_you_mean
+
+#: What knows the keys of a cloud's machines, and the extra that brings it.
+_MODELS = {"aws": ("botocore", "aws"), "gcp": ("googleapiclient", "gcp")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """A cluster file without a fault.
+
+    Attributes:
+        notes: what could not be checked, and what is still to be filled in.
+    """
+
+    summary: Summary
+    notes: tuple[str, ...]
+
+
+def check(
+    name_or_path: str,
+    *,
+    space: SearchSpace | None = None,
+    gpu_memory: float | None = None,
+    crds: Path | None = None,
+) -> Checked:
+    """Checks a shipped cluster file's name, or a file.
+
+    Args:
+        space: whose trials the machines must fit.
+        gpu_memory: GiB of one GPU, for machines that the file says nothing about.
+        crds: folder of KubeRay's definitions, for manifests.
+
+    Raises:
+        ClusterFileError: with every fault.
+    """
+    path = find(name_or_path)
+    where = str(path)
+    try:
+        documents = read(path)
+        ours = [document for document in documents if _is_ours(document)]
+        if not documents or (len(documents) == 1 and not ours):
+            raise Broken("is neither a file of `ray up` nor a RayCluster or RayJob")
+        if not ours:
+            raise Broken("holds no RayCluster and no RayJob")
+    except Broken as broken:
+        remedy = broken.remedy or "`fer-tune cluster show on-prem` prints one that works"
+        if not path.exists():
+            remedy = did_you_mean(name_or_path, shipped())
+        raise ClusterFileError(
+            where, [Fault(key="file", rule=broken.rule, remedy=remedy)]
+        ) from None
+    faults: list[Fault] = []
+    for document in ours:
+        faults += document.repeated
+        found = _manifest(document, crds) if document.get("kind") else _ray_up(document)
+        faults += found
+        if space is not None:
+            # torch is loaded only here.
+            from fer_tune.cluster.checks.memory_rules import check_fit
+
+            faults += check_fit(document, space, worker_slots(document, gpu_memory))
+    if faults:
+        once = {(fault.line or 0, fault.key, fault.rule): fault for fault in faults}
+        in_order = sorted(once.values(), key=lambda fault: fault.line or 0)
+        raise ClusterFileError(where, in_order)
+    notes = [note for document in ours for note in _notes(document, space, gpu_memory, crds)]
+    return Checked(summary=summary(ours[0]), notes=tuple(dict.fromkeys(notes)))
+
+
+def _is_ours(document: Document) -> bool:
+    if document.get("apiVersion"):
+        return document.get("kind") in manifest_rules.KINDS
+    return bool({"provider", "cluster_name"} & set(document.mapping()))
+
+
+def _ray_up(document: Document) -> Iterator[Fault]:
+    schema = list(check_schema(document))
+    yield from schema
+    keys = list(_provider_keys(document))
+    yield from (fault for fault in keys if fault.key not in {known.key for known in schema})
+    if str(document.get("provider", "type")) not in PROVIDER_KEYS:
+        return
+    yield from check_commands(document, *SETUP, *STARTS)
+    yield from check_access(document)
+    yield from check_setup(document)
+    scale = list(check_scale(document))
+    yield from scale
+    yield from check_storage(document)
+    missing = any(fault.rule == "is missing" for fault in keys)
+    if not (schema or scale or missing):  # Ray ends at the first, in words that say less
+        yield from check_preparation(document)
+
+
+def _provider_keys(document: Document) -> Iterator[Fault]:
+    model = _MODELS.get(str(document.get("provider", "type")))
+    if model is None or find_spec(model[0]) is not None:
+        yield from check_provider(document)
+
+
+def _manifest(document: Document, crds: Path | None) -> Iterator[Fault]:
+    if crds is not None:
+        from fer_tune.cluster.checks.crd import check_structure
+
+        yield from check_structure(document, crds)
+    yield from manifest_rules.check_manifest(document)
+
+
+def _notes(
+    document: Document, space: SearchSpace | None, gpu_memory: float | None, crds: Path | None
+) -> Iterator[str]:
+    to_fill = [
+        str(number)
+        for number, line in enumerate(document.lines, start=1)
+        if "CHANGE-ME" in line and not line.startswith("#")
+    ]
+    if to_fill:
+        yield f"to fill in: CHANGE-ME in line{'s' * (len(to_fill) > 1)} {', '.join(to_fill)}"
+    model = _MODELS.get(str(document.get("provider", "type")))
+    if model is not None and find_spec(model[0]) is None:
+        yield f"keys of machines not checked: install fer-tune[{model[1]}]"
+    if document.get("kind") and crds is None:
+        yield "keys of the manifest not checked: name KubeRay's definitions with --crds FOLDER"
+    for target, source in document.mapping("file_mounts").items():
+        if not Path(str(source)).expanduser().exists():
+            yield f"not here yet: {source}, which goes to {target}"
+    if space is None:
+        yield "trials not checked: name a search space with --space"
+    elif space.resources.gpu:
+        for slot in worker_slots(document, gpu_memory):
+            if slot.gpus != 0 and slot.gpu_memory is None:
+                yield f"GPU memory of {slot.name} not known: tell it with --gpu-memory GIB"
+    else:
+        yield f"{space.name} uses no GPU (resources.gpu: 0)"

@@ -1,0 +1,94 @@
+"""How large the cluster may grow, what it costs when nothing runs, and that its head stays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fer_tune.cluster.checks.document import Document
+from fer_tune.cluster.checks.machines import is_spot, machine_of
+from fer_tune.errors import Fault
+
+CLOUDS = ("aws", "gcp", "azure")
+
+
+def check_scale(document: Document) -> Iterator[Fault]:
+    yield from _bounds(document)
+    provider = str(document.get("provider", "type"))
+    if provider in CLOUDS:
+        yield from _types(document, provider)
+    elif provider == "local":
+        yield from _hosts(document)
+
+
+def _bounds(document: Document) -> Iterator[Fault]:
+    if "max_workers" not in document.value:
+        yield document.fault(
+            ("max_workers",), "must be set", remedy="It bounds what the cluster can cost"
+        )
+    idle = document.get("idle_timeout_minutes")
+    if not isinstance(idle, (int, float)) or isinstance(idle, bool) or idle <= 0:
+        yield document.fault(
+            ("idle_timeout_minutes",),
+            "must be set above 0",
+            value=idle,
+            remedy="After so many minutes an idle machine is given back; 10 is a good start",
+        )
+
+
+def _types(document: Document, provider: str) -> Iterator[Fault]:
+    types = document.mapping("available_node_types")
+    if not types:
+        yield document.fault(
+            ("available_node_types",),
+            "must be set, or Ray's default takes its place",
+            remedy="`fer-tune cluster show` prints files with GPU machines",
+        )
+    head = document.get("head_node_type")
+    for name, node in types.items():
+        if not isinstance(node, dict) or not isinstance(node.get("node_config"), dict):
+            continue
+        config = node["node_config"]
+        if name == head and is_spot(provider, config):
+            yield document.fault(
+                ("available_node_types", name, "node_config"),
+                "must not be a spot machine: the search ends with its head",
+                remedy="Take the head on demand; without trials it can be small",
+            )
+        machine = machine_of(provider, config)
+        resources = node.get("resources")
+        told = resources.get("GPU") if isinstance(resources, dict) else None
+        # On AWS Ray finds the GPUs itself where the file says nothing.
+        if machine and told != machine.gpus and not (told is None and provider == "aws"):
+            told = told or 0
+            if told != machine.gpus and name != head:
+                yield document.fault(
+                    ("available_node_types", name, "resources", "GPU"),
+                    f"must be {machine.gpus}, the GPUs of {machine.name}",
+                    value=told,
+                    remedy="Ray starts trials by this number",
+                )
+
+
+def _hosts(document: Document) -> Iterator[Fault]:
+    hosts = document.get("provider", "worker_ips")
+    if "coordinator_address" in document.mapping("provider"):
+        return
+    for key in ("head_ip", "worker_ips"):
+        if key not in document.mapping("provider"):
+            yield document.fault(("provider", key), "is missing", remedy="Name the machines")
+    if not isinstance(hosts, list):
+        return
+    most = document.get("max_workers")
+    if isinstance(most, int) and most != len(hosts):
+        yield document.fault(
+            ("max_workers",),
+            f"must be {len(hosts)}, the number of worker_ips",
+            value=most,
+            remedy="Fewer leaves machines out, more cannot come",
+        )
+    head = document.get("provider", "head_ip")
+    for index, host in enumerate(hosts):
+        if host == head or host in hosts[:index]:
+            yield document.fault(
+                ("provider", "worker_ips", index), "must stand once", value=host, remedy="Remove it"
+            )

@@ -1,0 +1,139 @@
+"""What is installed and how Ray is started, with nothing left to Ray's defaults."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from fer_tune.cluster.checks.access_rules import ray_start
+from fer_tune.cluster.checks.commands import SETUP, STARTS, commands, simple_commands
+from fer_tune.cluster.checks.document import Document
+from fer_tune.cluster.checks.ray_schema import defaults
+from fer_tune.errors import Fault
+
+_NIGHTLY = re.compile(r"ray-wheels/latest|\bnightly\b|\.dev0\b")
+_RAY = re.compile(r"ray\[([\w,\s-]+)\]==\d[\w.]*")
+#: The project at one version: a release, a tag or commit of a repository, or a wheel.
+_FIXED = re.compile(
+    r"fer[-_]tune(\[[\w,]+\])?(==\d|\s*@\s*\S+@(v?\d|[0-9a-f]{40}))|fer[-_]tune\S*\.whl"
+    r"|(--branch|checkout)[ =](v?\d[\w.]*|[0-9a-f]{40})"
+)
+_AUTOSCALING = "~/ray_bootstrap_config.yaml"
+
+
+def check_setup(document: Document) -> Iterator[Fault]:
+    yield from _left_to_ray(document)
+    yield from _nightly(document)
+    if document.mapping("docker").get("image"):
+        yield from _image(document)
+    elif "setup_commands" in document.value:
+        yield from _installed(document)
+    yield from _head_start(document)
+    yield from _worker_start(document)
+
+
+def _left_to_ray(document: Document) -> Iterator[Fault]:
+    filled = defaults(document.mapping("provider"))
+    for key in (*SETUP[1:], *STARTS):
+        if key not in document.value and filled.get(key):
+            yield document.fault(
+                (key,),
+                "must be set, or Ray's default takes its place",
+                value=str(filled[key][-1]),
+                remedy="`fer-tune cluster show` prints files with commands that work"
+                if key in ("setup_commands", *STARTS)
+                else f"Set {key}: [] or your own",
+            )
+
+
+def _nightly(document: Document) -> Iterator[Fault]:
+    for place, command in commands(document, *SETUP):
+        if _NIGHTLY.search(command):
+            yield document.fault(
+                place,
+                "must not install a nightly Ray",
+                value=command,
+                remedy="Name a release: 'ray[default,tune]==VERSION'",
+            )
+
+
+def _image(document: Document) -> Iterator[Fault]:
+    image = str(document.get("docker", "image"))
+    tag = image.rpartition("/")[2].partition(":")[2]
+    if "@sha256:" not in image and (not tag or "latest" in tag or "nightly" in tag):
+        yield document.fault(
+            ("docker", "image"), "must name one version", value=image, remedy="Add a tag"
+        )
+
+
+def _installed(document: Document) -> Iterator[Fault]:
+    # Variables that a command sets are put in, as in VERSION=v1; git clone --branch $VERSION.
+    lines = [" ".join(simple.words) for _, simple in simple_commands(document, *SETUP)]
+    extras = {
+        extra.strip()
+        for line in lines
+        for found in _RAY.findall(line)
+        for extra in found.split(",")
+    }
+    if not {"default", "tune"} <= extras:
+        yield document.fault(
+            ("setup_commands",),
+            "must install ray[default,tune] at one version",
+            remedy="Add 'ray[default,tune]==VERSION' to what pip installs",
+        )
+    if not any(_FIXED.search(line) for line in lines):
+        yield document.fault(
+            ("setup_commands",),
+            "must install fer-tune at one version",
+            remedy="Name a tag or a commit of its repository, or a wheel: machines that join "
+            "later would get another version",
+        )
+
+
+def _head_start(document: Document) -> Iterator[Fault]:
+    key = "head_start_ray_commands"
+    found = ray_start(document, key)
+    if found is None:
+        if key in document.value:
+            yield document.fault((key,), "must start Ray", remedy="Add `ray start --head ...`")
+        return
+    place, start = found
+    options = start.options()
+    if "head" not in options:
+        yield document.fault(place, "must start the head", remedy="Add --head")
+    if options.get("autoscaling-config") != _AUTOSCALING:
+        yield document.fault(
+            place,
+            f"must pass --autoscaling-config={_AUTOSCALING}",
+            value=options.get("autoscaling-config"),
+            remedy="Without it no worker is ever started",
+        )
+    local = document.get("provider", "type") == "local"
+    if local and start.environment.get("RAY_enable_autoscaler_v2") != "0":
+        yield document.fault(
+            place,
+            "must set RAY_enable_autoscaler_v2=0 on premises",
+            remedy="Ray's second autoscaler brings such a cluster up one worker short",
+        )
+
+
+def _worker_start(document: Document) -> Iterator[Fault]:
+    key = "worker_start_ray_commands"
+    found = ray_start(document, key)
+    if found is None:
+        if key in document.value:
+            yield document.fault(
+                (key,), "must start Ray", remedy="Add `ray start --address=$RAY_HEAD_IP:6379`"
+            )
+        return
+    place, start = found
+    head = ray_start(document, "head_start_ray_commands")
+    port = head[1].options().get("port", "6379") if head else "6379"
+    address = start.options().get("address")
+    if address != f"$RAY_HEAD_IP:{port}":
+        yield document.fault(
+            place,
+            f"must join the head at $RAY_HEAD_IP:{port}",
+            value=address,
+            remedy=f"Pass --address=$RAY_HEAD_IP:{port}",
+        )

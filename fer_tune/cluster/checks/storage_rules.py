@@ -1,0 +1,89 @@
+"""Results where every machine reaches them, and the feature bank where only one does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from fer_tune.cluster.checks.access_rules import ray_start
+from fer_tune.cluster.checks.commands import SETUP, node_setup, simple_commands
+from fer_tune.cluster.checks.document import Document, Place
+from fer_tune.errors import Fault
+
+RESULTS: Place = ("metadata", "fer_tune", "results")
+#: Programs that mount a folder, or fail where it is not mounted.
+_MOUNTS = re.compile(r"(^|/)(mount(\.\w+|point|-s3)?|gcsfuse|blobfuse2?|s3fs|goofys|rclone|sshfs)$")
+#: What a machine must carry to use the object store of its cloud.
+_IDENTITY = {("aws", "s3://"): "IamInstanceProfile", ("gcp", "gs://"): "serviceAccounts"}
+
+
+def check_storage(document: Document) -> Iterator[Fault]:
+    results = document.get(*RESULTS)
+    if not isinstance(results, str) or not results:
+        yield document.fault(
+            RESULTS,
+            "must say where results go",
+            value=results,
+            remedy="Name s3://BUCKET/..., gs://BUCKET/... or a folder that all machines mount",
+        )
+    elif "://" in results:
+        yield from _object_store(document, results)
+    elif not (results.startswith("/") and _mounted(document, results)):
+        yield document.fault(
+            RESULTS,
+            "must be reachable from every machine",
+            value=results,
+            remedy="Name s3://, gs:// or a folder below one that setup_commands mount, or check "
+            "with `mountpoint -q FOLDER`",
+        )
+    yield from _bank(document)
+
+
+def _object_store(document: Document, results: str) -> Iterator[Fault]:
+    scheme = results.partition("://")[0] + "://"
+    if scheme not in ("s3://", "gs://"):
+        yield document.fault(RESULTS, "must be s3://, gs:// or a mounted folder", value=results)
+    if results.removeprefix(scheme).strip("/") == "":
+        yield document.fault(RESULTS, "must name a bucket", value=results)
+    identity = _IDENTITY.get((str(document.get("provider", "type")), scheme))
+    head = document.get("head_node_type")
+    for name in document.mapping("available_node_types") if identity else ():
+        place: Place = ("available_node_types", name, "node_config")
+        # Ray gives the head an identity of its own where the file names none, workers nothing.
+        if name != head and identity not in document.mapping(*place):
+            yield document.fault(
+                (*place, str(identity)),
+                f"is missing: workers could not write to {scheme}",
+                remedy="Ray gives an identity to the head alone; name one that may use the bucket",
+            )
+
+
+def _mounted(document: Document, folder: str) -> str:
+    """The mounted folder that ``folder`` is or lies below; empty for none."""
+    keys = [key for key in SETUP if key != "head_setup_commands"]
+    lines = [simple.words for _, simple in simple_commands(document, *keys)]
+    for place in node_setup(document):
+        lines += [tuple(str(command).split()) for command in document.list(*place)]
+    for line in lines:
+        if any(_MOUNTS.search(word) for word in line):
+            for word in line:
+                if _holds(word.rstrip("/"), folder):
+                    return word.rstrip("/")
+    return ""
+
+
+def _holds(word: str, folder: str) -> bool:
+    return word.startswith("/") and (folder == word or folder.startswith(word + "/"))
+
+
+def _bank(document: Document) -> Iterator[Fault]:
+    found = ray_start(document, "head_start_ray_commands")
+    bank = found[1].environment.get("FER_TUNE_BANK", "") if found else ""
+    shared = _mounted(document, str(document.get(*RESULTS)))
+    if found and shared and _holds(shared, bank):
+        yield document.fault(
+            found[0],
+            "must keep FER_TUNE_BANK on a disk of the machine's own",
+            value=bank,
+            remedy="A bank on a shared folder is slower than computing; name a local disk",
+        )

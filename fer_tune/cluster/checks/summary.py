@@ -1,0 +1,142 @@
+"""What a cluster file makes, in a few lines: machines, GPUs, rough cost, results."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fer_tune.cluster.checks import manifest_rules
+from fer_tune.cluster.checks.document import Document, Place
+from fer_tune.cluster.checks.machines import is_spot, machine_of
+from fer_tune.cluster.checks.storage_rules import RESULTS
+
+if TYPE_CHECKING:
+    from fer_tune.cluster.checks.memory_rules import Slot
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """Pairs of label and text, in the order of reading."""
+
+    name: str
+    rows: tuple[tuple[str, str], ...]
+
+
+def summary(document: Document) -> Summary:
+    """Of a file without faults."""
+    if document.get("kind"):
+        return _of_manifest(document)
+    provider = str(document.get("provider", "type"))
+    rows = _hosts(document) if provider == "local" else _machines(document, provider)
+    rows.append(("results", str(document.get(*RESULTS))))
+    return Summary(name=str(document.get("cluster_name")), rows=tuple(rows))
+
+
+def worker_slots(document: Document, gpu_memory: float | None) -> list[Slot]:
+    """The kinds of workers as trials see them; ``gpu_memory`` (GiB) where the file says nothing."""
+    from fer_tune.cluster.checks.memory_rules import Slot
+
+    if document.get("kind"):
+        return manifest_rules.worker_slots(document, gpu_memory)
+    provider = str(document.get("provider", "type"))
+    if provider == "local":
+        told = gpu_memory is not None
+        place: Place = ("provider", "worker_ips")
+        return [
+            Slot(
+                place=place,
+                name="the workers",
+                gpu_memory=gpu_memory,
+                bfloat16=True,
+                gpus=1 if told else None,
+                cpus=None,
+            )
+        ]
+    found = []
+    for name, node in document.mapping("available_node_types").items():
+        if name == document.get("head_node_type") or not isinstance(node, dict):
+            continue
+        config, resources = node.get("node_config"), node.get("resources")
+        machine = machine_of(provider, config if isinstance(config, dict) else {})
+        told_resources = resources if isinstance(resources, dict) else {}
+        memory = machine.gpu_memory if machine else None
+        found.append(
+            Slot(
+                place=("available_node_types", name),
+                name=machine.name if machine else str(name),
+                gpu_memory=gpu_memory if memory is None else memory,
+                bfloat16=machine.bfloat16 if machine else True,
+                gpus=told_resources.get("GPU", machine.gpus if machine else None),
+                cpus=told_resources.get("CPU", machine.cpus if machine else None),
+            )
+        )
+    return found
+
+
+def _machines(document: Document, provider: str) -> list[tuple[str, str]]:
+    head = document.get("head_node_type")
+    types = document.mapping("available_node_types")
+    rows: list[tuple[str, str]] = []
+    dear: list[tuple[float, int]] = []
+    unknown = False
+    idle = 0.0
+    for name, node in types.items():
+        config = node["node_config"]
+        machine, spot = machine_of(provider, config), is_spot(provider, config)
+        cost = machine.cost(spot=spot) if machine else None
+        unknown = unknown or cost is None
+        words = machine.name if machine else "a machine that is not known here"
+        if machine and machine.gpu:
+            words += f", {machine.gpus} × {machine.gpu} ({machine.gpu_memory} GiB)"
+        words += ", spot" if spot else ", on demand"
+        words += f", roughly {cost:.2f} USD per hour" if cost is not None else ""
+        if name == head:
+            trials = document.get("available_node_types", name, "resources", "CPU") != 0
+            rows.insert(0, ("head", words + ("" if trials else ", no trials")))
+            idle += cost or 0.0
+        else:
+            least, most = node.get("min_workers", 0), node.get("max_workers")
+            most = document.get("max_workers") if most is None else most
+            rows.append((f"workers {name}", f"{least} to {most}: {words}"))
+            idle += least * (cost or 0.0)
+            gpus = machine.gpus if machine else node.get("resources", {}).get("GPU", 0)
+            dear += [(cost or 0.0, gpus)] * int(most)
+    bound = int(document.get("max_workers"))
+    gpus = sum(sorted((count for _, count in dear), reverse=True)[:bound])
+    most_cost = idle + sum(sorted((cost for cost, _ in dear), reverse=True)[:bound])
+    rows.append(("workers at most", f"{bound}, {gpus} GPUs"))
+    open_end = ", machines that are not known here aside" if unknown else ""
+    rows.append(
+        ("cost", f"roughly {idle:.2f} USD per hour idle, {most_cost:.2f} at most{open_end}")
+    )
+    rows.append(("idle workers", f"gone after {document.get('idle_timeout_minutes'):g} minutes"))
+    return rows
+
+
+def _hosts(document: Document) -> list[tuple[str, str]]:
+    workers = document.list("provider", "worker_ips")
+    return [
+        ("head", str(document.get("provider", "head_ip"))),
+        ("workers", f"{len(workers)}: {', '.join(map(str, workers))}"),
+        ("cost", "machines that are there"),
+    ]
+
+
+def _of_manifest(document: Document) -> Summary:
+    cluster = manifest_rules.cluster_place(document)
+    rows = [("kind", str(document.get("kind")))]
+    gpus = 0
+    for index, slot in enumerate(manifest_rules.worker_slots(document, None)):
+        group: Place = (*cluster, "workerGroupSpecs", index)
+        least = document.get(*group, "minReplicas") or 0
+        most = int(document.get(*group, "maxReplicas"))
+        gpus += most * (slot.gpus or 0)
+        rows.append(
+            (f"workers {slot.name}", f"{least} to {most}: {slot.cpus:g} CPUs, {slot.gpus} GPUs")
+        )
+    idle = document.get(*cluster, "autoscalerOptions", "idleTimeoutSeconds")
+    rows.append(("workers at most", f"{gpus} GPUs"))
+    rows.append(("cost", "what the nodes of the Kubernetes cluster cost"))
+    rows.append(("idle workers", f"gone after {idle / 60:g} minutes"))
+    rows.append(("results", str(document.get(*manifest_rules.RESULTS))))
+    return Summary(name=str(document.get("metadata", "name")), rows=tuple(rows))
