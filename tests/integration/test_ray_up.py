@@ -285,9 +285,13 @@ def running(history: History) -> dict[int, float]:
     return {number: run.last["started"] for number, run in going.items()}
 
 
-def test_power_of_one_and_network_of_another_cut(cluster: Cluster, undisturbed: Results) -> None:
+def test_one_machine_taken_back_and_the_network_of_another_cut(
+    cluster: Cluster, undisturbed: Results
+) -> None:
+    notice = spot_machine(cluster, 1)
     going = cluster.search("cut")
     cluster.until("cut", going_on_everywhere)
+    notice()
     cluster.machines.power_off(1)
     cluster.machines.cut(2)
     before = disturbed(cluster, "cut")
@@ -297,6 +301,32 @@ def test_power_of_one_and_network_of_another_cut(cluster: Cluster, undisturbed: 
     assert_went_on(results, before)
     nodes = results.read("trials").set_index("trial")["node"]
     assert set(nodes[list(before)]) == {"m0"}
+
+
+def spot_machine(cluster: Cluster, number: int) -> Callable[[], None]:
+    """Has a machine listen for the notice of a cloud; what is returned gives it.
+
+    It returns once the machine has told Ray.
+    """
+    home = cluster.machines.home(number)
+    service = home / "metadata/computeMetadata/v1/instance"
+    service.mkdir(parents=True)
+    (service / "preempted").write_text("FALSE")
+    serving = "python -m http.server 8099 --bind 127.0.0.1 --directory ~/metadata"
+    watching = "python -m fer_tune.cluster.spot gcp --metadata http://127.0.0.1:8099 --every 0.2"
+    for name, command in (("metadata", serving), ("spot", watching)):
+        cluster.machines.ssh(
+            number, f"setsid nohup {command} >~/{name}.log 2>&1 </dev/null & sleep 1"
+        )
+
+    def notice() -> None:
+        (service / "preempted").write_text("TRUE")
+        deadline = time.monotonic() + 30
+        while "drained" not in (home / "spot.log").read_text():
+            assert time.monotonic() < deadline, (home / "spot.log").read_text()
+            time.sleep(0.1)
+
+    return notice
 
 
 def test_head_killed_and_brought_back(cluster: Cluster, undisturbed: Results) -> None:
