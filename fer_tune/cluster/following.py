@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 
 import aiohttp
@@ -79,6 +80,14 @@ class Follower:
 
     async def _tail(self, api: JobApi) -> None:
         """Hands on what comes until the other side closes, however it does."""
+        position = 0  # the log comes from its beginning, every time
+        # What fails while it is handed on is no fault of the connection, hence the two.
+        async with aclosing(self._pieces(api)) as pieces:
+            async for text in pieces:
+                self._hand_on(text, begins_at=position)
+                position += len(text)
+
+    async def _pieces(self, api: JobApi) -> AsyncGenerator[str, None]:
         unlimited = aiohttp.ClientTimeout(total=None)
         try:
             async with aiohttp.ClientSession(
@@ -92,12 +101,10 @@ class Follower:
                         timeout=aiohttp.ClientWSTimeout(ws_close=5.0),
                     )
                 async with socket:
-                    position = 0  # the log comes from its beginning, every time
                     async for message in socket:
                         if message.type is not aiohttp.WSMsgType.TEXT:
                             break
-                        self._hand_on(message.data, begins_at=position)
-                        position += len(message.data)
+                        yield message.data
         except aiohttp.WSServerHandshakeError as error:
             raise api.refusal(error.status, error.message) from None
         except (aiohttp.ClientError, OSError) as error:

@@ -26,7 +26,8 @@ class Job:
         message: Ray's word on the state.
         metadata: what :func:`fer_tune.cluster.submission.metadata` wrote, all text.
         started, ended: seconds since the Unix epoch, or None.
-        exit_code: of the search's process; None while it runs, or where it never ran.
+        exit_code: of the search's process; None while it runs, or where it never ran; the
+            signal's number, negative, where one ended it.
     """
 
     id: str
@@ -73,7 +74,8 @@ class Job:
             return 0
         if self.state == "stopped":
             return STOPPED_CODE
-        return self.exit_code or 1
+        code = self.exit_code or 1
+        return code if code > 0 else 128 - code  # as shells tell of a signal
 
 
 def ours(listed: Sequence[Mapping[str, Any]]) -> list[Job]:

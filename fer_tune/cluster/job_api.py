@@ -27,6 +27,13 @@ UPLOAD_S = 600.0
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """Follows none: a token is for its own address, and a POST would become a GET."""
+
+    def redirect_request(self, *about: object) -> None:
+        return None
+
+
 class Unreachable(EnvironmentFault):
     """Nothing answers at the address, or no longer: it may be otherwise in a moment."""
 
@@ -34,13 +41,16 @@ class Unreachable(EnvironmentFault):
 def dashboard_url(address: str) -> str:
     """The address of a dashboard without a slash at its end; ``http://`` may be left out.
 
+    What a browser shows behind ``#``, the page, is dropped.
+
     Raises:
         EnvironmentFault: no such address; Ray's other addresses are named as what they are.
     """
-    text = address if "://" in address else f"http://{address}"
+    text = (address if "://" in address else f"http://{address}").partition("#")[0]
     try:
         where = urlsplit(text)
-        fits = where.scheme in ("http", "https") and bool(where.hostname) and where.port != 6379
+        host = (where.hostname or "").encode("idna")  # as the look-up of its address will
+        fits = where.scheme in ("http", "https") and bool(host) and where.port != 6379
     except ValueError:
         fits = False
     if not fits or address == "auto":
@@ -70,7 +80,9 @@ class JobApi:
         self._answer_s = answer_s
         # A way to the loopback never goes through a proxy, whatever the environment says.
         proxies: dict[str, str] | None = {} if self.loopback else None
-        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler(proxies))
+        self._opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler(proxies), _NoRedirects()
+        )
 
     @property
     def loopback(self) -> bool:
@@ -84,7 +96,10 @@ class JobApi:
 
     def ray_version(self) -> str:
         """The version of Ray there; also the first thing to ask, to see whether all is well."""
-        return str(self._json("GET", "/api/version")["ray_version"])
+        answer = self._json("GET", "/api/version")
+        if not isinstance(answer, dict) or "ray_version" not in answer:
+            raise self._foreign()
+        return str(answer["ray_version"])
 
     def has_package(self, name: str) -> bool:
         """Whether the cluster still holds a package; if so it keeps it for a while."""
@@ -210,7 +225,9 @@ class JobApi:
                 return answer
         except urllib.error.HTTPError as error:
             with error:
-                text = error.read().decode(errors="replace")
+                text = _text(error)
+            if 300 <= error.code < 400:
+                raise self._elsewhere(error.headers.get("Location", ""), path) from None
             raise self.refusal(error.code, text) from None
         except urllib.error.URLError as error:
             raise self.unreachable(error.reason) from None
@@ -253,7 +270,16 @@ class JobApi:
                 remedy="It belongs to another cluster, or was replaced: `ray get-auth-token` on "
                 "the head prints the right one",
             )
+        if status in (502, 503, 504):  # of what stands before the dashboard: an ingress, a proxy
+            return self.unreachable(f"status {status}")
         return _Refused(status, text, self.address)
+
+    def _elsewhere(self, location: str, path: str) -> EnvironmentFault:
+        return EnvironmentFault(
+            f"what answers sends on to {location.removesuffix(path) or 'another address'}",
+            where=self.address,
+            remedy="Give that address, if it is the dashboard's",
+        )
 
     def _foreign(self) -> EnvironmentFault:
         return EnvironmentFault(
@@ -275,6 +301,14 @@ class _Refused(EnvironmentFault):
             where=where,
             remedy="The head's dashboard_head.log and dashboard_agent.log say more",
         )
+
+
+def _text(error: urllib.error.HTTPError) -> str:
+    """What came of an error's text before the connection was lost."""
+    try:
+        return error.read().decode(errors="replace")
+    except (OSError, http.client.HTTPException):
+        return ""
 
 
 def _words(reason: object) -> str:

@@ -50,6 +50,7 @@ def answering(words: bytes) -> Iterator[str]:
         ("127.0.0.1:8265", "http://127.0.0.1:8265"),
         ("https://ray.example.org/", "https://ray.example.org"),
         ("http://head:8265/base/", "http://head:8265/base"),
+        ("http://head:8265/#/jobs/one", "http://head:8265"),  # as a browser shows it
     ],
 )
 def test_a_dashboard_can_be_named_in_short(given: str, means: str) -> None:
@@ -57,7 +58,7 @@ def test_a_dashboard_can_be_named_in_short(given: str, means: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "given", ["auto", "ray://head:10001", "head:6379", "http://", "http://x:y"]
+    "given", ["auto", "ray://head:10001", "head:6379", "http://", "http://x:y", "127.0.0..1:8265"]
 )
 def test_other_addresses_of_ray_are_refused(given: str) -> None:
     with pytest.raises(EnvironmentFault, match="8265") as caught:
@@ -114,6 +115,42 @@ def test_a_connection_cut_before_the_answer() -> None:
 def test_something_else_that_answers(words: bytes) -> None:
     with answering(words) as address, pytest.raises(EnvironmentFault, match="no Ray dashboard"):
         JobApi(address, None).jobs()
+
+
+@pytest.mark.parametrize("words", [b'{"version":"1"}', b'["a list here"]'])
+def test_another_service_with_a_version_of_its_own(words: bytes) -> None:
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n" + words
+    with answering(answer) as address, pytest.raises(EnvironmentFault, match="no Ray dashboard"):
+        JobApi(address, None).ray_version()
+
+
+def test_an_error_that_is_cut_in_its_midst() -> None:
+    answer = b"HTTP/1.1 500 Oh\r\nContent-Length: 100\r\n\r\nno room"
+    with answering(answer) as address, pytest.raises(EnvironmentFault, match="status 500"):
+        JobApi(address, None).jobs()
+
+
+@pytest.mark.parametrize("status", [502, 503, 504])
+def test_a_gateway_whose_dashboard_is_away_for_a_moment(status: int) -> None:
+    with serving(Script(refuse=(status, 1))) as server:
+        api = JobApi(server.address, None)
+        with pytest.raises(Unreachable, match=f"status {status}"):
+            api.jobs()
+        assert api.jobs()
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_nothing_is_sent_on_to_another_address(status: int) -> None:
+    """Neither the token, nor a POST that would become a GET on its way."""
+    with serving(Script()) as another:
+        location = f"{another.address}/api/version".encode()
+        answer = b"HTTP/1.1 %d On\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n"
+        with (
+            answering(answer % (status, location)) as address,
+            pytest.raises(EnvironmentFault, match="sends on to") as caught,
+        ):
+            JobApi(address, "abc").ray_version()
+    assert f"{another.address}." in str(caught.value) and "abc" not in str(caught.value)
 
 
 def test_an_error_tells_the_last_line_of_its_traceback() -> None:

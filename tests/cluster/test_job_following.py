@@ -99,7 +99,30 @@ def test_a_refused_token_ends_it() -> None:
         Followed(server.address).follower.to_the_end()
 
 
-@pytest.mark.parametrize(("exit_code", "code"), [(2, 2), (137, 137)])
+@pytest.mark.timeout(60)
+def test_what_takes_the_log_may_fail() -> None:
+    """A pipe that nobody reads any longer is no lost connection."""
+
+    def closed(text: str) -> None:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    with serving(Script(log=LINES, runs_on=True)) as server:
+        followed = Followed(server.address, patience_s=3.0)
+        followed.follower.write = closed
+        with pytest.raises(BrokenPipeError):
+            followed.follower.to_the_end()
+    assert followed.notes == [] and server.tails == 1
+
+
+def test_a_gateway_that_is_away_for_a_moment() -> None:
+    with serving(Script(log=LINES, refuse=(503, 1))) as server:
+        followed = Followed(server.address)
+        followed.follower.to_the_end()
+    assert followed.all() == "".join(LINES)
+    assert "status 503" in followed.notes[0] and followed.notes[1:] == ["connected again"]
+
+
+@pytest.mark.parametrize(("exit_code", "code"), [(2, 2), (137, 137), (-9, 137)])
 def test_the_exit_code_is_that_of_the_search(exit_code: int, code: int) -> None:
     with serving(Script(log=LINES, exit_code=exit_code)) as server:
         job = Followed(server.address).follower.to_the_end()
