@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -41,7 +42,8 @@ def on_cluster(data: str, access: Access, note: Callable[[str], None], *, show: 
         EnvironmentFault: the head or rsync fails.
     """
     here = Path(data)
-    if "://" in data or not (here / DESCRIPTION).is_file():
+    # Not Path.is_file: a path of the head may lie here in a folder that is closed to this user.
+    if "://" in data or not os.path.isfile(here / DESCRIPTION):
         return _theirs(data)
     if access.ssh is None:
         note(f"--data {data} is taken as the cluster's path; only --cluster FILE copies it there")
@@ -100,4 +102,6 @@ def _copy(root: Path, there: str, access: Access, *, show: bool) -> None:
     progress = ["--info=progress2"] if show else []
     options = ["--archive", "--compress", "--partial", "--protect-args", *progress]
     rsync(ssh, [*options, f"{root}/", ssh.host(f"{partial}/")], show=show)
-    ssh.run(f"rm -rf {shlex.quote(there)} && mv {shlex.quote(partial)} {shlex.quote(there)}")
+    whole, copied = shlex.quote(there), shlex.quote(partial)
+    # Whoever copies the same dataset at the same time may have moved it already.
+    ssh.run(f"if test -d {copied}; then rm -rf {whole} && mv {copied} {whole}; fi; test -d {whole}")

@@ -79,7 +79,7 @@ def _source(results: str, access: Access | None) -> _Source:
         if access.ssh.run(f"test -d {shlex.quote(path)} && echo yes || echo no").strip() != "yes":
             raise _nothing_yet(f"{access.ssh.head.host}:{path}")
         return _Source(name=path, rsync=access.ssh.host(path))
-    if results.startswith("/") and Path(results).is_dir():
+    if results.startswith("/") and os.path.isdir(results):
         return _Source(name=results, rsync=results)  # a folder that this machine shares
     raise ResultsError(
         "a dashboard does not hand results out",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 from collections.abc import Collection, Sequence
@@ -14,6 +15,10 @@ from fer_tune.errors import EnvironmentFault
 
 #: Seconds until ssh gives up connecting; twice that until a short command must have answered.
 CONNECT_S = 15
+#: Line that the head prints before its answer: a login may print words of its own first.
+MARK = "fer-tune: the way is open"
+#: What ssh says to a key that is not let in; a number there is a file's fault, told by rsync.
+_NOT_LET_IN = re.compile(r"Permission denied \((?!\d+\))")
 #: How lines begin that tell of a fault's consequences, not of its cause.
 _SEQUELS = ("kex_exchange_identification", "Connection closed by", "rsync error", "rsync: conn")
 
@@ -23,7 +28,8 @@ class Ssh:
     """Ways to run ssh and rsync to one head, which never ask anything.
 
     Hosts are kept apart from the user's own known ones: a cloud gives addresses out again. A
-    head is taken as it is the first time and must be the same afterwards.
+    head is taken as it is the first time and must be the same afterwards. Connections that the
+    user's configuration shares are left alone: they would outlive us, and our ways with them.
     """
 
     head: Head
@@ -36,15 +42,18 @@ class Ssh:
     def options(self) -> list[str]:
         """Options of every connection."""
         self.known_hosts.parent.mkdir(parents=True, exist_ok=True)
+        known = str(self.known_hosts).replace("%", "%%")
         options = {
             "BatchMode": "yes",
             "ConnectTimeout": str(CONNECT_S),
+            "ControlMaster": "no",
+            "ControlPath": "none",
             "ExitOnForwardFailure": "yes",
             "LogLevel": "ERROR",
             "ServerAliveCountMax": "3",
             "ServerAliveInterval": "10",
             "StrictHostKeyChecking": "accept-new",
-            "UserKnownHostsFile": str(self.known_hosts),
+            "UserKnownHostsFile": f'"{known}"',  # else a space begins another file
         }
         if self.head.proxy:
             options["ProxyCommand"] = self.head.proxy
@@ -64,10 +73,10 @@ class Ssh:
         Raises:
             EnvironmentFault: it failed; Unreachable when the head was not reached in time.
         """
-        done = started(self.words(command=command), seconds)
+        done = started(self.words(command=f"echo {shlex.quote(MARK)}\n{command}"), seconds)
         if done.returncode:
             raise self.fault(done.returncode, done.stderr)
-        return done.stdout
+        return done.stdout.partition(f"{MARK}\n")[2]
 
     def host(self, path: str = "") -> str:
         """A path on the head, as rsync names it."""
@@ -95,7 +104,7 @@ class Ssh:
                 remedy="If the machine was replaced, forget the old one: "
                 f"ssh-keygen -R {self.head.host} -f {self.known_hosts}",
             )
-        if ("Permission denied" in said and tool == "ssh") or "Permission denied (" in said:
+        if _NOT_LET_IN.search(said):
             return EnvironmentFault(
                 "the head does not let this user in with this key",
                 where=where,

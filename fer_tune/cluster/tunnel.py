@@ -12,15 +12,13 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from fer_tune.cluster.ssh import CONNECT_S, Ssh, missing
+from fer_tune.cluster.ssh import CONNECT_S, MARK, Ssh, missing
 from fer_tune.cluster.token import DEFAULT, checked
 
-#: First line that the head prints once the way is open; what a login prints before is skipped.
-_MARK = "fer-tune: the way is open"
-#: Prints the head's home folder and the token, and ends when this side is gone: its input, a pipe
-#: that we hold, is closed with us however we end.
+#: Prints the mark, the head's home folder and the token, and ends when this side is gone: its
+#: input, a pipe that we hold, is closed with us however we end.
 _COMMAND = f"""\
-printf '%s\\n%s\\n' '{_MARK}' "$HOME"
+printf '%s\\n%s\\n' '{MARK}' "$HOME"
 head -c 4096 "${{RAY_AUTH_TOKEN_PATH:-$HOME/{DEFAULT}}}" 2>/dev/null | head -n 1 | tr -d '\\r\\n'
 echo
 exec cat >/dev/null
@@ -118,7 +116,7 @@ class Tunnel:
         """Home and token, after the mark; False when ssh ended before."""
         assert process.stdout is not None
         for line in process.stdout:
-            if line.rstrip("\n") == _MARK:
+            if line.rstrip("\n") == MARK:
                 self.home = process.stdout.readline().rstrip("\n")
                 token = process.stdout.readline().strip()
                 self.token = checked(token, f"token on {self._ssh.head.host}") if token else None

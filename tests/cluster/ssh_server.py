@@ -81,7 +81,9 @@ def sshd(folder: Path) -> Iterator[Server]:
     )
     wrapper = folder / "bin" / "ssh"
     wrapper.parent.mkdir()
-    wrapper.write_text(f'#!/bin/sh\nexec {_found("ssh")} -F /dev/null -p {port} "$@"\n')
+    config = folder / "ssh_config"  # stands for the user's own
+    config.touch()
+    wrapper.write_text(f'#!/bin/sh\nexec {_found("ssh")} -F {config} -p {port} "$@"\n')
     wrapper.chmod(0o755)
     if os.getuid() == 0:
         Path("/run/sshd").mkdir(exist_ok=True)  # where sshd separates its privileges

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -17,10 +18,10 @@ from job_server import Script, serving
 from ssh_server import Server, sshd, without
 
 from fer_tune.cluster.access import Access, reached
-from fer_tune.cluster.data_copy import on_cluster
+from fer_tune.cluster.data_copy import _copy, on_cluster
 from fer_tune.cluster.head import head_of
 from fer_tune.cluster.job_api import Unreachable
-from fer_tune.cluster.ssh import Ssh
+from fer_tune.cluster.ssh import Ssh, rsync
 from fer_tune.cluster.tunnel import Tunnel
 from fer_tune.data import PackedDataset
 from fer_tune.errors import DataError, EnvironmentFault
@@ -148,6 +149,55 @@ def test_another_key_is_not_let_in(server: Server, tmp_path: Path) -> None:
         assert not isinstance(caught.value, Unreachable)
 
 
+def test_a_file_that_may_not_be_written_is_no_refused_key(server: Server) -> None:
+    ssh = Ssh(head_of(cluster(server, None)))
+    said = 'rsync: [Receiver] mkdir "/srv/faces" failed: Permission denied (13)\n'
+    fault = str(ssh.fault(11, said, tool="rsync"))
+    assert "Permission denied (13)" in fault and "key" not in fault
+    with pytest.raises(EnvironmentFault, match="cannot create directory") as caught:
+        ssh.run("echo \"mkdir: cannot create directory '/srv': Permission denied\" >&2; exit 1")
+    assert "key" not in str(caught.value)
+
+
+def test_a_connection_that_the_user_shares_is_left_alone(server: Server, dashboard: Script) -> None:
+    """One kept open by ssh's own configuration would keep our way open when we are gone."""
+    config, shared = server.folder / "ssh_config", server.folder / "shared"
+    config.write_text(f"ControlMaster auto\nControlPath {shared}\nControlPersist 20\n")
+    try:
+        with reached(cluster(server, dashboard), None) as access:
+            assert access.ssh is not None and access.ssh.run("echo there") == "there\n"
+            assert not shared.exists()
+        port = int(access.api.address.rpartition(":")[2])
+        with pytest.raises(OSError, match="refused"):
+            socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    finally:
+        if shared.exists():
+            subprocess.run(["ssh", "-S", str(shared), "-O", "exit", "x"], check=False)
+        config.write_text("")
+
+
+def test_a_home_folder_with_spaces(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "two words 100%"
+    monkeypatch.setenv("HOME", str(home))
+    ssh = Ssh(head_of(cluster(server, None)))
+    ssh.run("true")
+    assert "ssh-ed25519" in ssh.known_hosts.read_text()
+    ssh.known_hosts.unlink()
+    rsync(ssh, [ssh.host("/dev/null"), f"{tmp_path}/"])
+    assert "ssh-ed25519" in ssh.known_hosts.read_text()
+    assert {path.name for path in tmp_path.iterdir()} == {home.name}
+
+
+def test_what_a_login_prints_is_no_answer(server: Server) -> None:
+    (server.home / ".bashrc").write_text("echo welcome; echo to this machine\n")
+    try:
+        assert Ssh(head_of(cluster(server, None))).run("echo yes") == "yes\n"
+    finally:
+        (server.home / ".bashrc").unlink()
+
+
 def test_another_machine_at_the_same_address(server: Server, tmp_path: Path) -> None:
     """A host key that changed is no reason to go on in silence."""
     head = head_of(cluster(server, None))
@@ -251,6 +301,38 @@ def test_a_dataset_is_copied_once_by_fingerprint(
     assert placed(here, access)[0] == there
     assert len(PackedDataset.open(there)) == len(dataset)
     shutil.rmtree(there)
+
+
+def test_two_that_copy_the_same_dataset(here: Path, access: Access, server: Server) -> None:
+    """The second finds its copy in place already, and must not take it away again."""
+    assert access.ssh is not None
+    there = f"{server.home}/fer_tune/data/twice"
+    real, turns = Ssh.run, 0
+
+    def run(self: Ssh, command: str, seconds: float = 30.0) -> str:
+        nonlocal turns
+        if " && mv " in command and not turns:
+            turns = 1
+            real(self, command, seconds)  # of the first, at the very moment
+        return real(self, command, seconds)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Ssh, "run", run)
+        _copy(here, there, access, show=False)
+    assert turns and len(PackedDataset.open(Path(there))) > 0
+    shutil.rmtree(there)
+
+
+def test_a_path_of_the_cluster_that_may_not_be_looked_at_here(
+    access: Access, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`/root/faces` of the head, from a laptop whose `/root` is closed to its user."""
+
+    def closed(path: object, *more: object, **keywords: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "stat", closed)
+    assert placed("/root/faces", access)[0] == "/root/faces"
 
 
 def test_a_shared_folder_needs_no_copy(here: Path, access: Access, server: Server) -> None:
