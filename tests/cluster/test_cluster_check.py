@@ -32,9 +32,9 @@ BROKEN: dict[str, tuple[str, Changes, Faults]] = {
         "aws-gpu",
         [
             (
-                "RAY_AUTH_MODE=token FER_TUNE_BANK=/opt/dlami/nvme/fer_tune-bank\n"
+                "RAY_AUTH_MODE=token FER_TUNE_BANK=/opt/dlami/nvme/fer_tune/bank\n"
                 "    ray start --address",
-                "FER_TUNE_BANK=/opt/dlami/nvme/fer_tune-bank\n    ray start --address",
+                "FER_TUNE_BANK=/opt/dlami/nvme/fer_tune/bank\n    ray start --address",
             )
         ],
         [(WORKER, "must set RAY_AUTH_MODE=token")],
@@ -51,14 +51,14 @@ BROKEN: dict[str, tuple[str, Changes, Faults]] = {
     ),
     "the token is not brought": (
         "gcp-gpu",
-        [(TOKEN_LINE, "")],
+        [(TOKEN_LINE, TOKEN_LINE.replace("auth_token", "token", 1))],
         [("file_mounts", "must bring the token to every machine")],
     ),
     "the token stands in the file": (
         "gcp-gpu",
         [
             (
-                "ulimit -n 65536;\n    RAY_AUTH_MODE=token FER_TUNE_BANK=/mnt/nvme/fer_tune-bank\n"
+                "ulimit -n 65536;\n    RAY_AUTH_MODE=token FER_TUNE_BANK=/mnt/nvme/fer_tune/bank\n"
                 "    ray start --head",
                 "ulimit -n 65536;\n    RAY_AUTH_MODE=token RAY_AUTH_TOKEN=0123456789abcdef\n"
                 "    ray start --head",
@@ -125,7 +125,10 @@ BROKEN: dict[str, tuple[str, Changes, Faults]] = {
     ),
     "commands left to Ray": (
         "aws-gpu",
-        [("head_setup_commands: []\n", "")],
+        [
+            ("head_setup_commands:\n", "worker_setup_commands:\n"),
+            ("worker_setup_commands: []\n", ""),
+        ],
         [("head_setup_commands", DEFAULT)],
     ),
     "a nightly Ray": (
@@ -380,7 +383,7 @@ def test_all_faults_at_once_each_with_its_line(tmp_path: Path) -> None:
         [
             (
                 "  - >-\n    ulimit -n 65536;\n    RAY_AUTH_MODE=token"
-                " FER_TUNE_BANK=/opt/dlami/nvme/fer_tune-bank\n"
+                " FER_TUNE_BANK=/opt/dlami/nvme/fer_tune/bank\n"
                 "    ray start --head --port=6379 --dashboard-host=127.0.0.1",
                 "  # open: behind the VPN of the institute\n  - >-\n    RAY_AUTH_MODE=token\n"
                 "    ray start --head --port=6379 --dashboard-host=0.0.0.0",
@@ -406,7 +409,7 @@ def test_commands_may_be_written_otherwise(tmp_path: Path) -> None:
         "aws-gpu",
         [
             (
-                "    RAY_AUTH_MODE=token FER_TUNE_BANK=/opt/dlami/nvme/fer_tune-bank\n"
+                "    RAY_AUTH_MODE=token FER_TUNE_BANK=/opt/dlami/nvme/fer_tune/bank\n"
                 "    ray start --head",
                 "    export RAY_AUTH_MODE=token &&\n    ~/fer_tune-env/bin/ray start --head",
             ),
