@@ -31,14 +31,15 @@ def submit(
     """Submits a search, or one that goes on, and follows it; returns the exit code."""
     from fer_tune.cluster.job import new_id
     from fer_tune.cluster.package import packed
-    from fer_tune.cluster.submission import Submission, check_no_secret, results_below
+    from fer_tune.cluster.submission import Submission, checked_results, results_below
     from fer_tune.cluster.tree import working_tree
     from fer_tune.space import load, shipped
     from fer_tune.storage import UrlPath, is_url
 
     console = Console(stderr=True)
     _check_usage(space, resume, data, results, overrides)
-    check_no_secret(resume or results or "")
+    if (named := resume or results) is not None:
+        checked_results(named)
     if space is not None:
         checked = load(space, overrides)
         name, file = checked.name, shipped().get(space, Path(space))
@@ -55,7 +56,7 @@ def submit(
             space=package.space,
             asked=space or f"resume {resume}",
             data=data and _data(data, access, console),
-            results=resume or results or results_below(base, id),
+            results=checked_results(named or results_below(base, id)),
             overrides=overrides,
             commit=tree.commit,
         )
@@ -65,6 +66,7 @@ def submit(
             ("runs", "this working tree" if tree.own else "the fer_tune installed on the cluster"),
         )
         _send(access, id, package, submission)
+        package.file.unlink()  # following may last for days, and end with its terminal
         told(console, ("job", id), ("results", submission.results), *_ways(access, id))
         if not follow:
             told(console, *what_next(access, id))

@@ -90,15 +90,29 @@ def results_below(folder: str | None, id: str) -> str:
     return f"{(folder or RESULTS).rstrip('/')}/{id}"
 
 
-def check_no_secret(results: str) -> None:
-    """Raises ResultsError for a URL with credentials: whoever sees the job would read them."""
-    if is_url(results) and str(url := UrlPath(results)) != url.url:
+def checked_results(results: str) -> str:
+    """``results``, if a job may keep its results there.
+
+    Raises:
+        ResultsError: a URL with credentials, which whoever sees the job would read, or a relative
+            path, which would lie in the job's own folder and go with it.
+    """
+    if not is_url(results):
+        if results.startswith(("/", "~/")):
+            return results
+        raise ResultsError(
+            "results of a job need a whole path, as the cluster sees it",
+            value=results,
+            remedy="Begin with / or ~/, or give a URL: Ray deletes what lies in a job's own folder",
+        )
+    if str(url := UrlPath(results)) != url.url:
         raise ResultsError(
             "a job's command can be read by everybody who sees the dashboard, and this URL "
             "holds credentials",
             where=str(url),
             remedy="Give the machines of the cluster a role, or credentials in their environment",
         )
+    return results
 
 
 def _cluster_path(path: str) -> str:

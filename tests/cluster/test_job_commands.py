@@ -104,6 +104,8 @@ def test_every_fault_of_a_space_is_told_and_nothing_sent(tmp_path: Path) -> None
         (["submit", "quickstart", "--resume", "/r", "--data", "/d"], "either SPACE"),
         (["submit", "--resume", "/r", "--set", "a=b"], "Leave --results and --set out"),
         (["submit", "quickstart", "--data", "/d"], "which cluster?"),
+        (["submit", "quickstart", "--data", "/d", "--results", "results/x"], "a whole path"),
+        (["submit", "--resume", "results/x"], "a whole path"),
         (["status"], "which cluster?"),
         (["logs", "x", "--address", "auto"], "must be the address of a Ray dashboard"),
     ],
@@ -136,6 +138,23 @@ def test_ctrl_c_detaches_and_the_job_runs_on(tmp_path: Path) -> None:
     assert f"{ID} runs on" in err and "Traceback" not in err
     assert f"fer-tune logs {ID} --follow --address {server.address}" in err
     assert f"fer-tune stop {ID} --address {server.address}" in err
+
+
+def test_the_package_does_not_stay_here_while_a_job_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "tmp").mkdir()
+    with serving(Script(log=["one\n"], runs_on=True)) as server:
+        server.details = lambda: {  # type: ignore[method-assign]
+            **Script.details(server),
+            "submission_id": server.submitted[-1]["submission_id"] if server.submitted else ID,
+        }
+        words = ("submit", "quickstart", "--data", "/d", "--address", server.address)
+        process = started(tmp_path, *words, TMPDIR=str(tmp_path / "tmp"))
+        assert process.stdout is not None
+        assert process.stdout.readline() == "one\n"
+        assert not [path for path in (tmp_path / "tmp").rglob("*") if path.is_file()]
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+    assert not list((tmp_path / "tmp").iterdir())
 
 
 def test_the_exit_code_follows_the_job(tmp_path: Path) -> None:

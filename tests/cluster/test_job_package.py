@@ -12,7 +12,7 @@ import pytest
 
 from fer_tune.cluster.job import Job, named, new_id, ours
 from fer_tune.cluster.package import LIMIT_MIB, packed
-from fer_tune.cluster.submission import Submission, check_no_secret, results_below
+from fer_tune.cluster.submission import Submission, checked_results, results_below
 from fer_tune.cluster.tree import working_tree
 from fer_tune.errors import EnvironmentFault, ResultsError
 
@@ -193,10 +193,17 @@ def test_where_results_go() -> None:
 
 
 def test_credentials_do_not_go_into_a_command() -> None:
-    check_no_secret("s3://b/r?region=x")
+    assert checked_results("s3://b/r?region=x") == "s3://b/r?region=x"
     with pytest.raises(ResultsError, match="credentials") as caught:
-        check_no_secret("s3://key:hush@b/r")
+        checked_results("s3://key:hush@b/r")
     assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize("results", ["results/one", "one", "./one", "~", ""])
+def test_results_in_the_jobs_own_folder_would_go_with_it(results: str) -> None:
+    assert checked_results("~/one") == "~/one"
+    with pytest.raises(ResultsError, match="a whole path, as the cluster sees it"):
+        checked_results(results)
 
 
 def test_metadata_is_text() -> None:

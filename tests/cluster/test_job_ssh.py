@@ -363,6 +363,26 @@ def test_what_is_the_clusters_own(access: Access) -> None:
 # -- the whole way ---------------------------------------------------------------------------
 
 
+def test_credentials_of_the_cluster_file_go_into_no_command(
+    server: Server, dashboard: Script, tmp_path: Path
+) -> None:
+    file = cluster(server, dashboard, metadata={"fer_tune": {"results": "s3://key:hush@b/r"}})
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "fer_tune", "submit", "quickstart", "--detach"),
+            *("--cluster", str(file), "--data", "/srv/faces"),
+        ],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 2 and "holds credentials" in done.stderr
+    assert "hush" not in done.stderr and dashboard.submitted == [] and not dashboard.packages
+
+
 def test_submit_goes_there_and_follows(
     faces: PackedDataset, server: Server, dashboard: Script, tmp_path: Path
 ) -> None:
