@@ -43,7 +43,8 @@ class UserError(FerTuneError):
         text = f"{self.where}: {self.what}" if self.where else self.what
         if self.value is not None:
             text += f" (got {self.value!r})"
-        return f"{text}. {self.remedy}" if self.remedy else text
+        stop = "" if text.endswith("?") else "."
+        return f"{text}{stop} {self.remedy}" if self.remedy else text
 
     def __reduce__(self) -> tuple[object, ...]:
         # Ray sends exceptions between processes; keyword-only arguments need help to survive it.

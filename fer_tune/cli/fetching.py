@@ -36,6 +36,7 @@ def fetch(where: Where, wanted: str, out: Path | None, *, checkpoints: bool) -> 
         f"{out}: {done.files} files new or changed, {done.size / 1024**2:.1f} MiB.",
         highlight=False,
         soft_wrap=True,
+        markup=False,
     )
     manifest = summary(out)
     if manifest:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -79,7 +79,8 @@ def stop(where: Where, wanted: str, *, wait: bool) -> None:
     with connected(where) as access:
         job = access.api.find(wanted)
         if job.over or not access.api.stop(job.id):
-            console.print(f"{job.id} has ended already: {access.api.job(job.id).state}.")
+            job = access.api.job(job.id)
+            console.print(f"{job.id} has ended already: {job.state}.")
         elif wait:
             console.print(
                 f"{job.id} is asked to end. It finishes its running epochs first, for "
@@ -87,8 +88,7 @@ def stop(where: Where, wanted: str, *, wait: bool) -> None:
                 highlight=False,
                 soft_wrap=True,
             )
-            while not (job := access.api.job(job.id)).over:
-                time.sleep(1.0)
+            job = followed(access, job.id, lambda text: None, Console(stderr=True))
             console.print(f"{job.id} has ended: {job.state}.", highlight=False)
         else:
             console.print(f"{job.id} is asked to end, and finishes its running epochs first.")
@@ -117,13 +117,8 @@ def what_next(access: Access, id: str) -> list[tuple[str, str]]:
 
 def detached_or_code(access: Access, id: str, console: Console) -> int:
     """Follows a job; Ctrl-C leaves it running. Returns how it ended, or 130."""
-    from fer_tune.cluster.following import Follower
-
-    def note(text: str) -> None:
-        console.print(f"[{text}]", style="yellow", highlight=False, soft_wrap=True, markup=False)
-
     try:
-        job = Follower(access, id, write, note).to_the_end()
+        job = followed(access, id, write, console)
     except KeyboardInterrupt:
         console.print(f"\nDetached; {id} runs on.", highlight=False)
         told(console, *what_next(access, id))
@@ -135,6 +130,16 @@ def detached_or_code(access: Access, id: str, console: Console) -> int:
         told(console, ("go on", going_on(job, access)))
     told(console, ("fetch", f"fer-tune fetch {id} {access.option}"))
     return job.code()
+
+
+def followed(access: Access, id: str, write: Callable[[str], None], console: Console) -> Job:
+    """Hands a job's log to ``write`` until it is over, across lost connections."""
+    from fer_tune.cluster.following import Follower
+
+    def note(text: str) -> None:
+        console.print(f"[{text}]", style="yellow", highlight=False, soft_wrap=True, markup=False)
+
+    return Follower(access, id, write, note).to_the_end()
 
 
 def told(console: Console, *rows: tuple[str, str]) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fer_tune.cluster.head import DASHBOARD_PORT, head_of
-from fer_tune.cluster.job_api import JobApi, dashboard_url
+from fer_tune.cluster.job_api import JobApi, Unreachable, dashboard_url
 from fer_tune.cluster.ssh import Ssh
 from fer_tune.cluster.token import local_token
 from fer_tune.cluster.tunnel import Tunnel
@@ -100,7 +100,14 @@ def through_ssh(cluster: Path) -> Iterator[Access]:
     ssh = Ssh(head)
     with Tunnel(ssh) as tunnel:
         api = JobApi(f"http://127.0.0.1:{tunnel.port}", tunnel.token)
-        api.ray_version()
+        try:
+            api.ray_version()
+        except Unreachable as error:
+            raise Unreachable(
+                error.what,
+                where=f"{head.login}, port {head.port} of its loopback",
+                remedy="The head lets us in. Does Ray run there? `ray up FILE` starts it",
+            ) from None
 
         def renew() -> None:
             tunnel.renew()

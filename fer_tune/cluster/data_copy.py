@@ -101,7 +101,7 @@ def _copy(root: Path, there: str, access: Access, *, show: bool) -> None:
     ssh.run(f"mkdir -p {shlex.quote(partial)}")
     progress = ["--info=progress2"] if show else []
     options = ["--archive", "--compress", "--partial", "--protect-args", *progress]
-    rsync(ssh, [*options, f"{root}/", ssh.host(f"{partial}/")], show=show)
+    rsync(ssh, [*options, f"{root.absolute()}/", ssh.host(f"{partial}/")], show=show)
     whole, copied = shlex.quote(there), shlex.quote(partial)
     # Whoever copies the same dataset at the same time may have moved it already.
     ssh.run(f"if test -d {copied}; then rm -rf {whole} && mv {copied} {whole}; fi; test -d {whole}")

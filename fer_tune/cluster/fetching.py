@@ -51,10 +51,17 @@ def fetch(
         EnvironmentFault: no way there, or the head or rsync fails.
     """
     source = _source(results, access)
-    _check_place(out, source.name)
-    before = dict(_files(out))
-    out.mkdir(parents=True, exist_ok=True)
-    write_atomically(out / MARK, source.name + "\n")
+    try:
+        _check_place(out, source.name)
+        before = dict(_files(out))
+        out.mkdir(parents=True, exist_ok=True)
+        write_atomically(out / MARK, source.name + "\n")
+    except OSError as error:
+        raise ResultsError(
+            f"cannot be written: {error.strerror}",
+            where=str(out),
+            remedy="Give another folder with --out",
+        ) from None
     if source.url is not None:
         vanished = fetch_url(source.url, out, checkpoints=checkpoints)
     else:
@@ -127,7 +134,7 @@ def _by_rsync(
         *(["--info=progress2"] if show else []),
         *filters,
         f"{source}/",
-        f"{out}/",
+        f"{out.absolute()}/",  # a colon in the first part would name a host
     ]
     ssh = None if access is None or access.ssh is None else access.ssh
     return rsync(ssh, words, show=show, accepted=(_VANISHED,)) == _VANISHED

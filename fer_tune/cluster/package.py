@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -84,7 +85,10 @@ def packed(tree: Tree, space: Path | None) -> Iterator[Package]:
 
 
 def _check_size(sources: dict[str, Path], root: Path) -> None:
-    sizes = {name: path.stat().st_size for name, path in sources.items()}
+    sizes = {}
+    for name, path in sources.items():
+        with _readable(path):
+            sizes[name] = path.stat().st_size
     total = sum(sizes.values())
     if total <= LIMIT_MIB * _MIB:
         return
@@ -105,13 +109,20 @@ def _write(file: Path, sources: dict[str, Path]) -> None:
             path = sources[name]
             entry = zipfile.ZipInfo(name, date_time=_LONG_AGO)
             entry.compress_type = zipfile.ZIP_DEFLATED
-            try:
+            with _readable(path):
                 executable = path.stat().st_mode & 0o100
                 entry.external_attr = (0o755 if executable else 0o644) << 16
                 archive.writestr(entry, path.read_bytes())
-            except OSError as error:
-                raise EnvironmentFault(
-                    f"a file of the working tree cannot be read: {error.strerror}",
-                    where=str(path),
-                    remedy="Make it readable, or let .gitignore leave it out",
-                ) from None
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, UnicodeEncodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "its name is not UTF-8"
+        raise EnvironmentFault(
+            f"a file of the working tree cannot be packed: {reason}",
+            where=os.fsencode(path).decode(errors="backslashreplace"),
+            remedy="Mend it, or let .gitignore leave it out",
+        ) from None

@@ -13,6 +13,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 from job_server import Script, serving
 
 ID = "one-20261127-0312"
@@ -99,14 +100,14 @@ def test_every_fault_of_a_space_is_told_and_nothing_sent(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["submit", "quickstart"], "which pictures?"),
+        (["submit", "quickstart"], "which pictures? Name"),
         (["submit"], "either SPACE"),
         (["submit", "quickstart", "--resume", "/r", "--data", "/d"], "either SPACE"),
         (["submit", "--resume", "/r", "--set", "a=b"], "Leave --results and --set out"),
-        (["submit", "quickstart", "--data", "/d"], "which cluster?"),
+        (["submit", "quickstart", "--data", "/d"], "which cluster? Give"),
         (["submit", "quickstart", "--data", "/d", "--results", "results/x"], "a whole path"),
         (["submit", "--resume", "results/x"], "a whole path"),
-        (["status"], "which cluster?"),
+        (["status"], "which cluster? Give"),
         (["logs", "x", "--address", "auto"], "must be the address of a Ray dashboard"),
     ],
 )
@@ -187,6 +188,21 @@ def test_stop_says_how_to_go_on(tmp_path: Path) -> None:
         code, out, _ = fer_tune(tmp_path, "stop", ID, "--address", server.address)
         assert code == 0 and "has ended already: stopped" in out
         assert time.monotonic() - began < 30
+
+
+class Stopping(Script):
+    """Away for a moment, behind its gateway, when it has been asked to stop."""
+
+    async def _stop(self, request: web.Request) -> web.Response:
+        self.refuse = (503, 1)
+        return await super()._stop(request)
+
+
+def test_stop_waits_across_a_lost_connection(tmp_path: Path) -> None:
+    with serving(Stopping()) as server:
+        code, out, err = fer_tune(tmp_path, "stop", ID, "--address", server.address)
+    assert code == 0 and "has ended: stopped" in out, err
+    assert "connection lost" in err and "connected again" in err
 
 
 def test_a_token_in_the_clear_is_warned_of(tmp_path: Path) -> None:

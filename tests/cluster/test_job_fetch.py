@@ -185,6 +185,20 @@ def test_another_search_is_not_fetched_over_one(
     assert names(tmp_path / "full") == {"mine.txt"}
 
 
+def test_a_place_that_cannot_be_written(there: There, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ResultsError, match="cannot be written: Not a directory"):
+        there.fetch(tmp_path / "file/out")
+
+
+def test_a_place_with_a_colon_is_no_host(
+    there: There, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    there.fetch(Path("at 03:12"))
+    assert names(tmp_path / "at 03:12") == FETCHED
+
+
 def test_a_store_that_is_away(store: ObjectStore, tmp_path: Path, monkeypatch: object) -> None:
     assert isinstance(monkeypatch, pytest.MonkeyPatch)
     monkeypatch.setenv("FER_TUNE_STORAGE_PATIENCE", "0")

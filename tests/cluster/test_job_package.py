@@ -134,6 +134,20 @@ def test_the_same_tree_is_the_same_package(repository: Path, tmp_path: Path) -> 
         assert changed.name != one.name
 
 
+def test_what_cannot_be_packed_is_named(repository: Path) -> None:
+    """A file that goes after it was listed, and a name that no zip can hold."""
+    tree = working_tree(repository)
+    (repository / "notes.txt").unlink()
+    with pytest.raises(EnvironmentFault, match=r"notes\.txt.*No such file"), packed(tree, None):
+        pass
+    (repository / os.fsdecode(b"caf\xe9.txt")).touch()
+    with (
+        pytest.raises(EnvironmentFault, match=r"caf\\xe9\.txt.*not UTF-8"),
+        packed(working_tree(repository), None),
+    ):
+        pass
+
+
 def test_too_large_names_the_largest(repository: Path) -> None:
     for name, mib in (("src/huge.dat", LIMIT_MIB), ("src/large.dat", 7)):
         with (repository / name).open("wb") as file:

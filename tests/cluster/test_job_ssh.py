@@ -220,7 +220,8 @@ def test_nobody_at_that_address(server: Server) -> None:
 
 
 def test_the_tunnel_is_there_but_no_dashboard(server: Server) -> None:
-    with pytest.raises(Unreachable), reached(cluster(server, None), None):
+    said = "@127.0.0.1, port 9 of its loopback: .*Does Ray run there"
+    with pytest.raises(Unreachable, match=said), reached(cluster(server, None), None):
         pass
 
 
