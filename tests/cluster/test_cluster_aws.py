@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ import yaml
 boto3 = pytest.importorskip("boto3", reason="the extra aws is not installed")
 moto = pytest.importorskip("moto", reason="moto is not installed")
 
+from fer_tune.cluster.head import head_of  # noqa: E402
 from fer_tune.cluster.shipped import find  # noqa: E402
+from fer_tune.errors import EnvironmentFault  # noqa: E402
 
 REGION = "us-west-2"
 NODE = {"ray-node-type": "worker", "ray-node-name": "w", "ray-node-status": "uninitialized"}
@@ -156,3 +159,35 @@ def test_amazon_refuses_a_typo_that_rays_schema_lets_through(cluster: dict[str, 
     wrong["InstanceTyp"] = wrong.pop("InstanceType")
     with pytest.raises(botocore.exceptions.ParamValidationError):
         provider.create_node(wrong, {**NODE, "ray-user-node-type": "l4"}, 1)
+
+
+# Ray leaves the files open that it reads.
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
+def test_the_head_is_found_with_the_key_that_ray_made(
+    cluster: dict[str, Any], account: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ray.autoscaler._private.commands import get_or_create_head_node
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # where Ray keeps what it prepared
+    file = tmp_path / "aws.yaml"
+    raw = find("aws-gpu").read_text(encoding="utf-8")
+    group = account.describe_security_groups(GroupNames=["g"])["SecurityGroups"][0]["GroupId"]
+    file.write_text(raw.replace("sg-CHANGE-ME", group))
+    with pytest.raises(EnvironmentFault, match="the head of this cluster was not found"):
+        head_of(file)
+    get_or_create_head_node(
+        cluster,
+        str(file),
+        no_restart=False,
+        restart_only=False,
+        yes=True,
+        override_cluster_name=None,
+        _runner=Recorder(),
+    )
+    (instance,) = instances(account)
+    head = head_of(file)
+    assert head.host == instance["PublicIpAddress"] and head.user == "ubuntu"
+    assert head.key is not None and head.key.is_file()
+    assert head.key.stem == instance["KeyName"]
+    assert head.results == "s3://CHANGE-ME/results"
+    assert head.mounts["~/faces"] == "data/faces"
