@@ -4,7 +4,7 @@ Each machine has its own address, host name, process space, ``/root``, ``/tmp``,
 ``/dev/shm``; the rest of the file system is this machine's. ``/mnt/fer_tune`` stands for a
 network file system. A laptop sits on the same network, in a namespace without processes of its own.
 Nothing is added to the network that this machine itself is on. Needs root, iproute2, util-linux,
-openssh-server and rsync.
+openssh-server, rsync and curl.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 
 #: What has to be installed, by the name of the command.
-COMMANDS = ("ip", "unshare", "sshd", "ssh", "ssh-keygen", "rsync")
+COMMANDS = ("ip", "unshare", "sshd", "ssh", "ssh-keygen", "rsync", "curl")
 #: Folders that every machine has for itself.
 OWN = ("root", "tmp", "run")
 SHARED = "/mnt/fer_tune"
@@ -234,7 +234,8 @@ class Machines:
             "route add unreachable default",
         ):
             _run("ip", "-n", lap, *line.split())
-        _run("ip", "netns", "exec", lap, "sysctl", "-qw", "net.ipv4.ip_forward=1")
+        forward = "echo 1 >/proc/sys/net/ipv4/ip_forward"
+        _run("ip", "netns", "exec", lap, "sh", "-c", forward)
         for number in range(self.count):
             self._wire(number)
             self._furnish(number)
