@@ -12,6 +12,7 @@ interruption notices" (EC2), "Preemption process" (Compute Engine), "Scheduled E
 from __future__ import annotations
 
 import argparse
+import http.client
 import json
 import logging
 import subprocess
@@ -25,6 +26,8 @@ from pathlib import Path
 
 ASK_EVERY_S = 5.0
 _ANSWER_S = 2.0
+#: Seconds for Ray to take a drain in; of the shortest notice, 30 s, they leave another try.
+_DRAIN_S = 20.0
 _LINK_LOCAL = "http://169.254.169.254"
 _LOGGER = logging.getLogger("fer_tune.spot")
 
@@ -69,7 +72,7 @@ class Metadata:
         except urllib.error.HTTPError as error:
             if error.code != 404:  # EC2's word for no notice
                 _LOGGER.warning("%s%s answers %s", self.base, path, error.code)
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
             _LOGGER.warning("%s%s does not answer: %s", self.base, path, error)
         return None
 
@@ -112,14 +115,16 @@ def drain(seconds: int) -> None:
     """Has Ray start nothing more on this node, which will be gone in ``seconds``.
 
     Raises:
-        RuntimeError: Ray refused, or does not run here.
+        RuntimeError: Ray refused, does not run here, or does not answer.
     """
     ray = Path(sys.executable).with_name("ray")
     command = [str(ray), "drain-node", "--reason", "DRAIN_NODE_REASON_PREEMPTION"]
     command += ["--reason-message", "the cloud takes this spot machine back"]
-    done = subprocess.run(
-        [*command, "--deadline-remaining-seconds", str(seconds)], capture_output=True, text=True
-    )
+    command += ["--deadline-remaining-seconds", str(seconds)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_DRAIN_S)
+    except subprocess.TimeoutExpired:
+        raise RuntimeError(f"`ray drain-node` did not end within {_DRAIN_S:g} s") from None
     if done.returncode != 0:
         raise RuntimeError(f"`ray drain-node` failed: {(done.stderr or done.stdout).strip()}")
 

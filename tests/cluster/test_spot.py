@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socketserver import BaseRequestHandler, ThreadingTCPServer
 from typing import Any
 
 import pytest
@@ -119,6 +120,26 @@ def test_a_service_that_is_not_there_gives_no_notice(
     assert "does not answer" in caplog.text
 
 
+def test_what_speaks_no_http_gives_no_notice(caplog: pytest.LogCaptureFixture) -> None:
+    """The listener outlives it."""
+
+    class Nonsense(BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(4096)
+            self.request.sendall(b"no such service\r\n")
+
+    with ThreadingTCPServer(("127.0.0.1", 0), Nonsense) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            port = server.server_address[1]
+            assert not spot.metadata("gcp", f"http://127.0.0.1:{port}").notice()
+        finally:
+            server.shutdown()
+            thread.join()
+    assert "does not answer" in caplog.text
+
+
 def test_an_answer_that_is_none_gives_no_notice() -> None:
     for text in ("", "<html>", "[]", '{"Events": []}'):
         assert not spot.metadata("azure").told(text)
@@ -133,4 +154,9 @@ def test_what_ray_says_when_it_refuses_is_told(
     ray.chmod(0o755)
     monkeypatch.setattr(spot.sys, "executable", str(tmp_path / "python"))
     with pytest.raises(RuntimeError, match="drain-node --reason DRAIN_NODE_REASON_PREEMPTION"):
+        spot.drain(5)
+    # One that hangs, as it may when the head is away, leaves time for another try.
+    ray.write_text("#!/bin/sh\nexec sleep 10\n")
+    monkeypatch.setattr(spot, "_DRAIN_S", 0.2, raising=False)
+    with pytest.raises(RuntimeError, match="did not end within"):
         spot.drain(5)
