@@ -111,15 +111,24 @@ def _check_usage(
 
 
 def _send(access: Access, id: str, package: Package, submission: Submission) -> None:
+    from fer_tune.cluster.job_api import Unreachable
+
     if not access.api.has_package(package.name):
         access.api.put_package(package.name, package.file)
-    access.api.submit(
-        entrypoint=submission.command(),
-        id=id,
-        metadata=submission.metadata(),
-        working_dir=package.uri,
-        environment=submission.environment(),
-    )
+    try:
+        access.api.submit(
+            entrypoint=submission.command(),
+            id=id,
+            metadata=submission.metadata(),
+            working_dir=package.uri,
+            environment=submission.environment(),
+        )
+    except Unreachable as error:
+        raise Unreachable(
+            f"no answer to the job {id} ({error.what})",
+            remedy="It may have been taken all the same. Before it is submitted again, look: "
+            f"fer-tune status {id} {access.option}",
+        ) from None
 
 
 def _package_words(package: Package, root: Path, left_out: int) -> str:

@@ -190,6 +190,25 @@ def test_stop_says_how_to_go_on(tmp_path: Path) -> None:
         assert time.monotonic() - began < 30
 
 
+class Silent(Script):
+    """Takes a job and is gone before it says so."""
+
+    async def _submit(self, request: web.Request) -> web.Response:
+        answer = await super()._submit(request)
+        assert request.transport is not None
+        request.transport.abort()
+        return answer
+
+
+def test_a_job_that_may_have_been_taken(tmp_path: Path) -> None:
+    with serving(Silent()) as server:
+        words = ("submit", "quickstart", "--data", "/d", "-d", "--address", server.address)
+        code, _, err = fer_tune(tmp_path, *words)
+    (sent,) = server.submitted
+    assert code == 2
+    assert f"fer-tune status {sent['submission_id']} --address {server.address}" in err
+
+
 class Stopping(Script):
     """Away for a moment, behind its gateway, when it has been asked to stop."""
 
