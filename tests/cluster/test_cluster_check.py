@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import ray.autoscaler
 import yaml
 
 from fer_tune.cluster.checks.checking import Checked, check
@@ -375,6 +376,29 @@ def test_all_faults_at_once_each_with_its_line(tmp_path: Path) -> None:
     message = str(caught.value)
     assert message.startswith(f"{path}: 3 faults in the cluster file:\n")
     assert f"line {machine.line}, {TYPES}.head.node_config.InstanceType: is not a value" in message
+
+
+@pytest.mark.parametrize("provider", ["aws", "gcp", "azure"])
+def test_rays_own_defaults_have_the_faults_that_these_rules_are_for(provider: str) -> None:
+    file = Path(ray.autoscaler.__file__).parent / provider / "defaults.yaml"
+    found = faults_of(file)
+    rules = {rule for _, rule in found}
+    assert {"must set RAY_AUTH_MODE=token", "must not install a nightly Ray", OPEN} <= rules
+    assert ("metadata.fer_tune.results", "must say where results go") in found
+    assert ("file_mounts", "must bring the token to every machine") in found
+
+
+def test_one_machine_alone_may_keep_results_on_its_disk(tmp_path: Path) -> None:
+    path = changed(
+        "on-prem",
+        [
+            ("results: /mnt/fer_tune/results", "results: ~/results"),
+            ("worker_ips: [192.168.1.11, 192.168.1.12]", "worker_ips: []"),
+            ("max_workers: 2 ", "max_workers: 0 "),
+        ],
+        tmp_path,
+    )
+    assert check(str(path))
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ class Simple:
     def options(self) -> dict[str, str]:
         """Options of ``ray start`` without their dashes; a flag's value is empty."""
         words, found = self.words[self._ray_start() :], {}
-        for word, after in zip(words, (*words[1:], ""), strict=True):
+        for word, after in zip(words, (*words[1:], ""), strict=False):
             if word.startswith("--"):
                 name, equals, value = word[2:].partition("=")
                 follows = "" if after.startswith("--") else after
@@ -57,6 +57,7 @@ def parse(command: str) -> list[Simple]:
     Raises:
         ValueError: a quotation does not end.
     """
+    command = command.replace("\\\n", " ")  # a line that goes on in the next
     lexer = shlex.shlex(command, posix=True, punctuation_chars=";&|()\n")
     lexer.whitespace, lexer.whitespace_split, lexer.commenters = " \t\r", True, ""
     known: dict[str, str] = {}

@@ -44,12 +44,14 @@ _ARM_OF_RAY = ("vmName", "vmTags", "vmCount", "msi", "nsg", "subnet", "zones", "
 
 def check_provider(document: Document) -> Iterator[Fault]:
     """Unknown and missing keys of `provider`, then of every `node_config`."""
+    if not document.mapping("provider"):
+        return  # told by Ray's schema
     kind = str(document.get("provider", "type"))
     if kind not in PROVIDER_KEYS:
         yield document.fault(
             ("provider", "type"),
             f"must be one of {', '.join(PROVIDER_KEYS)}",
-            value=kind,
+            value=document.get("provider", "type"),
             remedy="These are the providers whose files are known here",
         )
         return

@@ -28,7 +28,7 @@ def check_storage(document: Document) -> Iterator[Fault]:
         )
     elif "://" in results:
         yield from _object_store(document, results)
-    elif not (results.startswith("/") and _mounted(document, results)):
+    elif _several(document) and not (results.startswith("/") and _mounted(document, results)):
         yield document.fault(
             RESULTS,
             "must be reachable from every machine",
@@ -37,6 +37,12 @@ def check_storage(document: Document) -> Iterator[Fault]:
             "with `mountpoint -q FOLDER`",
         )
     yield from _bank(document)
+
+
+def _several(document: Document) -> bool:
+    """Whether there can be more machines than the head."""
+    alone = document.get("provider", "type") == "local" and document.get("max_workers") == 0
+    return not alone
 
 
 def _object_store(document: Document, results: str) -> Iterator[Fault]:
