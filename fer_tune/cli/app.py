@@ -61,7 +61,7 @@ def search(
     data: Data,
     results: Annotated[
         str | None,
-        typer.Option("--results", help="Results folder; by default results/NAME-TIME."),
+        typer.Option("--results", help="Results folder or URL; by default results/NAME-TIME."),
     ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Override, as budget.trials=40; repeatable.")

@@ -14,8 +14,7 @@ from rich.console import Console
 
 from fer_tune.cli import BEGAN
 from fer_tune.cli.reporting import show_report
-from fer_tune.errors import ResultsError
-from fer_tune.storage import place
+from fer_tune.storage import Place, place
 
 #: Environment variable: the folder that results folders are made in by default.
 RESULTS_VARIABLE = "FER_TUNE_RESULTS"
@@ -44,7 +43,7 @@ def run(
     from fer_tune.data import PackedDataset
 
     dataset = PackedDataset.open(data)
-    folder = _path(results) if results else default_folder(space.name)
+    folder = place(results) if results else default_folder(space.name)
 
     from fer_tune.tuning.run import run_search
 
@@ -62,7 +61,7 @@ def run_resume(
     """The `resume` command."""
     from fer_tune.tuning.run import resume_search
 
-    folder = _path(results)
+    folder = place(results)
     console = _console(options)
     with _telling_how_to_go_on(folder, console):
         resume_search(folder, options, console, data=data, extend=extend, command_began=BEGAN)
@@ -78,28 +77,17 @@ def run_confirm(
     """The `confirm` command."""
     from fer_tune.tuning.run import confirm_more
 
-    folder = _path(results)
+    folder = place(results)
     console = _console(options)
     with _telling_how_to_go_on(folder, console):
         confirm_more(folder, seeds, options, console, data)
     show_report([folder], briefly=options.verbosity == "quiet")
 
 
-def default_folder(name: str) -> Path:
+def default_folder(name: str) -> Place:
     """Where the results of a search of that name go unless it is told otherwise."""
     parent = os.environ.get(RESULTS_VARIABLE) or "results"
-    return _path(parent) / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
-
-
-def _path(results: str) -> Path:
-    found = place(results)
-    if not isinstance(found, Path):
-        raise ResultsError(
-            "a search cannot write to a URL yet",
-            where=str(found),
-            remedy="Give a folder; `report`, `rank` and `compare` read and write at URLs",
-        )
-    return found
+    return place(parent) / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
 
 
 def _console(options: SearchOptions) -> Console:
@@ -117,14 +105,12 @@ def _console(options: SearchOptions) -> Console:
 
 
 @contextmanager
-def _telling_how_to_go_on(folder: Path, console: Console) -> Iterator[None]:
+def _telling_how_to_go_on(folder: Place, console: Console) -> Iterator[None]:
     """After Ctrl-C, says how the search is taken up again."""
     try:
         yield
     except KeyboardInterrupt:
-        from fer_tune.tuning.events import EVENTS_FILE
-
-        if (folder / EVENTS_FILE).exists():
+        if _has_begun(folder):
             console.print("interrupted; everything that ended is kept. Go on with:")
             console.print(
                 f"  fer-tune resume {shlex.quote(str(folder))}", highlight=False, soft_wrap=True
@@ -132,6 +118,15 @@ def _telling_how_to_go_on(folder: Path, console: Console) -> Iterator[None]:
         else:
             console.print("interrupted before the search began")
         raise
+
+
+def _has_begun(folder: Place) -> bool:
+    from fer_tune.tuning.events import has_log
+
+    try:
+        return has_log(folder)
+    except OSError:
+        return True  # the store is away; the command finds out
 
 
 def _show_plan(space: SearchSpace, data: Path, console: Console) -> None:

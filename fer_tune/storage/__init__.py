@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from fer_tune.storage.places import (
     Place,
+    address,
     files_in,
     local_copy,
     place,
@@ -22,6 +23,7 @@ from fer_tune.storage.urls import is_url, without_secrets
 __all__ = [
     "Place",
     "UrlPath",
+    "address",
     "files_in",
     "is_url",
     "local_copy",

@@ -29,6 +29,11 @@ def place(where: Place | str) -> Place:
     return where
 
 
+def address(where: Place) -> str:
+    """What other processes and machines find it by: credentials included, never for people."""
+    return where.url if isinstance(where, UrlPath) else str(where.resolve())
+
+
 def write_atomically(where: Place, content: str | bytes, *, flushed: bool = True) -> None:
     """Writes a file whole or not at all.
 

@@ -14,6 +14,9 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+#: Stores that were asked for long enough in vain: asked once, until one answers.
+_given_up: set[str] = set()
+
 #: Environment variable: seconds for which a store that does not answer is asked again.
 PATIENCE = "FER_TUNE_STORAGE_PATIENCE"
 _PATIENCE_S = 60.0
@@ -45,6 +48,8 @@ _SAYS = (
 def trying(where: str, do: Callable[[], T]) -> T:
     """What ``do`` returns; asked again, ever more rarely, while the store does not answer.
 
+    Once that was in vain, every later call asks once, so that a search that ends for it ends soon.
+
     Args:
         where: the URL, for messages.
 
@@ -52,7 +57,7 @@ def trying(where: str, do: Callable[[], T]) -> T:
         OSError: in words for people: ``FileNotFoundError``, ``PermissionError``, or one that is
             no ``ConnectionError``, as the disk's refusals are told.
     """
-    deadline, wait = None, _FIRST_WAIT_S
+    deadline, wait, store = None, _FIRST_WAIT_S, _store_of(where)
     while True:
         try:
             done = do()
@@ -61,17 +66,27 @@ def trying(where: str, do: Callable[[], T]) -> T:
             if fault.errno != errno.EHOSTUNREACH:
                 raise fault from None
             now = time.monotonic()
+            if store in _given_up:
+                raise fault from None
             if deadline is None:
                 deadline = now + patience()
                 logger.warning("%s: %s; trying again for %.0f s", where, fault.strerror, patience())
             if now + wait > deadline:
+                _given_up.add(store)
                 raise fault from None
             time.sleep(wait)
             wait = min(2 * wait, _LONGEST_WAIT_S)
         else:
+            _given_up.discard(store)
             if deadline is not None:
                 logger.warning("%s: answers again", where)
             return done
+
+
+def _store_of(where: str) -> str:
+    """``s3://bucket?query``: what is away when it is away."""
+    scheme, _, rest = where.partition("://")
+    return f"{scheme}://{rest.partition('/')[0]}?{rest.partition('?')[2]}"
 
 
 def patience() -> float:

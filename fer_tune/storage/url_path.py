@@ -118,7 +118,9 @@ class UrlPath:
         return bool(self._info().type == FileType.Directory)
 
     def exists(self) -> bool:
-        return self.is_file() or self.is_dir()
+        from pyarrow.fs import FileType
+
+        return bool(self._info().type != FileType.NotFound)
 
     def has_bucket(self) -> bool:
         """Whether the bucket is there, as far as one is allowed to know."""

@@ -2,7 +2,8 @@
 
 One JSON object per line in ``events.jsonl``, appended and flushed to the disk by the driver
 alone. A kill at any instant leaves whole lines and at most one torn one at the end, which is cut
-off when the log is opened again. The first line says which search this is; then come
+off when the log is opened again. At a URL the log is a folder of segments (``event_store.py``).
+The first line says which search this is; then come
 
 =============  ============================================================================
 ``sitting``    a process took the search up (command, versions)
@@ -22,19 +23,18 @@ each with ``at``, seconds since the Unix epoch, and ``spent``, seconds of search
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 from fer_tune.errors import ResultsError
-from fer_tune.storage import write_atomically
+from fer_tune.storage import Place
 from fer_tune.tuning.assignment import Assignment, Cohort
+from fer_tune.tuning.claim import Claim
+from fer_tune.tuning.event_store import begin_lines, lines_at, read_lines
 from fer_tune.tuning.run_history import RunHistory
 
 EVENTS_FILE = "events.jsonl"
@@ -61,12 +61,16 @@ class EventLog:
 
     The first error of the disk is raised again by every later event, so that the search ends
     although Ray may swallow what a callback raises.
+
+    Args:
+        spent: seconds of search in earlier sittings.
+        claim: of the folder at a URL; who has lost it writes nothing more.
     """
 
-    def __init__(self, folder: Path, *, spent: float = 0.0) -> None:
-        self._path = folder / EVENTS_FILE
-        if self._path.exists():
-            cut_torn_line(self._path)
+    def __init__(self, folder: Place, *, spent: float = 0.0, claim: Claim | None = None) -> None:
+        self.place = folder / EVENTS_FILE
+        self._lines = lines_at(self.place)
+        self._claim = claim
         self._spent = spent
         self._since: float | None = None  # since when the clock runs
         self._last = time.monotonic()
@@ -77,11 +81,13 @@ class EventLog:
         return {}
 
     @classmethod
-    def begin(cls, folder: Path, identity: dict[str, Any]) -> EventLog:
+    def begin(
+        cls, folder: Place, identity: dict[str, Any], *, claim: Claim | None = None
+    ) -> EventLog:
         """The log of a new search; ``identity`` is what a resume must find unchanged."""
         first = json.dumps({"log": FORMAT, **identity}, default=_plain)
-        write_atomically(folder / EVENTS_FILE, first + "\n")  # an empty log would be nobody's
-        return cls(folder)
+        begin_lines(folder / EVENTS_FILE, first.encode() + b"\n")
+        return cls(folder, claim=claim)
 
     def append(self, kind: Kind, **fields: Any) -> None:
         """Writes one event whole and to the disk, or raises OSError."""
@@ -111,10 +117,9 @@ class EventLog:
         if self._fault:
             raise self._fault  # a line after a torn one would be lost with it
         try:
-            with self._path.open("ab", buffering=0) as file:
-                if file.write(line) != len(line):
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
-                os.fsync(file.fileno())
+            if self._claim is not None:
+                self._claim.check()
+            self._lines.append(line)
         except OSError as error:
             self._fault = error
             raise
@@ -186,15 +191,25 @@ class History:
         self.larger.append(budget)
 
     @classmethod
-    def read(cls, folder: Path) -> History:
+    def read(cls, folder: Place) -> History:
         """Reads a log; may be called while it is written.
 
         Raises:
             ResultsError: there is none, or it is damaged or of another version.
         """
         path = folder / EVENTS_FILE
-        lines = _events(path)
-        history = cls(identity=next(lines, {}))
+        try:
+            return cls._folded(path, _events(path))
+        except OSError as error:
+            raise ResultsError(
+                f"cannot be read: {error.strerror}",
+                where=str(path),
+                remedy="Check the path and its rights",
+            ) from None
+
+    @classmethod
+    def _folded(cls, path: Place, events: Iterator[tuple[str, dict[str, Any]]]) -> History:
+        history = cls(identity=next(events, ("", {}))[1])
         if history.identity.get("log") != FORMAT:
             raise ResultsError(
                 f"not a log of events that this version reads ({FORMAT})",
@@ -202,11 +217,11 @@ class History:
                 value=history.identity.get("log"),
                 remedy="Use the fer_tune version that wrote it (named in manifest.json)",
             )
-        for number, event in enumerate(lines, start=2):
+        for where, event in events:
             try:
                 history.take(event)
             except (KeyError, TypeError, ValueError, AttributeError) as error:
-                raise _damaged(path, number, f"{type(error).__name__}: {error}") from None
+                raise _damaged(where, f"{type(error).__name__}: {error}") from None
         return history
 
     def take(self, event: dict[str, Any]) -> None:
@@ -239,34 +254,30 @@ class History:
             self.extend(event["budget"])
 
 
-def _events(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.endswith(b"\n"):
-                return  # torn by a kill, or just being written
-            try:
-                event = json.loads(line)
-            except ValueError:
-                event = None
-            if not isinstance(event, dict):
-                raise _damaged(path, number, line[:40].decode(errors="replace"))
-            yield event
+def has_log(folder: Place) -> bool:
+    """Whether a search has begun there."""
+    return (folder / EVENTS_FILE).exists()
 
 
-def _damaged(path: Path, number: int, value: str) -> ResultsError:
+def _events(path: Place) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every event and where it stands."""
+    for where, line in read_lines(path):
+        try:
+            event = json.loads(line)
+        except ValueError:
+            event = None
+        if not isinstance(event, dict):
+            raise _damaged(where, line[:40].decode(errors="replace"))
+        yield where, event
+
+
+def _damaged(where: str, value: str) -> ResultsError:
     return ResultsError(
         "damaged: this line is no event of this search",
-        where=f"{path}:{number}",
+        where=where,
         value=value,
         remedy="Restore the file from a copy, or start the search anew",
     )
-
-
-def cut_torn_line(path: Path) -> None:
-    """Removes what follows the last end of a line: a kill tore it."""
-    with path.open("rb+") as file:
-        whole = file.read().rfind(b"\n") + 1
-        file.truncate(whole)
 
 
 def _plain(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,5 +61,5 @@ def disk_fault(error: OSError, folder: Place) -> ResultsError:
     return ResultsError(
         f"cannot write: {error.strerror or error}",
         where=str(folder),
-        remedy=f"Mend that, then go on with: fer-tune resume {folder}",
+        remedy=f"Mend that, then go on with: fer-tune resume {shlex.quote(str(folder))}",
     )

@@ -16,6 +16,7 @@ from fer_tune.data import PackedDataset, Split, audit
 from fer_tune.models import backbone, file_fingerprint, locate
 from fer_tune.records import SCHEMA_VERSION
 from fer_tune.space import SearchSpace
+from fer_tune.storage import without_secrets
 from fer_tune.training.compute import available_cpus
 
 _LIBRARIES = (
@@ -38,7 +39,7 @@ def first_manifest(
     return {
         "state": "running",
         "name": space.name,
-        "command": sys.argv,
+        "command": [without_secrets(word) for word in sys.argv],
         "started": started,
         "ended": None,
         "wall_seconds": None,

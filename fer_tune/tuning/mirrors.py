@@ -14,7 +14,8 @@ from tensorboardX.summary import hparams
 
 from fer_tune.tuning.assignment import Assignment
 from fer_tune.tuning.callback import DriverCallback
-from fer_tune.tuning.events import History, cut_torn_line
+from fer_tune.tuning.event_store import cut_torn_line
+from fer_tune.tuning.events import History
 from fer_tune.tuning.searcher import StudySearcher
 from fer_tune.tuning.study import ArmStudy
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import shlex
 import socket
 import time
 from collections.abc import Iterator, Mapping
@@ -18,10 +19,11 @@ from fer_tune.data import PackedDataset, Split, cut
 from fer_tune.errors import EnvironmentFault, ResultsError, WeightsError
 from fer_tune.models import backbone, file_fingerprint, locate, read_state
 from fer_tune.space import SearchSpace
-from fer_tune.storage import write_atomically
+from fer_tune.storage import Place, UrlPath, write_atomically
 from fer_tune.training.compute import available_cpus
+from fer_tune.tuning.claim import CLAIM_FILE, Claim, claimed
 from fer_tune.tuning.engine import Engine
-from fer_tune.tuning.events import EVENTS_FILE
+from fer_tune.tuning.events import EVENTS_FILE, has_log
 from fer_tune.tuning.logs import LOG_FILE
 from fer_tune.tuning.options import SearchOptions
 
@@ -62,17 +64,29 @@ def check_weights(space: SearchSpace, manifest: Mapping[str, Any] | None = None)
             )
 
 
-def make_folder(folder: Path) -> None:
-    """Makes an empty results folder.
+def make_folder(folder: Place) -> None:
+    """Makes an empty results folder; at a URL, sees that there is nothing and that it can be used.
 
     Raises:
         ResultsError: it holds something already, or cannot be written to.
     """
-    if folder.is_dir() and (folder / EVENTS_FILE).exists():
+    try:
+        _make_folder(folder)
+    except OSError as error:
+        raise ResultsError(
+            f"cannot write here: {error.strerror or error}",
+            where=str(folder),
+            remedy="Give another folder with --results",
+        ) from None
+
+
+def _make_folder(folder: Place) -> None:
+    if folder.is_dir() and has_log(folder):
         raise ResultsError(
             "the results folder holds a search already",
             where=str(folder),
-            remedy=f"Go on with it: fer-tune resume {folder}. Or give a new one with --results",
+            remedy=f"Go on with it: fer-tune resume {shlex.quote(str(folder))}. "
+            "Or give a new one with --results",
         )
     if folder.exists() and not (folder.is_dir() and all(map(_is_remnant, folder.iterdir()))):
         raise ResultsError(
@@ -81,26 +95,20 @@ def make_folder(folder: Path) -> None:
             remedy="Give a new one with --results",
         )
     probe = folder / ".writable"
-    try:
+    if isinstance(folder, Path):
         folder.mkdir(parents=True, exist_ok=True)
-        probe.write_text("")
-        probe.unlink()
-    except OSError as error:
-        raise ResultsError(
-            f"cannot write here: {error.strerror}",
-            where=str(folder),
-            remedy="Give another folder with --results",
-        ) from None
+    probe.write_bytes(b"")
+    probe.unlink()
 
 
-def _is_remnant(path: Path) -> bool:
+def _is_remnant(path: Place) -> bool:
     """Left by a search that ended before it began, hence before its log of events."""
     return path.name.startswith(".") or path.name in ("manifest.json", LOG_FILE)
 
 
-def check_log(folder: Path) -> None:
+def check_log(folder: Place) -> None:
     """Raises ResultsError unless a log of events is there to go on from."""
-    if not (folder / EVENTS_FILE).is_file():
+    if not has_log(folder):
         raise ResultsError(
             f"no {EVENTS_FILE} here, so there is nothing to go on from",
             where=str(folder),
@@ -109,13 +117,23 @@ def check_log(folder: Path) -> None:
 
 
 @contextmanager
-def only_writer(folder: Path) -> Iterator[None]:
-    """Holds the results folder for this process.
+def only_writer(folder: Place) -> Iterator[Claim | None]:
+    """Holds the results folder for this process: by a lock, at a URL by a claim.
 
     Raises:
         ResultsError: another process writes to it; names that process.
     """
-    lock, holder = FileLock(folder / ".lock", blocking=False), folder / ".writer"
+    if isinstance(folder, UrlPath):
+        with claimed(folder) as claim:
+            yield claim
+    else:
+        with _locked(folder):
+            yield None
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    lock, holder = FileLock(folder / ".lock", blocking=False), folder / CLAIM_FILE
     started = time.strftime("%Y-%m-%d %H:%M:%S")
     try:
         lock.acquire()

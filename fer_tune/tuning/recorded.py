@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from fer_tune.space import SearchSpace
+from fer_tune.storage import Place, address
 from fer_tune.training.context import TrialContext
 from fer_tune.training.course import EpochReport
 from fer_tune.tuning.assignment import Assignment
@@ -43,7 +44,7 @@ class Recording:
     seconds: float = 0.0
 
 
-def recorded_settings(space: SearchSpace, results: Path) -> WorkerSettings:
+def recorded_settings(space: SearchSpace, results: Place) -> WorkerSettings:
     """Settings of recorded runs, which touch neither data nor weights."""
     context = TrialContext(
         dataset="",
@@ -66,7 +67,7 @@ def recorded_settings(space: SearchSpace, results: Path) -> WorkerSettings:
         bank_bytes=None,
         threads=1,
     )
-    return WorkerSettings(context=context, results=str(results))
+    return WorkerSettings(context=context, results=address(results))
 
 
 Player = Callable[[Assignment], Recording]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -11,6 +10,7 @@ from rich.console import Console
 from fer_tune.errors import Fault, ResultsError, SpaceError
 from fer_tune.space import SearchSpace
 from fer_tune.space.overrides import apply
+from fer_tune.storage import Place
 from fer_tune.tuning.events import History
 from fer_tune.tuning.manifest import versions
 
@@ -18,7 +18,7 @@ from fer_tune.tuning.manifest import versions
 _EXTENDABLE = ("trials", "wall_time")
 
 
-def unchanged_space(manifest: Mapping[str, Any], history: History, folder: Path) -> SearchSpace:
+def unchanged_space(manifest: Mapping[str, Any], history: History, folder: Place) -> SearchSpace:
     """The search space of the search.
 
     A search that began before there was an audit goes on without one.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,8 @@ from fer_tune.errors import ResultsError
 from fer_tune.features import bank_folder
 from fer_tune.records import Results
 from fer_tune.space import SearchSpace
+from fer_tune.storage import Place, address, place
+from fer_tune.tuning.claim import Claim
 from fer_tune.tuning.depot import open_depot
 from fer_tune.tuning.engine import Engine, ray_session
 from fer_tune.tuning.events import EventLog, History
@@ -36,18 +40,19 @@ from fer_tune.tuning.resuming import extended, tell_changed_versions, unchanged_
 from fer_tune.tuning.search import Search, sitting
 from fer_tune.tuning.settings import WorkerSettings, trial_context
 from fer_tune.tuning.stages import confirm, explore
+from fer_tune.tuning.working import JOURNAL_FILE, working_folder
 
 
 def run_search(
     space: SearchSpace,
     dataset: PackedDataset,
-    folder: Path,
+    folder: Place | str,
     options: SearchOptions,
     console: Console,
     *,
     command_began: float | None = None,
 ) -> Results:
-    """Searches, confirms and records everything under ``folder``.
+    """Searches, confirms and records everything under ``folder``, a path or a URL.
 
     Args:
         command_began: seconds since the epoch when the user's command started, for the start-up
@@ -58,21 +63,24 @@ def run_search(
             raised before any trial starts, with nothing half-written. Or the disk refuses.
         KeyboardInterrupt: the search can be taken up again by :func:`resume_search`.
     """
-    began = command_began or time.time()
+    began, folder = command_began or time.time(), place(folder)
     split = splits_of(space, dataset)
     check_weights(space)
     make_folder(folder)
     results = Results(folder)
-    with only_writer(folder), log_file(folder), ray_session(bounded(options, space)) as engine:
+    with (
+        _held(folder) as (claim, working),
+        ray_session(bounded(options, space)) as engine,
+    ):
         asked = asked_at_once(engine, space)
         manifest = first_manifest(space, dataset, split, began)
         try:
             results.write_manifest(manifest)
-            log = EventLog.begin(folder, identity(manifest))
+            log = EventLog.begin(folder, identity(manifest), claim=claim)
         except OSError as error:
             raise disk_fault(error, folder) from error
         history = History.read(folder)
-        search = _search(space, dataset, results, log, history, options, console, asked)
+        search = _search(space, dataset, results, log, history, options, console, asked, working)
         _greet(search, engine)
         with sitting(search, began):
             _finish(search)
@@ -80,7 +88,7 @@ def run_search(
 
 
 def resume_search(
-    folder: Path,
+    folder: Place | str,
     options: SearchOptions,
     console: Console,
     *,
@@ -101,17 +109,17 @@ def resume_search(
         DataError, WeightsError: the dataset or the weights are not there, or are others.
         KeyboardInterrupt: it can be taken up again.
     """
-    began = command_began or time.time()
+    began, folder = command_began or time.time(), place(folder)
     results = Results.open(folder)
     check_log(folder)
-    with only_writer(folder), log_file(folder):
+    with _held(folder) as (claim, working):
         history, manifest = History.read(folder), results.manifest()
         space, dataset = _unchanged(manifest, history, folder, data)
         larger = extended(space, history, extend) if extend else None
         if manifest["state"] == "finished" and history.searched and larger is None:
             console.print(
                 "This search has finished. More trials: --extend trials=N. "
-                f"More seeds: fer-tune confirm {folder} --seeds N.",
+                f"More seeds: fer-tune confirm {shlex.quote(str(folder))} --seeds N.",
                 highlight=False,
                 soft_wrap=True,
             )
@@ -120,8 +128,10 @@ def resume_search(
         space = larger or space
         with ray_session(bounded(options, space)) as engine:
             asked = asked_at_once(engine, space)
-            log = EventLog(folder, spent=history.spent)
-            search = _search(space, dataset, results, log, history, options, console, asked)
+            log = EventLog(folder, spent=history.spent, claim=claim)
+            search = _search(
+                space, dataset, results, log, history, options, console, asked, working
+            )
             _greet(search, engine)
             with sitting(search, began):
                 if larger is not None:
@@ -135,7 +145,11 @@ def resume_search(
 
 
 def confirm_more(
-    folder: Path, seeds: int, options: SearchOptions, console: Console, data: Path | None = None
+    folder: Place | str,
+    seeds: int,
+    options: SearchOptions,
+    console: Console,
+    data: Path | None = None,
 ) -> Results:
     """Adds confirmation seeds up to ``seeds`` per choice, without choosing again.
 
@@ -146,6 +160,7 @@ def confirm_more(
         ResultsError: the search has not come to its choice, or ``seeds`` is below 2.
         DataError, WeightsError: the dataset or the weights are not there.
     """
+    folder = place(folder)
     results = Results.open(folder)
     if seeds < 2:
         raise ResultsError(
@@ -155,28 +170,37 @@ def confirm_more(
         )
     began = time.time()
     check_log(folder)
-    with only_writer(folder), log_file(folder):
+    with _held(folder) as (claim, working):
         history, manifest = History.read(folder), results.manifest()
         if not history.searched:
             raise ResultsError(
                 "this search did not run to its end, so it has chosen nothing to confirm",
                 where=str(folder),
                 value=manifest["state"],
-                remedy=f"Finish it first: fer-tune resume {folder}",
+                remedy=f"Finish it first: fer-tune resume {shlex.quote(str(folder))}",
             )
         space, dataset = _unchanged(manifest, history, folder, data)
         with ray_session(bounded(options, space)) as engine:
             asked = asked_at_once(engine, space)
-            log = EventLog(folder, spent=history.spent)
-            search = _search(space, dataset, results, log, history, options, console, asked)
+            log = EventLog(folder, spent=history.spent, claim=claim)
+            search = _search(
+                space, dataset, results, log, history, options, console, asked, working
+            )
             with sitting(search, began):
                 search.recorder().repair()
                 confirm(search, seeds)
     return results
 
 
+@contextmanager
+def _held(folder: Place) -> Iterator[tuple[Claim | None, Path]]:
+    """The results folder for this process alone: its claim, and the folder to work in."""
+    with only_writer(folder) as claim, working_folder(folder) as working, log_file(working):
+        yield claim, working
+
+
 def _unchanged(
-    manifest: Mapping[str, Any], history: History, folder: Path, data: Path | None
+    manifest: Mapping[str, Any], history: History, folder: Place, data: Path | None
 ) -> tuple[SearchSpace, PackedDataset]:
     """The search space and the dataset of a search, which must be those that it began with."""
     space = unchanged_space(manifest, history, folder)
@@ -195,18 +219,19 @@ def _search(
     options: SearchOptions,
     console: Console,
     asked: int,
+    working: Path,
 ) -> Search:
     context = trial_context(space, dataset, options, options.bank or bank_folder())
     return Search(
         space=space,
         dataset=dataset,
         results=results,
-        working=Path(str(results.root)),
+        working=working,
         log=log,
         history=history,
         settings=WorkerSettings(
             context=context,
-            results=str(results.root.resolve()),
+            results=address(results.root),
             depot=open_depot(space, dataset) if options.address else None,
         ),
         console=console,
@@ -252,8 +277,8 @@ def _greet(search: Search, engine: Engine) -> None:
     for label, text in (
         ("results", str(folder)),
         ("dashboard", engine.dashboard or "none"),
-        ("TensorBoard", f"tensorboard --logdir {folder / 'tensorboard'}"),
-        ("Optuna", f"optuna-dashboard {folder / 'optuna.journal'}"),
+        ("TensorBoard", f"tensorboard --logdir {search.working / 'tensorboard'}"),
+        ("Optuna", f"optuna-dashboard {search.working / JOURNAL_FILE}"),
     ):
         console.print(f"  {label:<12} {text}", highlight=False, soft_wrap=True)
     trials = search.history.trials

@@ -17,6 +17,7 @@ from rich.console import Console
 from fer_tune.data import PackedDataset
 from fer_tune.records import Results
 from fer_tune.space import SearchSpace
+from fer_tune.storage import without_secrets
 from fer_tune.tuning.events import EventLog, History
 from fer_tune.tuning.faults import NOT_OF_THE_DISK, disk_fault
 from fer_tune.tuning.interruption import Interruption
@@ -87,8 +88,9 @@ def sitting(search: Search, began: float) -> Iterator[None]:
     results, earlier = search.results, search.history.wall_seconds
     state = "interrupted"
     try:
-        search.log.append("sitting", began=began, command=sys.argv, versions=versions())
-        logger.info("%s", shlex.join(sys.argv))
+        command = [without_secrets(word) for word in sys.argv]
+        search.log.append("sitting", began=began, command=command, versions=versions())
+        logger.info("%s", shlex.join(command))
         results.update_manifest(state="running", ended=None)
         try:
             yield

@@ -34,6 +34,7 @@ def run_stage(
     searcher: StudySearcher | None = None,
     runs: list[Assignment] | None = None,
     make_run: MakeRun = ScoredRun,
+    working: Path | None = None,
 ) -> None:
     """Runs until the ``searcher`` is finished, or every one of ``runs`` has ended.
 
@@ -42,13 +43,14 @@ def run_stage(
         asked: runs asked for at the same time, running or waiting.
         interruption: ends the stage at Ctrl-C.
         make_run: builds a run on the worker; a recording in tests.
+        working: where Ray's own folder goes; by default into the results, which must be on a path.
 
     Raises:
         OSError: the disk under the results folder refused a write.
         KeyboardInterrupt: at Ctrl-C.
     """
     assert (searcher is None) != (runs is None), "either a searcher or runs"
-    folder = Path(settings.results) / "ray"
+    folder = (working or Path(settings.results)) / "ray"
     # What an earlier stage or sitting left there: Ray's own, of which we read nothing.
     shutil.rmtree(folder, ignore_errors=True)
     resources = {"CPU": space.resources.cpu}

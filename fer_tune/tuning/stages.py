@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -26,6 +27,7 @@ from fer_tune.tuning.search import Search
 from fer_tune.tuning.searcher import StudySearcher
 from fer_tune.tuning.stage import run_stage
 from fer_tune.tuning.trainable import MakeRun, ScoredRun
+from fer_tune.tuning.working import JOURNAL_FILE
 
 
 def explore(search: Search, make_run: MakeRun = ScoredRun) -> None:
@@ -48,7 +50,7 @@ def explore(search: Search, make_run: MakeRun = ScoredRun) -> None:
                 callbacks=[
                     search.recorder(),
                     TensorBoard(search.working / "tensorboard", history),
-                    Journal(search.working / "optuna.journal", searcher),
+                    Journal(search.working / JOURNAL_FILE, searcher),
                     search.metrics(),
                     *search.progress(
                         total=space.budget.trials, title="search", earlier=history.trials
@@ -58,6 +60,7 @@ def explore(search: Search, make_run: MakeRun = ScoredRun) -> None:
                 scheduler=scheduler,
                 searcher=searcher,
                 make_run=make_run,
+                working=search.working,
             )
     _check_ended(searcher.assignments.values(), history, search.results.root)
     search.log.append("searched")
@@ -103,6 +106,7 @@ def confirm(search: Search, seeds: int, make_run: MakeRun = ScoredRun) -> None:
         interruption=search.interruption,
         runs=slowest_first(runs, choices, results.read("epochs")),
         make_run=make_run,
+        working=search.working,
     )
     _check_ended(runs, history, results.root)
     _close(search, choices, seeds)
@@ -110,7 +114,7 @@ def confirm(search: Search, seeds: int, make_run: MakeRun = ScoredRun) -> None:
     if left:
         console.print(
             f"{len(left)} of {len(runs)} confirmation runs have no test score; "
-            f"`fer-tune confirm {results.root} --seeds {seeds}` runs them again.",
+            f"`fer-tune confirm {shlex.quote(str(results.root))} --seeds {seeds}` runs them again.",
             highlight=False,
             soft_wrap=True,
         )
@@ -148,7 +152,7 @@ def _check_ended(asked: Iterable[Assignment], history: History, root: Place) -> 
         raise EnvironmentFault(
             f"Ray stopped before these had ended: {', '.join(left)}",
             where=str(root),
-            remedy=f"Go on with: fer-tune resume {root}",
+            remedy=f"Go on with: fer-tune resume {shlex.quote(str(root))}",
         )
 
 

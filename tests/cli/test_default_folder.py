@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -21,11 +22,15 @@ def test_the_parent_comes_from_the_environment(
     if variable is not None:
         monkeypatch.setenv("FER_TUNE_RESULTS", variable)
     folder = default_folder("quickstart")
-    assert str(folder.parent) == parent
+    assert isinstance(folder, Path) and str(folder.parent) == parent
     assert re.fullmatch(r"quickstart-\d{8}-\d{6}", folder.name)
 
 
-def test_a_search_at_a_url_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_parent_may_be_a_url(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FER_TUNE_RESULTS", "s3://bucket/all")
-    with pytest.raises(ResultsError, match="cannot write to a URL yet"):
+    assert re.fullmatch(
+        r"s3://bucket/all/quickstart-\d{8}-\d{6}", str(default_folder("quickstart"))
+    )
+    monkeypatch.setenv("FER_TUNE_RESULTS", "ftp://host/all")
+    with pytest.raises(ResultsError, match="cannot be kept at ftp://"):
         default_folder("quickstart")

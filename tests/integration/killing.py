@@ -8,11 +8,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from benchmarks.killing.processes import descendants, send, trial_processes
-from fer_tune.tuning.events import EVENTS_FILE, History
+from fer_tune.storage import Place
+from fer_tune.tuning.events import History, has_log
 
 ARMS = ["densenet121", "resnet18"]
 STEP_S = 0.02
@@ -20,18 +21,30 @@ _numbers = itertools.count()
 
 
 class Sitting:
-    """``fer-tune WORDS`` on ``folder``, in a process group of its own, as in a terminal."""
+    """``fer-tune WORDS`` on ``folder``, in a process group of its own, as in a terminal.
 
-    def __init__(self, folder: Path, *words: str, home: Path) -> None:
+    Args:
+        module: that takes the place of ``fer_tune``.
+        environment: variables besides this process's.
+    """
+
+    def __init__(
+        self,
+        folder: Place,
+        *words: str,
+        home: Path,
+        module: str = "fer_tune",
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.folder = folder
-        environment = {**os.environ, "FER_TUNE_BANK": str(home / "bank"), "COLUMNS": "100"}
+        given = {"FER_TUNE_BANK": str(home / "bank"), "COLUMNS": "100", **(environment or {})}
         self.output = home / f"output-{next(_numbers)}.txt"
         with self.output.open("wb") as out:
             self._driver = subprocess.Popen(
-                [sys.executable, "-m", "fer_tune", *words],
+                [sys.executable, "-m", module, *words],
                 stdout=out,
                 stderr=subprocess.STDOUT,
-                env=environment,
+                env={**os.environ, **given},
                 start_new_session=True,
             )
 
@@ -48,7 +61,7 @@ class Sitting:
         deadline = time.monotonic() + within_s
         while time.monotonic() < deadline:
             ended = self._driver.poll() is not None
-            if (self.folder / EVENTS_FILE).exists():
+            if has_log(self.folder):
                 history = History.read(self.folder)
                 if reached(history):
                     return history

@@ -62,7 +62,7 @@ class FatalLog(EventLog):
 
     def append(self, kind: Any, **fields: Any) -> None:
         super().append(kind, **fields)
-        if self._path.read_bytes().count(b"\n") == self.lines:
+        if self.place.read_bytes().count(b"\n") == self.lines:
             raise Killed
 
 

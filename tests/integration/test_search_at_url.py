@@ -1,0 +1,182 @@
+"""A search whose results folder is in an object store: equal, disturbed, resumed, refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from fer_tune.data import import_source
+from fer_tune.records import SCHEMAS, Results
+from fer_tune.storage import Place, address
+from fer_tune.tuning.claim import CLAIM_FILE
+from fer_tune.tuning.events import History
+from fer_tune.tuning.working import cache_folder
+from tests.integration.killing import Sitting
+from tests.object_store import ObjectStore
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.kills, pytest.mark.timeout(600)]
+
+SPACE = """
+name: recorded
+purpose: Recorded curves.
+compare: {arms: [densenet121, resnet18]}
+parameters:
+  unfreeze_depth: {type: int, low: 0, high: 5}
+  crop_size: 32
+  lr_head: {type: float, low: 1e-4, high: 1e-2, log: true}
+budget: {trials: 12, max_epochs: 4}
+scheduler: {kind: asha, grace_epochs: 1, reduction_factor: 2}
+stopper: {patience: 1}
+resources: {cpu: 1, max_concurrent: 1}
+weights: none
+confirm: {seeds: 2}
+"""
+TRIALS = 12
+RUNS = 2 * 2
+#: What no two searches share.
+TIMES = ["started", "setup_seconds", "seconds", "accelerator_seconds", "cpu_seconds", "node"]
+MODULE = "tests.integration.recorded_search"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("at-url")
+    (home / "space.yaml").write_text(SPACE)
+    import_source("synthetic:60", home / "faces", classes=["happy", "sad"])
+    return home
+
+
+class Bench:
+    """Runs searches on paths and at URLs of one server."""
+
+    def __init__(self, store: ObjectStore, home: Path) -> None:
+        self.store, self.home = store, home
+
+    @contextmanager
+    def sitting(
+        self, folder: Place, *words: str, seconds: float = 0.0, **environment: str
+    ) -> Iterator[Sitting]:
+        given = {"XDG_CACHE_HOME": str(self.home / "cache"), "RECORDED_SECONDS": str(seconds)}
+        begun = Sitting(
+            folder,
+            *(*words, "--no-dashboard", "--cpus", "1"),
+            home=self.home,
+            module=MODULE,
+            environment={**given, "FER_TUNE_STORAGE_PATIENCE": "60", **environment},
+        )
+        try:
+            yield begun
+        finally:
+            begun.clean_up()
+
+    def search(self, folder: Place, **how: Any) -> Any:
+        words = ("search", str(self.home / "space.yaml"), "--data", str(self.home / "faces"))
+        return self.sitting(folder, *words, "--results", address(folder), **how)
+
+    def resume(self, folder: Place, **how: Any) -> Any:
+        return self.sitting(folder, "resume", address(folder), **how)
+
+
+@pytest.fixture
+def bench(store: ObjectStore, home: Path) -> Bench:
+    return Bench(store, home)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(served: ObjectStore, home: Path) -> Results:
+    """The search on a path."""
+    with Bench(served, home).search(home / "path") as going:
+        assert going.ended(300) == 0, going.text
+    return Results(home / "path")
+
+
+def same(one: Results, other: Results) -> None:
+    """All rows of all tables are equal, but for times."""
+    for table in SCHEMAS:
+        left, right = (r.read(table).drop(columns=TIMES, errors="ignore") for r in (one, other))  # type: ignore[arg-type]
+        pd.testing.assert_frame_equal(left, right)
+    assert other.manifest()["state"] == "finished"
+    choices = [
+        [(c["arm"], c["trial"], c["runs"]) for c in r.manifest()["choices"]] for r in (one, other)
+    ]
+    assert choices[0] == choices[1]
+    trials = other.read("trials")
+    assert len(trials) == TRIALS + RUNS and trials["trial"].is_unique
+
+
+def test_everything_is_equal_on_a_path_and_at_a_url(
+    undisturbed: Results, bench: Bench, store: ObjectStore
+) -> None:
+    folder = store.folder("searches/equal")
+    with bench.search(folder) as going:
+        assert going.ended(300) == 0, going.text
+    there = Results.open(folder)
+    same(undisturbed, there)
+    names, local = set(store.keys(folder)), Path(str(undisturbed.root))
+    kept = {p.relative_to(local).as_posix() for p in local.rglob("*") if p.is_file()}
+    for entry in (
+        "epochs.parquet/",
+        "trials.parquet/",
+        "confusion.parquet/",
+        "thumbnails.parquet/",
+    ):
+        assert {n for n in names if n.startswith(entry)} == {n for n in kept if n.startswith(entry)}
+    for entry in ("manifest.json", "latency.json", "search.log", "optuna.journal"):
+        assert entry in names
+    assert {n for n in names if n.startswith("report/")} == {
+        n for n in kept if n.startswith("report/")
+    }
+    assert sum(n.startswith("tensorboard/") for n in names) >= TRIALS
+    assert not any(n.startswith(("checkpoints/", "ray/", ".")) for n in names)
+    assert f"report: {folder / 'report/report.html'}" in going.text
+    for name in ("manifest.json", "search.log", "report/report.json"):
+        assert "secret" not in (folder / name).read_text()
+    assert "secret" not in going.text
+    assert History.read(folder).runs.keys() == History.read(local).runs.keys()
+
+
+def test_killed_and_interrupted_it_ends_like_an_undisturbed_one(
+    undisturbed: Results, bench: Bench, store: ObjectStore
+) -> None:
+    folder = store.folder("searches/killed")
+    with bench.search(folder, seconds=0.3) as going:
+        going.until(lambda h: sum(r.ended for r in h.trials) >= 3, 120)
+        going.kill_all()
+    assert (folder / CLAIM_FILE).is_file(), "the claim of a killed process stays"
+    with bench.resume(folder, seconds=0.3) as going:
+        going.until(lambda h: sum(r.ended for r in h.trials) >= 6, 120)
+        with bench.resume(folder) as second:
+            assert second.ended(60) == 2
+            assert f"process {going.pid} on" in second.text and "is writing here" in second.text
+        going.interrupt()
+        assert going.ended(60) == 130, going.text
+        assert f"fer-tune resume '{folder}'" in going.text and "secret" not in going.text
+    with bench.resume(folder) as going:
+        assert going.ended(300) == 0, going.text
+    same(undisturbed, Results.open(folder))
+    left = store.keys(folder)
+    assert CLAIM_FILE not in left and not any(k.startswith("checkpoints/") for k in left)
+
+
+def test_another_machine_goes_on_from_what_is_at_the_url(
+    undisturbed: Results, bench: Bench, store: ObjectStore
+) -> None:
+    """Whose cache holds nothing: the checkpoint of the running trial is fetched, too."""
+    folder = store.folder("searches/elsewhere")
+    with bench.search(folder, seconds=0.3) as going:
+        before = going.until(lambda h: any(r.epochs == 2 and not r.ended for r in h.trials), 120)
+        going.kill_all()
+    checkpoints = [k for k in store.keys(folder) if k.startswith("checkpoints/")]
+    assert any(key.endswith("result.json") for key in checkpoints)
+    cache = str(bench.home / "other-cache")
+    with bench.resume(folder, XDG_CACHE_HOME=cache) as going:
+        assert going.ended(300) == 0, going.text
+    same(undisturbed, Results.open(folder))
+    events = [r for r in History.read(folder).runs.values() if r.assignment.number in before.runs]
+    assert all([x["epoch"] for x in r.results] == list(range(1, r.epochs + 1)) for r in events)
+    assert (Path(cache) / "fer_tune/searches" / cache_folder(folder).name).is_dir()

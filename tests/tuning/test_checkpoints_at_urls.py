@@ -1,0 +1,129 @@
+"""A run's checkpoints at a URL: whole or absent, and any machine goes on from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+
+from fer_tune.storage import UrlPath, local_copy
+from fer_tune.tuning.checkpoints import Checkpoints
+from fer_tune.tuning.recorded import RecordedRun, Recording, recorded_settings
+from fer_tune.tuning.trainable import TrialActor
+from tests.object_store import ObjectStore
+from tests.tuning.conftest import make_space
+from tests.tuning.test_checkpoints import RUN, VALUES, steps
+
+
+def saved(folder: UrlPath, *epochs: int) -> Checkpoints:
+    checkpoints = Checkpoints(folder.url, 3)
+    for epoch in epochs:
+        checkpoints.save(epoch, {"epoch": epoch}, _writes(f"state {epoch}"))
+    return checkpoints
+
+
+def _writes(text: str) -> Callable[[Path], None]:
+    def write(folder: Path) -> None:
+        (folder / "inner").mkdir()
+        (folder / "inner/state").write_text(text)
+
+    return write
+
+
+def found(checkpoints: Checkpoints) -> list[tuple[int, str]]:
+    read = []
+    for point in checkpoints.newest_first():
+        with local_copy(point.folder) as folder:
+            read.append((point.result["epoch"], (folder / "inner/state").read_text()))
+    return read
+
+
+def test_the_newest_comes_first_two_are_kept_and_none_after_the_end(store: ObjectStore) -> None:
+    folder = store.folder("checkpoints/kept")
+    checkpoints = saved(folder, 8, 9, 10, 11)
+    assert found(checkpoints) == [(11, "state 11"), (10, "state 10")]
+    assert store.keys(folder) == [
+        f"checkpoints/000003/{epoch}/{name}"
+        for epoch in ("0010", "0011")
+        for name in ("inner/state", "result.json")
+    ]
+    assert found(Checkpoints(folder, 30)) == []
+    checkpoints.drop()
+    assert store.keys(folder) == [] and found(checkpoints) == []
+
+
+@pytest.mark.parametrize("result", [None, b"", b'{"epo'])
+def test_one_without_a_whole_result_is_passed_over(
+    store: ObjectStore, result: bytes | None
+) -> None:
+    folder = store.folder(f"checkpoints/torn-{result!r:.4}")
+    checkpoints = saved(folder, 1, 2)
+    newest = folder / "checkpoints/000003/0002/result.json"
+    newest.unlink() if result is None else newest.write_bytes(result)
+    assert found(checkpoints) == [(1, "state 1")]
+
+
+def test_a_kill_between_state_and_result_leaves_the_epoch_before(
+    store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the same epoch had been saved: its result does not stand beside another state."""
+    checkpoints = saved(store.folder("checkpoints/between"), 1, 2)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("fer_tune.tuning.checkpoints.write_atomically", killed)
+        with pytest.raises(KeyboardInterrupt):
+            checkpoints.save(2, {"epoch": 2}, _writes("another"))
+    assert found(checkpoints) == [(1, "state 1")]
+
+
+def test_a_run_that_has_ended_keeps_its_report_alone(store: ObjectStore) -> None:
+    checkpoints = saved(store.folder("checkpoints/ended"), 1)
+    checkpoints.save(2, {"epoch": 2, "done": True}, lambda folder: None)
+    assert next(checkpoints.newest_first()).result == {"epoch": 2, "done": True}
+
+
+@pytest.fixture
+def actor(store: ObjectStore, request: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Makes actors of the same run, each as a process that took it up, without Ray."""
+    monkeypatch.setattr(ray._raylet, "setproctitle", lambda title: None)
+    space = make_space(budget={"trials": 2, "max_epochs": 6}, stopper={"enabled": False})
+    settings = recorded_settings(space, store.folder(f"checkpoints/{request.node.name}"))
+
+    def make() -> TrialActor:
+        made = object.__new__(TrialActor)  # the base class wants a running Ray
+        play = partial(RecordedRun, lambda assignment: Recording(values=VALUES))
+        made.setup({"run": RUN.as_dict()}, settings, play)
+        return made
+
+    return make
+
+
+def test_another_process_reports_the_last_epoch_again_and_goes_on(actor: Any) -> None:
+    assert steps(actor(), 3) == [(1, 0.1), (2, 0.2), (3, 0.3)]
+    assert steps(actor(), 2) == [(3, 0.3), (4, 0.25)]
+    assert steps(actor(), 3) == [(4, 0.25), (5, 0.4), (6, 0.35)]
+
+
+@pytest.mark.slow
+def test_a_store_that_is_away_is_reported_and_no_run_begins_anew(
+    actor: Any, store: ObjectStore
+) -> None:
+    running = actor()
+    steps(running, 2)
+    store.stop()
+    try:
+        cut_off, late = running.step(), actor().step()
+    finally:
+        store.start()
+    for result in (cut_off, late):
+        number, text, where = result["disk_fault"]
+        assert number == 113 and "does not answer" in text and "checkpoints/" in where
+    assert late["done"] and late["epoch"] == 0 and cut_off["epoch"] == 3
+    assert steps(actor(), 2) == [(2, 0.2), (3, 0.3)]
