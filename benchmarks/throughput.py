@@ -5,7 +5,7 @@ epochs of one that was recorded, so that all machines fit on this one. A machine
 one logical CPU. Throughput is trials per second from the first trial's start to the last one's
 end, so the wait for the last trials counts and the start of Ray does not.
 
-    python benchmarks/throughput.py --times RESULTS --scale 0.1
+    python -m benchmarks.throughput --times RESULTS --scale 0.1
 """
 
 from __future__ import annotations

@@ -63,7 +63,12 @@ def head_of(file: Path) -> Head:
         raise EnvironmentFault(
             "the private key is not there", where=f"{file}: auth.ssh_private_key", value=key
         )
-    ours = (config.get("metadata") or {}).get("fer_tune") or {}
+    metadata = _mapping(file, "metadata", config.get("metadata"))
+    results = _mapping(file, "metadata.fer_tune", metadata.get("fer_tune")).get("results")
+    if results is not None and not isinstance(results, str):
+        raise EnvironmentFault(
+            "must be a path or URL", where=f"{file}: metadata.fer_tune.results", value=results
+        )
     return Head(
         file=file,
         host=_host(file, config),
@@ -71,9 +76,15 @@ def head_of(file: Path) -> Head:
         key=Path(key).expanduser() if key else None,
         proxy=auth.get("ssh_proxy_command"),
         port=_dashboard_port(config),
-        results=ours.get("results"),
-        mounts=config.get("file_mounts") or {},
+        results=results,
+        mounts=_mapping(file, "file_mounts", config.get("file_mounts")),
     )
+
+
+def _mapping(file: Path, key: str, value: object) -> dict[str, Any]:
+    if value is not None and not isinstance(value, dict):
+        raise EnvironmentFault("must hold keys and values", where=f"{file}: {key}", value=value)
+    return value or {}
 
 
 def _read(file: Path) -> dict[str, Any]:

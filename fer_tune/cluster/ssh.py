@@ -41,7 +41,14 @@ class Ssh:
 
     def options(self) -> list[str]:
         """Options of every connection."""
-        self.known_hosts.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self.known_hosts.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise EnvironmentFault(
+                f"no place to remember heads in: {error.strerror}",
+                where=str(self.known_hosts.parent),
+                remedy="HOME must name a folder that this user may write",
+            ) from None
         known = str(self.known_hosts).replace("%", "%%")
         options = {
             "BatchMode": "yes",

@@ -190,6 +190,12 @@ def test_a_home_folder_with_spaces(
     assert {path.name for path in tmp_path.iterdir()} == {home.name}
 
 
+def test_no_home_folder(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/proc/none")
+    with pytest.raises(EnvironmentFault, match="HOME must name a folder"):
+        Ssh(head_of(cluster(server, None))).run("true")
+
+
 def test_what_a_login_prints_is_no_answer(server: Server) -> None:
     (server.home / ".bashrc").write_text("echo welcome; echo to this machine\n")
     try:
@@ -241,6 +247,10 @@ def test_the_head_is_asked_of_no_cloud_on_premises(server: Server) -> None:
         ({"auth": {"ssh_user": "me", "ssh_private_key": "/no/such/key"}}, "/no/such/key"),
         ({"auth": {}}, "lacks auth.ssh_user"),
         ({"apiVersion": "ray.io/v1"}, "kubectl port-forward"),
+        ({"metadata": "mine"}, "metadata: must hold keys"),
+        ({"metadata": {"fer_tune": "/results"}}, "metadata.fer_tune: must hold keys"),
+        ({"metadata": {"fer_tune": {"results": 5}}}, "must be a path or URL"),
+        ({"file_mounts": ["~/faces"]}, "file_mounts: must hold keys"),
     ],
 )
 def test_files_without_a_head(server: Server, change: dict[str, object], said: str) -> None:
