@@ -228,7 +228,7 @@ def test_ray_itself_asks_for_the_token(cluster: Cluster, way: str, token: str) -
 
 def test_search_submitted_from_the_laptop(cluster: Cluster, real_faces: Path) -> None:
     """The search that is shipped for real pictures, shortened; its data is on the laptop alone."""
-    shorter = ["budget.trials=6", "budget.max_epochs=2", "confirm.seeds=2", "augment.views=1"]
+    shorter = ["budget.trials=6", "budget.max_epochs=3", "confirm.seeds=2", "augment.views=1"]
     sets = [word for change in shorter for word in ("--set", change)]
     words = ["submit", "cpu_small", "--cluster", str(cluster.file), "--data", str(real_faces)]
     done = subprocess.run(
