@@ -41,7 +41,7 @@ pytestmark = [
 
 MACHINES = 3
 #: One in so many of the real pictures is enough to see that the search runs.
-PART_OF_SAMPLE = 8
+PART_OF_SAMPLE = 16
 # Trials that depend on nothing that another one did: in whatever order they end, and wherever
 # they go on, the search is the same.
 SPACE = """
