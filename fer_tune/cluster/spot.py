@@ -80,10 +80,10 @@ class Metadata:
 def _preempts(answer: str) -> bool:
     """Whether Azure's scheduled events name a preemption."""
     try:
-        events = json.loads(answer).get("Events", [])
-    except (ValueError, AttributeError):
+        events = json.loads(answer).get("Events") or []
+        return any(event.get("EventType") == "Preempt" for event in events)
+    except (ValueError, AttributeError, TypeError):  # no such list, of no such things
         return False
-    return any(event.get("EventType") == "Preempt" for event in events)
 
 
 def metadata(cloud: str, base: str | None = None) -> Metadata:

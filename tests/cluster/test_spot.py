@@ -141,7 +141,8 @@ def test_what_speaks_no_http_gives_no_notice(caplog: pytest.LogCaptureFixture) -
 
 
 def test_an_answer_that_is_none_gives_no_notice() -> None:
-    for text in ("", "<html>", "[]", '{"Events": []}'):
+    events = ([], None, [1], 2)
+    for text in ("", "<html>", "[]", *(json.dumps({"Events": value}) for value in events)):
         assert not spot.metadata("azure").told(text)
 
 
