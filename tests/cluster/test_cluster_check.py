@@ -127,8 +127,10 @@ BROKEN: dict[str, tuple[str, Changes, Faults]] = {
     "commands left to Ray": (
         "aws-gpu",
         [
-            ("head_setup_commands:\n", "worker_setup_commands:\n"),
-            ("worker_setup_commands: []\n", ""),
+            (
+                "head_setup_commands:\n  - ~/fer_tune-env/bin/fer-tune weights fetch\n",
+                "",
+            ),
         ],
         [("head_setup_commands", DEFAULT)],
     ),
