@@ -190,4 +190,4 @@ def test_the_head_is_found_with_the_key_that_ray_made(
     assert head.key is not None and head.key.is_file()
     assert head.key.stem == instance["KeyName"]
     assert head.results == "s3://CHANGE-ME/results"
-    assert head.mounts["~/faces"] == "data/faces"
+    assert head.mounts["~/.ray/auth_token"] == "~/.ray/auth_token"
