@@ -173,6 +173,11 @@ BROKEN: dict[str, tuple[str, Changes, Faults]] = {
         [("    results: gs://CHANGE-ME/results\n", "    owner: me\n")],
         [("metadata.fer_tune.results", "must say where results go")],
     ),
+    "credentials in the file": (
+        "gcp-gpu",
+        [("gs://CHANGE-ME/results", "s3://KEY:SECRET@bucket/results")],
+        [("metadata.fer_tune.results", "must not hold credentials")],
+    ),
     "workers that may not write": (
         "aws-gpu",
         [("      IamInstanceProfile: {Name: fer-tune-worker}\n", "")],

@@ -49,6 +49,12 @@ def _object_store(document: Document, results: str) -> Iterator[Fault]:
     scheme = results.partition("://")[0] + "://"
     if scheme not in ("s3://", "gs://"):
         yield document.fault(RESULTS, "must be s3://, gs:// or a mounted folder", value=results)
+    if "@" in results.removeprefix(scheme).partition("/")[0]:
+        yield document.fault(
+            RESULTS,
+            "must not hold credentials",
+            remedy="Give the machines an identity that may use the bucket",
+        )
     if results.removeprefix(scheme).strip("/") == "":
         yield document.fault(RESULTS, "must name a bucket", value=results)
     identity = _IDENTITY.get((str(document.get("provider", "type")), scheme))
