@@ -8,11 +8,14 @@ from typing import Any
 
 from ray import tune
 from ray.tune.experiment import Trial
+from ray.tune.schedulers import FIFOScheduler
+from rich.console import Console
 
 from fer_tune.space import SearchSpace
 from fer_tune.tuning.assignment import Assignment
 from fer_tune.tuning.faults import disk_error
 from fer_tune.tuning.interruption import Interruption
+from fer_tune.tuning.placement import Placement
 from fer_tune.tuning.progress import Progress
 from fer_tune.tuning.searcher import StudySearcher
 from fer_tune.tuning.settings import WorkerSettings
@@ -35,6 +38,7 @@ def run_stage(
     runs: list[Assignment] | None = None,
     make_run: MakeRun = ScoredRun,
     working: Path | None = None,
+    console: Console | None = None,
 ) -> None:
     """Runs until the ``searcher`` is finished, or every one of ``runs`` has ended.
 
@@ -44,8 +48,10 @@ def run_stage(
         interruption: ends the stage at Ctrl-C.
         make_run: builds a run on the worker; a recording in tests.
         working: where Ray's own folder goes; by default into the results, which must be on a path.
+        console: told of machines that are avoided.
 
     Raises:
+        EnvironmentFault: trials failed on every machine.
         OSError: the disk under the results folder refused a write.
         KeyboardInterrupt: at Ctrl-C.
     """
@@ -56,6 +62,7 @@ def run_stage(
     resources = {"CPU": space.resources.cpu}
     if space.resources.gpu:
         resources["GPU"] = space.resources.gpu
+    placement = Placement(scheduler or FIFOScheduler(), resources, console)  # type: ignore[no-untyped-call]
     trainable = tune.with_resources(
         tune.with_parameters(TrialActor, settings=settings, make_run=make_run),
         tune.PlacementGroupFactory([resources]),
@@ -66,7 +73,7 @@ def run_stage(
         tune_config=tune.TuneConfig(
             num_samples=1 if runs else -1,
             search_alg=searcher,
-            scheduler=scheduler,
+            scheduler=placement,
             max_concurrent_trials=asked,
             reuse_actors=True,
             trial_name_creator=trial_name,
@@ -76,7 +83,7 @@ def run_stage(
             name=name,
             storage_path=str(folder),
             verbose=0,
-            callbacks=[*callbacks, interruption],
+            callbacks=[placement.actors, *callbacks, interruption],
             failure_config=tune.FailureConfig(max_failures=MAX_FAILURES),
             # Runs write their own checkpoints (checkpoints.py).
             checkpoint_config=tune.CheckpointConfig(
@@ -88,6 +95,8 @@ def run_stage(
         with interruption.listening():
             tuner.fit()
     except tune.TuneError as error:
+        if placement.fault is not None:
+            raise placement.fault from error
         if (refused := disk_error(error)) is not None:
             raise refused from error
         raise

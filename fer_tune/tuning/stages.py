@@ -61,6 +61,7 @@ def explore(search: Search, make_run: MakeRun = ScoredRun) -> None:
                 searcher=searcher,
                 make_run=make_run,
                 working=search.working,
+                console=search.console,
             )
     _check_ended(searcher.assignments.values(), history, search.results.root)
     search.log.append("searched")
@@ -107,6 +108,7 @@ def confirm(search: Search, seeds: int, make_run: MakeRun = ScoredRun) -> None:
         runs=slowest_first(runs, choices, results.read("epochs")),
         make_run=make_run,
         working=search.working,
+        console=search.console,
     )
     _check_ended(runs, history, results.root)
     _close(search, choices, seeds)

@@ -144,7 +144,7 @@ class TrialActor(Trainable):
             return {**nothing, "done": True, "disk_fault": _told(self._refused)}
         if self._saved is not None:
             result, self._saved = self._saved, None
-            return result
+            return {**result, "node_id": None}  # whoever trained it
         run = self.run
         run.prepare()
         if self._clock.started is None:
@@ -161,7 +161,12 @@ class TrialActor(Trainable):
             except OSError as error:
                 refused = error
         self._clock.seconds += time.monotonic() - begun
-        result |= {"done": reason is not None, **vars(self._clock), "node": socket.gethostname()}
+        result |= {
+            "done": reason is not None,
+            **vars(self._clock),
+            "node": socket.gethostname(),
+            "node_id": ray.get_runtime_context().get_node_id(),
+        }
         try:
             if refused is None:
                 self._save(result)

@@ -43,6 +43,7 @@ def play_runs(
     asked: int,
     callbacks: list[Any],
     depot: Any = None,
+    console: Console | None = None,
     **context: Any,
 ) -> Results:
     """Plays ``count`` runs to their end; ``context`` changes what all of them share."""
@@ -60,5 +61,6 @@ def play_runs(
         interruption=Interruption(Console(quiet=True)),
         runs=[run_of(number) for number in range(count)],
         make_run=make_run,
+        console=console,
     )
     return results
