@@ -80,11 +80,17 @@ class Claim:
         self._folder, self._file = folder, folder / CLAIM_FILE
         self._me = Holder.me()
         self._lost: str | None = None
+        self._seen = _now()
         self._over = threading.Event()
         self._beats = threading.Thread(target=self._beat, name="claim", daemon=True)
 
     def check(self) -> None:
-        """Raises OSError if another process has taken the folder over."""
+        """Raises OSError if another process has taken the folder over, or may have.
+
+        A machine that slept asks the store before it writes: its last sign of life is old.
+        """
+        if self._lost is None and _now() - self._seen > STALE_S / 2:
+            self._look()
         if self._lost is not None:
             raise OSError(
                 errno.EBUSY, f"{self._lost} has taken this folder over", str(self._folder)
@@ -118,15 +124,22 @@ class Claim:
     def _beat(self) -> None:
         while not self._over.wait(BEAT_S):
             try:
-                holder = self._holder()
-                if holder is None or holder.token != self._me.token:
-                    self._lost = str(holder or "another process")
-                    logger.error("%s: %s has taken it over", self._folder, self._lost)
+                self._look()
+                if self._lost is not None:
                     return
                 if not self._over.is_set():
                     self._write()
             except OSError as error:
                 logger.warning("%s: no sign of life: %s", self._folder, error.strerror)
+
+    def _look(self) -> None:
+        """Finds out whether the claim is still this process's."""
+        asked, holder = _now(), self._holder()
+        if holder is None or holder.token != self._me.token:
+            self._lost = str(holder or "another process")
+            logger.error("%s: %s has taken it over", self._folder, self._lost)
+        else:
+            self._seen = asked
 
     def _refuse_if_alive(self, holder: Holder) -> None:
         age = self._age()
@@ -186,6 +199,11 @@ def _taken(folder: UrlPath, who: str, seen: str) -> ResultsError:
         remedy="Wait for it to end, or interrupt it. If its machine is gone, try again in "
         f"{STALE_S:.0f} s",
     )
+
+
+def _now() -> float:
+    """Seconds of a clock that runs on while the machine sleeps."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def _machine() -> str:

@@ -90,6 +90,21 @@ def test_a_claim_that_was_taken_over_is_noticed_and_not_given_back(store: Object
     assert json.loads((folder / CLAIM_FILE).read_bytes()) == asdict(other)
 
 
+def test_a_machine_that_slept_looks_before_it_writes(
+    store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = store.folder("claim/slept")
+    monkeypatch.setattr(module, "BEAT_S", 600.0)
+    with claimed(folder) as claim:
+        claim._seen -= 2.0
+        claim.check()  # still its own
+        leave(folder, replace(Holder.me(), host="node-9"))
+        claim.check()  # so soon after a sign of life nobody can have taken it over
+        claim._seen -= 2.0
+        with pytest.raises(OSError, match=r"on node-9 since .* has taken this folder over"):
+            claim.check()
+
+
 def test_of_two_that_claim_at_once_one_gets_it(store: ObjectStore) -> None:
     folder = store.folder("claim/both")
     start, got, refused = threading.Barrier(2), [], []
