@@ -130,7 +130,7 @@ class Claim:
                 if not self._over.is_set():
                     self._write()
             except OSError as error:
-                logger.warning("%s: no sign of life: %s", self._folder, error.strerror)
+                logger.info("%s: no sign of life: %s", self._folder, error.strerror)
 
     def _look(self) -> None:
         """Finds out whether the claim is still this process's."""

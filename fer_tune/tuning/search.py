@@ -7,14 +7,15 @@ import shlex
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 
 from fer_tune.data import PackedDataset
+from fer_tune.errors import ResultsError
 from fer_tune.records import Results
 from fer_tune.space import SearchSpace
 from fer_tune.storage import without_secrets
@@ -28,6 +29,8 @@ from fer_tune.tuning.recorder import Recorder
 from fer_tune.tuning.settings import WorkerSettings
 
 logger = logging.getLogger(__name__)
+
+State = Literal["finished", "interrupted"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +89,7 @@ def sitting(search: Search, began: float) -> Iterator[None]:
         ResultsError: the disk under the results folder refused a write.
     """
     results, earlier = search.results, search.history.wall_seconds
-    state = "interrupted"
+    state: State = "interrupted"
     try:
         command = [without_secrets(word) for word in sys.argv]
         search.log.append("sitting", began=began, command=command, versions=versions())
@@ -95,16 +98,26 @@ def sitting(search: Search, began: float) -> Iterator[None]:
         try:
             yield
             state = "finished"
-        finally:
-            now = time.time()
-            logger.info("%s after %.0f s", state, now - began)
-            results.update_manifest(
-                state=state,
-                ended=now,
-                wall_seconds=earlier + now - began,
-                sittings=len(search.history.sittings) + 1,
-            )
+        except OSError:
+            with suppress(OSError, ResultsError):  # what comes of it would hide it
+                _note_end(search, state, began, earlier)
+            raise
+        except BaseException:
+            _note_end(search, state, began, earlier)
+            raise
+        _note_end(search, state, began, earlier)
     except NOT_OF_THE_DISK:
         raise
     except OSError as error:
         raise disk_fault(error, results.root) from error
+
+
+def _note_end(search: Search, state: State, began: float, earlier: float) -> None:
+    now = time.time()
+    logger.info("%s after %.0f s", state, now - began)
+    search.results.update_manifest(
+        state=state,
+        ended=now,
+        wall_seconds=earlier + now - began,
+        sittings=len(search.history.sittings) + 1,
+    )

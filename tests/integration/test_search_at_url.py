@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -180,3 +181,63 @@ def test_another_machine_goes_on_from_what_is_at_the_url(
     events = [r for r in History.read(folder).runs.values() if r.assignment.number in before.runs]
     assert all([x["epoch"] for x in r.results] == list(range(1, r.epochs + 1)) for r in events)
     assert (Path(cache) / "fer_tune/searches" / cache_folder(folder).name).is_dir()
+
+
+def test_a_server_that_is_away_for_some_seconds_costs_nothing(
+    undisturbed: Results, bench: Bench, store: ObjectStore
+) -> None:
+    folder = store.folder("searches/away")
+    with bench.search(folder, seconds=0.3) as going:
+        going.until(lambda h: sum(r.ended for r in h.trials) >= 2, 120)
+        store.stop()
+        try:
+            time.sleep(9.0)  # longer than pyarrow itself tries
+        finally:
+            store.start()
+        assert going.ended(300) == 0, going.text
+    same(undisturbed, Results.open(folder))
+    log = (folder / "search.log").read_text()
+    assert "does not answer" in log and "answers again" in log
+    assert Results.open(folder).manifest()["sittings"] == 1
+
+
+REFUSED = {
+    "no such bucket": ("there is no such bucket", {"bucket": "nobodys"}),
+    "another scheme": ("results cannot be kept at ftp://", None),
+    "a search is there": ("holds a search already", {"key": "taken"}),
+    "not empty": ("the results folder is not empty", {"key": "full"}),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_written_to_is_told_before_anything_starts(
+    case: str, bench: Bench, store: ObjectStore
+) -> None:
+    message, place = REFUSED[case]
+    (store.folder("taken") / "events.jsonl/000001").write_bytes(b"{}\n")
+    (store.folder("full") / "holiday.jpg").write_bytes(b"")
+    url = "ftp://host/x" if place is None else store.url(**{"key": "x", **place})
+    words = ("search", str(bench.home / "space.yaml"), "--data", str(bench.home / "faces"))
+    with bench.sitting(bench.home, *words, "--results", url) as going:
+        assert going.ended(120) == 2
+    assert message in going.text and going.text.count("\n") == 1, going.text
+    assert "secret" not in going.text
+
+
+def test_wrong_credentials_are_told_before_anything_starts(
+    bench: Bench, store: ObjectStore
+) -> None:
+    from moto.core import set_initial_no_auth_action_count
+
+    words = ("search", str(bench.home / "space.yaml"), "--data", str(bench.home / "faces"))
+    url = store.url("refused", user="wrong:secret@")
+
+    @set_initial_no_auth_action_count(0)
+    def refused() -> str:
+        with bench.sitting(bench.home, *words, "--results", url) as going:
+            assert going.ended(120) == 2
+        return going.text
+
+    text = refused()
+    assert "cannot write here: the store refuses access" in text and text.count("\n") == 1
+    assert "secret" not in text and store.keys(store.folder("refused")) == []
