@@ -173,6 +173,41 @@ BROKEN: dict[str, tuple[str, Changes, Faults]] = {
         [("    results: gs://CHANGE-ME/results\n", "    owner: me\n")],
         [("metadata.fer_tune.results", "must say where results go")],
     ),
+    "a store that nobody here speaks to": (
+        "gcp-gpu",
+        [("results: gs://CHANGE-ME/results", "results: ftp://host/results")],
+        [("metadata.fer_tune.results", "must be s3://, gs:// or a mounted folder")],
+    ),
+    "no bucket": (
+        "gcp-gpu",
+        [("results: gs://CHANGE-ME/results", "results: gs://")],
+        [("metadata.fer_tune.results", "must name a bucket")],
+    ),
+    "one host twice": (
+        "on-prem",
+        [("192.168.1.12]", "192.168.1.11]")],
+        [("provider.worker_ips[1]", "must stand once")],
+    ),
+    "a Ray that is not started": (
+        "on-prem",
+        [("    ray start --address=$RAY_HEAD_IP:6379", "    ray --version")],
+        [("worker_start_ray_commands", "must start Ray")],
+    ),
+    "a head that is none": (
+        "on-prem",
+        [("ray start --head --port=6379", "ray start --port=6379")],
+        [(HEAD, "must start the head")],
+    ),
+    "any image": (
+        "on-prem",
+        [
+            (
+                "initialization_commands: []",
+                "docker: {image: rayproject/ray, container_name: ray}\ninitialization_commands: []",
+            )
+        ],
+        [("docker.image", "must name one version")],
+    ),
     "credentials in the file": (
         "gcp-gpu",
         [("gs://CHANGE-ME/results", "s3://KEY:SECRET@bucket/results")],
