@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 CHECKED := $(VENV)/.checked
+# Starting Ray is mostly waiting, so two at a time pay on two cores; a file's tests stay together.
+PROCESSES ?= 2
 AXE := tests/browser/node_modules/axe-core/axe.min.js
 
 .PHONY: quickstart gpu-smoke test fast kills browser lint format clean
@@ -20,7 +22,7 @@ gpu-smoke: $(INSTALLED)
 # Everything; `make fast` leaves out what starts Ray or a browser or takes more than ten seconds,
 # and `make kills` runs the searches that are killed and resumed alone.
 test: $(CHECKED)
-	$(BIN)/python -m pytest $(PYTEST)
+	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile $(PYTEST)
 
 fast: $(CHECKED)
 	$(BIN)/python -m pytest -m 'not ray and not slow and not kills and not browser' $(PYTEST)
