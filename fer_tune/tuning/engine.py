@@ -7,10 +7,11 @@ import os
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from fer_tune.errors import EnvironmentFault
+from fer_tune.tuning.autoscaler import Growth, fitting, growth
 from fer_tune.tuning.options import SearchOptions
 from fer_tune.tuning.signals import taking
 
@@ -34,17 +35,23 @@ _DEFAULTS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Engine:
-    """A Ray that answers. ``dashboard`` is its address, None without one."""
+    """A Ray that answers.
+
+    Attributes:
+        dashboard: its address, None without one.
+        have: CPUs, GPUs and more of all nodes, when it was reached.
+        growth: what an autoscaler may add.
+        joined: whether it ran before us, at an address.
+    """
 
     dashboard: str | None
-    have: Mapping[str, float]  # CPUs, GPUs and more of all nodes, when it was reached
+    have: Mapping[str, float]
+    growth: Growth = field(default_factory=Growth)
+    joined: bool = False
 
     def slots(self, cpu: float, gpu: float) -> int:
-        """Trials of that shape that fit at the same time."""
-        fits = [int(self.have.get("CPU", 0) // cpu)]
-        if gpu > 0:
-            fits.append(int(self.have.get("GPU", 0) / gpu + 1e-9))
-        return min(fits)
+        """Trials of that shape that fit at the same time, now or once the cluster has grown."""
+        return max(fitting(self.have, cpu, gpu), self.growth.slots(cpu, gpu))
 
 
 @contextmanager
@@ -100,6 +107,12 @@ def ray_session(options: SearchOptions) -> Iterator[Engine]:
     try:
         url = context.dashboard_url
         have: Mapping[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        yield Engine(dashboard=f"http://{url}" if url else None, have=have)
+        grows = growth() if options.address else Growth()
+        yield Engine(
+            dashboard=f"http://{url}" if url else None,
+            have=have,
+            growth=grows,
+            joined=bool(options.address),
+        )
     finally:
         ray.shutdown()

@@ -19,6 +19,7 @@ from fer_tune.data import PackedDataset, Split, cut
 from fer_tune.errors import EnvironmentFault, ResultsError, WeightsError
 from fer_tune.models import backbone, file_fingerprint, locate, read_state
 from fer_tune.space import SearchSpace
+from fer_tune.space import plan as make_plan
 from fer_tune.storage import Place, UrlPath, write_atomically
 from fer_tune.training.compute import available_cpus
 from fer_tune.tuning.claim import CLAIM_FILE, Claim, claimed
@@ -180,25 +181,36 @@ def bounded(options: SearchOptions, space: SearchSpace) -> SearchOptions:
 
 
 def asked_at_once(engine: Engine, space: SearchSpace) -> int:
-    """Trials to ask for ahead: twice what the cluster can run.
+    """Trials to ask for ahead: twice what the cluster can run once its autoscaler has grown it.
 
-    So that a process that ends a trial finds the next one waiting. Where the cluster could run
-    more than ``max_concurrent`` allows, just that many. One where trials run one at a time: Ray
-    would put a run whose process died behind the one that waits, and the search be another.
+    So that a process that ends a trial finds the next one waiting, and all machines that may come
+    come at once. Where the cluster could run more than ``max_concurrent`` allows, just that many;
+    and no more than the search has trials. One where trials run one at a time: Ray would put a
+    run whose process died behind the one that waits, and the search be another.
 
     Raises:
         EnvironmentFault: not even one fits.
     """
     fit = engine.slots(space.resources.cpu, space.resources.gpu)
+    limit = space.resources.max_concurrent
+    if fit < 1 and limit is not None and engine.joined:
+        return limit  # an autoscaler of which nothing is known here, but its user knows
     if fit < 1:
         have = {k: v for k, v in engine.have.items() if k in ("CPU", "GPU")}
         raise EnvironmentFault(
             f"a trial asks for {space.resources.cpu:g} CPU and {space.resources.gpu:g} GPU, "
             f"and the cluster has {have}",
             where="resources",
-            remedy="Lower resources.cpu or resources.gpu with --set, or join more machines",
+            remedy="Lower resources.cpu or resources.gpu with --set, or join more machines"
+            + (
+                "; if an autoscaler will add some, say with resources.max_concurrent how many "
+                "trials they hold"
+                if engine.joined
+                else ""
+            ),
         )
-    limit = space.resources.max_concurrent
     if fit == 1:
         return 1
-    return 2 * fit if limit is None or fit <= limit else limit
+    asked = 2 * fit if limit is None or fit <= limit else limit
+    whole = make_plan(space)
+    return min(asked, max(whole.trials, whole.confirm_runs))

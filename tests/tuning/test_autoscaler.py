@@ -1,0 +1,205 @@
+"""Trials are asked for by what an autoscaler may add, so that machines come at once."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from fer_tune.errors import EnvironmentFault
+from fer_tune.tuning.assignment import Assignment
+from fer_tune.tuning.autoscaler import Growth
+from fer_tune.tuning.callback import DriverCallback
+from fer_tune.tuning.engine import Engine
+from fer_tune.tuning.preparation import asked_at_once
+from fer_tune.tuning.recorded import RecordedRun, Recording
+from fer_tune.tuning.settings import WorkerSettings
+from tests.tuning.apart import apart
+from tests.tuning.conftest import make_space
+from tests.tuning.recorded_stage import play_runs
+
+
+def kind(cpus: int, gpus: int, count: int) -> dict[str, Any]:
+    return {"resources": {"CPU": cpus, "GPU": gpus}, "max_workers": count}
+
+
+def config(limit: int, **kinds: dict[str, Any]) -> dict[str, Any]:
+    head = {"resources": {"CPU": 0}, "node_config": {}}
+    return {
+        "max_workers": limit,
+        "head_node_type": "head",
+        "available_node_types": {"head": head, **kinds},
+    }
+
+
+def asked(have: dict[str, float], growth: Growth, joined: bool = True, **resources: Any) -> int:
+    space = make_space(
+        budget={"trials": 40, "max_epochs": 9}, resources={"cpu": 2, "gpu": 0, **resources}
+    )
+    return asked_at_once(Engine(dashboard=None, have=have, growth=growth, joined=joined), space)
+
+
+@pytest.mark.parametrize(
+    ("growth", "expected"),
+    [
+        (Growth(), 0),
+        (Growth(config=config(8, a=kind(8, 1, 3))), 6),
+        (Growth(config=config(2, a=kind(8, 1, 3))), 4),  # the cluster's own limit
+        (Growth(config=config(3, a=kind(8, 1, 9), b=kind(16, 4, 2))), 18),  # the largest first
+        (Growth(config=config(8, a=kind(1, 1, 8))), 0),  # too few CPUs for a trial
+        (Growth(config={"available_node_types": {"a": {"resources": {}, "max_workers": 2}}}), 0),
+        (Growth(most={"CPU": 16, "GPU": 3}), 6),
+        (Growth(most={"CPU": sys.maxsize, "GPU": 1}, config=config(8, a=kind(8, 2, 1))), 4),
+    ],
+)
+def test_slots_that_may_come(growth: Growth, expected: int) -> None:
+    assert growth.slots(cpu=2, gpu=0.5) == expected
+
+
+def test_twice_what_may_come_is_asked_for_within_the_budget() -> None:
+    ten, none = Growth(config=config(10, a=kind(2, 0, 10))), Growth()
+    assert asked({"CPU": 8}, none) == 8
+    assert asked({}, ten) == 20, "a head alone, without CPUs"
+    assert asked({"CPU": 30}, ten) == 30, "more is there than the file knows"
+    assert asked({}, Growth(config=config(90, a=kind(2, 0, 90)))) == 40, "all trials"
+    assert asked({}, ten, max_concurrent=3) == 3
+    assert asked({}, Growth(config=config(1, a=kind(2, 0, 10)))) == 1
+
+
+def test_of_an_autoscaler_that_nothing_is_known_of_the_user_knows() -> None:
+    assert asked({}, Growth(), max_concurrent=4) == 4
+    with pytest.raises(EnvironmentFault, match=r"say with resources\.max_concurrent"):
+        asked({}, Growth())
+    with pytest.raises(EnvironmentFault) as caught:
+        asked({}, Growth(), joined=False, max_concurrent=4)
+    assert "max_concurrent" not in str(caught.value), "no autoscaler adds to one machine"
+
+
+# -- a cluster that grows ----------------------------------------------------------------------
+
+
+#: What Ray wants to find in a cluster file all the same.
+UNUSED = """
+auth: {}
+docker: {}
+file_mounts: {}
+file_mounts_sync_continuously: false
+cluster_synced_files: []
+rsync_exclude: []
+rsync_filter: []
+initialization_commands: []
+setup_commands: []
+head_setup_commands: []
+worker_setup_commands: []
+head_start_ray_commands: []
+worker_start_ray_commands: []
+"""
+
+
+def slow(run: Assignment) -> Recording:
+    return Recording(values=[0.1, 0.2, 0.3], seconds=1.0)
+
+
+class First(DriverCallback):
+    """Notes when the first trial ended."""
+
+    def __init__(self, at: list[float]) -> None:
+        self._at = at
+
+    def on_trial_complete(self, **info: Any) -> None:
+        self._at.append(time.monotonic())
+
+
+class SlowRun(RecordedRun):
+    def __init__(self, settings: WorkerSettings, assignment: Assignment) -> None:
+        super().__init__(slow, settings, assignment)
+
+
+def grown(folder: Path) -> dict[str, Any]:
+    """A search on a head without CPUs, whose autoscaler may add two nodes of one CPU."""
+    os.environ |= {"RAY_AUTH_MODE": "disabled", "HOME": str(folder)}
+    import ray
+    from ray.cluster_utils import AutoscalingCluster
+
+    from fer_tune.tuning.engine import ray_session
+    from fer_tune.tuning.options import SearchOptions
+
+    worker = {"resources": {"CPU": 1}, "node_config": {}, "min_workers": 0, "max_workers": 2}
+    head = {"resources": {"CPU": 0}, "node_config": {}, "max_workers": 0}
+    file = {
+        "cluster_name": "grows",
+        "max_workers": 8,
+        "provider": {
+            "type": "fake_multinode",
+            "use_node_id_as_ip": True,
+            "disable_node_updaters": True,
+            "disable_launch_config_check": True,
+        },
+        "head_node_type": "ray.head.default",
+        "available_node_types": {"ray.head.default": head, "worker": worker},
+        "upscaling_speed": 1.0,
+        "idle_timeout_minutes": 0.1,
+        **yaml.safe_load(UNUSED),
+    }
+    # Where `ray up` leaves it on the head.
+    (folder / "ray_bootstrap_config.yaml").write_text(yaml.safe_dump(file))
+
+    class Growing(AutoscalingCluster):
+        def _generate_config(self, *args: Any, **kwargs: Any) -> Any:
+            return file  # the wheel lacks the example that Ray would start from
+
+    def workers() -> int:
+        return sum(node["Alive"] and node["Resources"].get("CPU", 0) > 0 for node in ray.nodes())
+
+    cluster = Growing(head_resources={"CPU": 0}, worker_node_types={})
+    found: dict[str, Any] = {}
+    first_end: list[float] = []
+    counts: list[tuple[float, int]] = []
+    over = threading.Event()
+    cluster.start()
+    try:
+        with ray_session(SearchOptions(address="auto")) as engine:
+            space = make_space(
+                budget={"trials": 8, "max_epochs": 3}, resources={"cpu": 1, "gpu": 0}
+            )
+            found["workers before"] = workers()
+            found["asked"] = asked_at_once(engine, space)
+
+            def watch() -> None:
+                while not over.wait(0.2):
+                    counts.append((time.monotonic(), workers()))
+
+            watcher = threading.Thread(target=watch)
+            watcher.start()
+            results = play_runs(
+                space, folder / "r", 8, SlowRun, asked=found["asked"], callbacks=[First(first_end)]
+            )
+            found["states"] = results.read("trials")["state"].tolist()
+            deadline = time.monotonic() + 90
+            while workers() and time.monotonic() < deadline:
+                time.sleep(0.5)
+            over.set()
+            watcher.join()
+            found["workers after"] = workers()
+    finally:
+        over.set()
+        cluster.shutdown()
+    found["most"] = max(count for _, count in counts)
+    found["at first end"] = max(count for at, count in counts if at <= first_end[0])
+    return found
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_machines_come_at_once_and_go_when_idle(tmp_path: Path) -> None:
+    found = apart(grown, tmp_path, within_s=280.0)
+    assert found["workers before"] == 0 and found["asked"] == 4
+    assert found["states"] == ["complete"] * 8
+    assert found["most"] == found["at first end"] == 2, "both before the first trial had ended"
+    assert found["workers after"] == 0
