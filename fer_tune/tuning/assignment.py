@@ -32,8 +32,13 @@ class Assignment:
 
     @property
     def name(self) -> str:
-        """``arm/replicate/number``: of the actor, in the live table and in TensorBoard."""
+        """``arm/replicate/number``: in the logs and in TensorBoard."""
         return f"{self.arm}/{self.replicate}/{self.number:04d}"
+
+    @property
+    def title(self) -> str:
+        """``arm/trial/crop/depth``: of its process, in Ray's dashboard and in ``top``."""
+        return f"{self.arm}/{self.number:04d}/{self.config.crop_size}/{self.config.unfreeze_depth}"
 
     @property
     def study(self) -> str:

@@ -115,7 +115,7 @@ class TrialActor(Trainable):
             self._refused = error
 
     def __repr__(self) -> str:
-        return self.assignment.name
+        return self.assignment.title
 
     @property
     def run(self) -> Run:
@@ -138,7 +138,7 @@ class TrialActor(Trainable):
         died before it heard of it.
         """
         # Ray reads __repr__ once per process; the title follows the run that is in training.
-        ray._raylet.setproctitle(f"ray::{self.assignment.name}")  # type: ignore[attr-defined]
+        ray._raylet.setproctitle(f"ray::{self.assignment.title}")  # type: ignore[attr-defined]
         if self._refused is not None:
             nothing = {"epoch": 0, "ran": False, SCORE: math.nan, "stop_reason": None}
             return {**nothing, "done": True, "disk_fault": _told(self._refused)}
@@ -165,7 +165,7 @@ class TrialActor(Trainable):
             "done": reason is not None,
             **vars(self._clock),
             "node": socket.gethostname(),
-            "node_id": ray.get_runtime_context().get_node_id(),
+            "node_id": _node_id(),
         }
         try:
             if refused is None:
@@ -217,6 +217,11 @@ def _restored(run: Run, checkpoint: Checkpoint) -> bool:
 def _told(refused: OSError) -> list[Any]:
     """A disk's refusal as the driver raises it again."""
     return [refused.errno, refused.strerror, str(refused.filename)]
+
+
+def _node_id() -> str | None:
+    """Ray's id of this node; asked where no Ray runs, it would start one."""
+    return ray.get_runtime_context().get_node_id() if ray.is_initialized() else None
 
 
 def _nothing(folder: Path) -> None:

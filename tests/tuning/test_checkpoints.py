@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,24 @@ def actor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         return made
 
     return make
+
+
+def test_a_process_is_named_by_the_run_that_it_trains(
+    actor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    titles: list[str] = []
+    had_ray = ray.is_initialized()
+    monkeypatch.setattr(ray._raylet, "setproctitle", titles.append)
+    one = actor()
+    one.step()
+    other = replace(RUN, number=12, config=replace(RUN.config, crop_size=96, unfreeze_depth=4))
+    one.reset_config({"run": other.as_dict()})
+    one.step()
+    crop, depth = RUN.config.crop_size, RUN.config.unfreeze_depth
+    first = f"{RUN.arm}/{RUN.number:04d}/{crop}/{depth}"
+    assert titles == [f"ray::{first}", f"ray::{RUN.arm}/0012/96/4"]
+    assert repr(one) == f"{RUN.arm}/0012/96/4"
+    assert ray.is_initialized() == had_ray, "asking for the node must not start a Ray"
 
 
 def steps(actor: TrialActor, count: int) -> list[tuple[int, float]]:
