@@ -13,7 +13,7 @@ import pytest
 
 from fer_tune.data import import_source
 from fer_tune.records import SCHEMAS, Results
-from fer_tune.storage import Place, address
+from fer_tune.storage import Place, UrlPath, address
 from fer_tune.tuning.claim import CLAIM_FILE
 from fer_tune.tuning.events import History
 from fer_tune.tuning.working import cache_folder
@@ -201,6 +201,26 @@ def test_a_server_that_is_away_for_some_seconds_costs_nothing(
     assert Results.open(folder).manifest()["sittings"] == 1
 
 
+def test_a_server_that_is_gone_is_one_message_and_a_resume_goes_on(
+    undisturbed: Results, bench: Bench, store: ObjectStore
+) -> None:
+    folder = store.folder("searches/gone")
+    with bench.search(folder, seconds=0.3, FER_TUNE_STORAGE_PATIENCE="2") as going:
+        going.until(lambda h: sum(r.ended for r in h.trials) >= 2, 120)
+        store.stop()
+        try:
+            assert going.ended(120) == 2, going.text
+        finally:
+            store.start()
+    told = [line for line in going.text.splitlines() if line.startswith("fer-tune: ")]
+    assert len(told) == 1 and "Traceback" not in going.text
+    assert f"{folder}: cannot write: the store does not answer" in told[0]
+    assert f"fer-tune resume '{folder}'" in told[0] and "secret" not in told[0]
+    with bench.resume(folder) as going:
+        assert going.ended(300) == 0, going.text
+    same(undisturbed, Results.open(folder))
+
+
 REFUSED = {
     "no such bucket": ("there is no such bucket", {"bucket": "nobodys"}),
     "another scheme": ("results cannot be kept at ftp://", None),
@@ -241,3 +261,25 @@ def test_wrong_credentials_are_told_before_anything_starts(
     text = refused()
     assert "cannot write here: the store refuses access" in text and text.count("\n") == 1
     assert "secret" not in text and store.keys(store.folder("refused")) == []
+
+
+def test_urls_need_no_query_where_the_environment_says_it_all(
+    bench: Bench, store: ObjectStore
+) -> None:
+    """As on AWS itself, with its usual variables; the default parent is a URL as well."""
+    usual = {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{store.port}",
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "FER_TUNE_RESULTS": "s3://searches/by-default",
+    }
+    words = ("search", str(bench.home / "space.yaml"), "--data", str(bench.home / "faces"))
+    few = ("--set", "budget.trials=2", "--set", "confirm.seeds=0")
+    with bench.sitting(bench.home, *words, *few, **usual) as going:
+        assert going.ended(300) == 0, going.text
+    found = list(store.folder("by-default").iterdir())
+    assert len(found) == 1 and found[0].name.startswith("recorded-20")
+    assert f"s3://searches/by-default/{found[0].name}/report/report.html" in going.text
+    assert len(Results.open(found[0]).read("trials")) == 2
+    assert isinstance(found[0], UrlPath)
