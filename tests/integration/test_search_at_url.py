@@ -221,6 +221,19 @@ def test_a_server_that_is_gone_is_one_message_and_a_resume_goes_on(
     same(undisturbed, Results.open(folder))
 
 
+def test_more_seeds_and_trials_are_added_at_the_url(bench: Bench, store: ObjectStore) -> None:
+    folder = store.folder("searches/more")
+    with bench.search(folder) as going:
+        assert going.ended(300) == 0, going.text
+    with bench.sitting(folder, "confirm", folder.url, "--seeds", "3") as going:
+        assert going.ended(300) == 0, going.text
+    assert (Results.open(folder).read("trials")["cohort"] == "confirm").sum() == 2 * 3
+    with bench.sitting(folder, "resume", folder.url, "--extend", "trials=14") as going:
+        assert going.ended(300) == 0, going.text
+    trials = Results.open(folder).read("trials")
+    assert (trials["cohort"] != "confirm").sum() == 14
+
+
 REFUSED = {
     "no such bucket": ("there is no such bucket", {"bucket": "nobodys"}),
     "another scheme": ("results cannot be kept at ftp://", None),
