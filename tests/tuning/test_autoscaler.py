@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
+import signal
+import socket
+import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from benchmarks.killing.processes import descendants, send
 from fer_tune.errors import EnvironmentFault
 from fer_tune.tuning.assignment import Assignment
 from fer_tune.tuning.autoscaler import Growth
@@ -121,15 +127,15 @@ class SlowRun(RecordedRun):
         super().__init__(slow, settings, assignment)
 
 
-def grown(folder: Path) -> dict[str, Any]:
-    """A search on a head without CPUs, whose autoscaler may add two nodes of one CPU."""
-    os.environ |= {"RAY_AUTH_MODE": "disabled", "HOME": str(folder)}
-    import ray
-    from ray.cluster_utils import AutoscalingCluster
+@contextmanager
+def growing_head(folder: Path) -> Iterator[str]:
+    """The address of a head without CPUs, whose autoscaler may add two nodes of one CPU.
 
-    from fer_tune.tuning.engine import ray_session
-    from fer_tune.tuning.options import SearchOptions
+    What Ray's own AutoscalingCluster does, which however ends every Ray on the machine.
+    """
+    from ray._private import services
 
+    address = f"{services.get_node_ip_address()}:{free_port()}"
     worker = {"resources": {"CPU": 1}, "node_config": {}, "min_workers": 0, "max_workers": 2}
     head = {"resources": {"CPU": 0}, "node_config": {}, "max_workers": 0}
     file = {
@@ -137,6 +143,7 @@ def grown(folder: Path) -> dict[str, Any]:
         "max_workers": 8,
         "provider": {
             "type": "fake_multinode",
+            "gcs_address": address,
             "use_node_id_as_ip": True,
             "disable_node_updaters": True,
             "disable_launch_config_check": True,
@@ -148,35 +155,66 @@ def grown(folder: Path) -> dict[str, Any]:
         **yaml.safe_load(UNUSED),
     }
     # Where `ray up` leaves it on the head.
-    (folder / "ray_bootstrap_config.yaml").write_text(yaml.safe_dump(file))
+    path = folder / "ray_bootstrap_config.yaml"
+    path.write_text(yaml.safe_dump(file))
+    ports = {"port": address.split(":")[1], "ray-client-server-port": free_port()}
+    ports |= {"dashboard-port": free_port()}
+    command = [str(Path(sys.executable).with_name("ray")), "start", "--head", "--block"]
+    command += ["--num-cpus=0", f"--autoscaling-config={path}", "--object-store-memory=100000000"]
+    command += [f"--{name}={port}" for name, port in ports.items()]
+    pace = {"AUTOSCALER_UPDATE_INTERVAL_S": "1", "RAY_FAKE_CLUSTER": "1"}
+    with (folder / "head.txt").open("wb") as out:
+        process = subprocess.Popen(
+            command, env={**os.environ, **pace}, stdout=out, stderr=out, start_new_session=True
+        )
+    try:
+        deadline = time.monotonic() + 60
+        while "--address" not in (folder / "head.txt").read_text():
+            assert process.poll() is None, (folder / "head.txt").read_text()
+            assert time.monotonic() < deadline, (folder / "head.txt").read_text()
+            time.sleep(0.1)
+        yield address
+    finally:
+        send(signal.SIGKILL, [process.pid, *descendants(process.pid)])
+        process.wait()
 
-    class Growing(AutoscalingCluster):
-        def _generate_config(self, *args: Any, **kwargs: Any) -> Any:
-            return file  # the wheel lacks the example that Ray would start from
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        return int(probe.getsockname()[1])
+
+
+def grown(folder: Path) -> dict[str, Any]:
+    """A search on a head that grows."""
+    os.environ |= {"RAY_AUTH_MODE": "disabled", "HOME": str(folder)}
+    import ray
+
+    from fer_tune.tuning.engine import ray_session
+    from fer_tune.tuning.options import SearchOptions
 
     def workers() -> int:
         return sum(node["Alive"] and node["Resources"].get("CPU", 0) > 0 for node in ray.nodes())
 
-    cluster = Growing(head_resources={"CPU": 0}, worker_node_types={})
     found: dict[str, Any] = {}
     first_end: list[float] = []
     counts: list[tuple[float, int]] = []
     over = threading.Event()
-    cluster.start()
-    try:
-        with ray_session(SearchOptions(address="auto")) as engine:
-            space = make_space(
-                budget={"trials": 8, "max_epochs": 3}, resources={"cpu": 1, "gpu": 0}
-            )
-            found["workers before"] = workers()
-            found["asked"] = asked_at_once(engine, space)
+    with (
+        growing_head(folder) as address,
+        ray_session(SearchOptions(address=address)) as engine,
+    ):
+        space = make_space(budget={"trials": 8, "max_epochs": 3}, resources={"cpu": 1, "gpu": 0})
+        found["workers before"] = workers()
+        found["asked"] = asked_at_once(engine, space)
 
-            def watch() -> None:
-                while not over.wait(0.2):
-                    counts.append((time.monotonic(), workers()))
+        def watch() -> None:
+            while not over.wait(0.2):
+                counts.append((time.monotonic(), workers()))
 
-            watcher = threading.Thread(target=watch)
-            watcher.start()
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        try:
             results = play_runs(
                 space, folder / "r", 8, SlowRun, asked=found["asked"], callbacks=[First(first_end)]
             )
@@ -184,12 +222,10 @@ def grown(folder: Path) -> dict[str, Any]:
             deadline = time.monotonic() + 90
             while workers() and time.monotonic() < deadline:
                 time.sleep(0.5)
+        finally:
             over.set()
             watcher.join()
-            found["workers after"] = workers()
-    finally:
-        over.set()
-        cluster.shutdown()
+        found["workers after"] = workers()
     found["most"] = max(count for _, count in counts)
     found["at first end"] = max(count for at, count in counts if at <= first_end[0])
     return found
