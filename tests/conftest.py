@@ -22,13 +22,19 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> PackedDataset:
 
 
 @pytest.fixture(scope="session")
-def served() -> Iterator[ObjectStore]:
-    """An S3 server with an empty bucket; stopped after the last test."""
+def s3_server() -> Iterator[ObjectStore]:
+    """An S3 server; stopped after the last test."""
     pytest.importorskip("moto.server", reason="the S3 server for tests needs moto[server]")
     store = ObjectStore()
-    store.make_bucket()
     yield store
     store.stop()
+
+
+@pytest.fixture(scope="module")
+def served(s3_server: ObjectStore) -> ObjectStore:
+    """The S3 server with a bucket, which the simulated Amazon of another module takes away."""
+    s3_server.make_bucket()
+    return s3_server
 
 
 @pytest.fixture
