@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import subprocess
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -15,6 +14,7 @@ import pytest
 
 from fer_tune.errors import EnvironmentFault
 from fer_tune.tuning.staging import Bundle, Pieces, cache_folder, stage
+from tests.disks import mounted
 
 CONTENT = {"a.bin": bytes(range(256)) * 40, "b.txt": b"two", "empty": b""}
 
@@ -159,15 +159,8 @@ def test_a_folder_that_refuses_is_one_message(source: Path, read: Pieces, tmp_pa
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 64 KiB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if os.geteuid() != 0:
-        pytest.skip("mounting a small disk needs root")
-    command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)]
-    if subprocess.run(command, capture_output=True, check=False).returncode != 0:
-        pytest.skip("a small disk cannot be mounted here")
-    yield disk
-    subprocess.run(["umount", "-l", str(disk)], check=True)
+    with mounted(tmp_path / "disk", "64k") as disk:
+        yield disk
 
 
 def test_a_disk_without_room_is_told_before_anything_is_written(
