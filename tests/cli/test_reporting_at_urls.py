@@ -2,41 +2,17 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 import pytest
 from fake_search import Plan, write
 
 import analysis
-import fer_tune.cli
 from fer_tune.storage import put_folder
+from tests.command_line import Run
 from tests.object_store import ObjectStore
-
-
-class Outcome(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Outcome]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs the command line in this process."""
-
-    def fer_tune_cli(*words: object) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["fer-tune", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            fer_tune.cli.main()
-        return Outcome(int(ended.value.code or 0), *capsys.readouterr())
-
-    return fer_tune_cli
 
 
 @pytest.fixture(scope="module")

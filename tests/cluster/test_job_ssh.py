@@ -379,22 +379,24 @@ def test_what_is_the_clusters_own(access: Access) -> None:
 # -- the whole way ---------------------------------------------------------------------------
 
 
-def test_credentials_of_the_cluster_file_go_into_no_command(
-    server: Server, dashboard: Script, tmp_path: Path
-) -> None:
-    file = cluster(server, dashboard, metadata={"fer_tune": {"results": "s3://key:hush@b/r"}})
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "fer_tune", "submit", "quickstart", "--detach"),
-            *("--cluster", str(file), "--data", "/srv/faces"),
-        ],
+def submitted(tree: Path, *words: object) -> subprocess.CompletedProcess[str]:
+    """``fer-tune submit quickstart WORDS``, by somebody who stands in ``tree``."""
+    return subprocess.run(
+        [sys.executable, "-m", "fer_tune", "submit", "quickstart", *map(str, words)],
         capture_output=True,
         text=True,
-        cwd=tmp_path,
+        cwd=tree,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
         timeout=120,
         check=False,
     )
+
+
+def test_credentials_of_the_cluster_file_go_into_no_command(
+    server: Server, dashboard: Script, tmp_path: Path
+) -> None:
+    file = cluster(server, dashboard, metadata={"fer_tune": {"results": "s3://key:hush@b/r"}})
+    done = submitted(tmp_path, "--cluster", file, "--data", "/srv/faces", "--detach")
     assert done.returncode == 2 and "holds credentials" in done.stderr
     assert "hush" not in done.stderr and dashboard.submitted == [] and not dashboard.packages
 
@@ -409,18 +411,7 @@ def test_submit_goes_there_and_follows(
         "submission_id": dashboard.submitted[-1]["submission_id"] if dashboard.submitted else "x",
     }
     file = cluster(server, dashboard, metadata={"fer_tune": {"results": "/mnt/results/"}})
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "fer_tune", "submit", "quickstart"),
-            *("--cluster", str(file), "--data", str(faces.root)),
-        ],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
-        timeout=120,
-        check=False,
-    )
+    done = submitted(tmp_path, "--cluster", file, "--data", faces.root)
     assert (done.returncode, done.stdout) == (0, "one\ntwo\n"), done.stderr
     (sent,) = dashboard.submitted
     results = f"/mnt/results/{sent['submission_id']}"
