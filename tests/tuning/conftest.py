@@ -29,8 +29,8 @@ def make_space(**changes: Any) -> SearchSpace:
     return SearchSpace.from_dict({**BASE, **changes})
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ray_here() -> Iterator[Any]:
-    """A real Ray with two CPUs, shared by the tests that need one, stopped after the last."""
+    """A real Ray with two CPUs, stopped with the file: a later one may start a Ray of its own."""
     with ray_session(SearchOptions(cpus=2, dashboard=False)) as ray:
         yield ray
