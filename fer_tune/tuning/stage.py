@@ -56,7 +56,8 @@ def run_stage(
         KeyboardInterrupt: at Ctrl-C.
     """
     assert (searcher is None) != (runs is None), "either a searcher or runs"
-    folder = (working or Path(settings.results)) / "ray"
+    # Ray takes a relative path for a URL without a scheme.
+    folder = (working or Path(settings.results)).resolve() / "ray"
     # What an earlier stage or sitting left there: Ray's own, of which we read nothing.
     shutil.rmtree(folder, ignore_errors=True)
     resources = {"CPU": space.resources.cpu}

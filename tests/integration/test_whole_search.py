@@ -43,6 +43,7 @@ def fer_tune(*words: str, home: Path) -> subprocess.CompletedProcess[str]:
         text=True,
         check=False,
         env=environment,
+        cwd=home,
         timeout=280,
     )
 
@@ -56,11 +57,11 @@ def searches(faces: PackedDataset, tmp_path_factory: pytest.TempPathFactory) -> 
     for name in ("first", "second"):
         ran = fer_tune(
             "search",
-            str(home / "tiny.yaml"),
+            "tiny.yaml",
             "--data",
             str(faces.root),
             "--results",
-            str(home / name),
+            name,  # relative, as it is by default
             "--cpus",
             "2",
             *(() if name == "first" else ("--no-dashboard",)),
