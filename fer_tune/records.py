@@ -91,7 +91,7 @@ SCHEMAS: dict[str, pa.Schema] = {
             pa.field("seconds", pa.float64()),  # wall time of the trial's own work
             pa.field("accelerator_seconds", pa.float64()),  # seconds x share of an accelerator
             pa.field("cpu_seconds", pa.float64()),  # seconds x CPUs held
-            pa.field("peak_memory_mib", pa.float64()),
+            pa.field("peak_memory_mib", pa.float64()),  # the most of all its epochs
             pa.field("node", pa.string()),
         ]
     ),
@@ -111,7 +111,7 @@ SCHEMAS: dict[str, pa.Schema] = {
             pa.field("images_per_s", pa.float64()),
             pa.field("bank_hits", pa.int32()),  # feature files of this epoch found ready
             pa.field("bank_misses", pa.int32()),
-            pa.field("peak_memory_mib", pa.float64()),
+            pa.field("peak_memory_mib", pa.float64()),  # of this epoch alone
         ]
     ),
     "confusion": pa.schema(

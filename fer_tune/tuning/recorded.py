@@ -34,6 +34,7 @@ class Recording:
         oom_at: epoch at which memory runs out.
         crash_at: epoch at which the process raises, every time.
         seconds: that an epoch takes.
+        memory: peak per epoch, in MiB; by default 0.
     """
 
     values: Sequence[float]
@@ -42,6 +43,7 @@ class Recording:
     oom_at: int | None = None
     crash_at: int | None = None
     seconds: float = 0.0
+    memory: Sequence[float] | None = None
 
 
 def recorded_settings(space: SearchSpace, results: Place) -> WorkerSettings:
@@ -109,7 +111,7 @@ class RecordedRun:
             images_per_s=0.0,
             bank_hits=0,
             bank_misses=0,
-            peak_memory_mib=0.0,
+            peak_memory_mib=played.memory[epoch - 1] if played.memory else 0.0,
         )
         self.course.reports.append(report)
         return report

@@ -30,6 +30,7 @@ _TRIAL_COLUMNS = SCHEMAS["trials"].names
 _REPORTED = {*_EPOCH_COLUMNS, *_TRIAL_COLUMNS, SCORE} | {
     "ran",
     "epoch_seconds",
+    "epoch_peak_memory_mib",
     "best_counts",
     "stop_reason",
     "latency",
@@ -163,6 +164,10 @@ class Recorder(DriverCallback):
                 **who,
                 **{name: result.get(name) for name in _EPOCH_COLUMNS},
                 "seconds": result["epoch_seconds"],
+                # In logs that began earlier there is but the run's most so far.
+                "peak_memory_mib": result.get(
+                    "epoch_peak_memory_mib", result.get("peak_memory_mib")
+                ),
             }
             for result in run.results
             if result.get("ran")

@@ -229,11 +229,15 @@ def _nothing(folder: Path) -> None:
 
 
 def _epoch_columns(report: EpochReport | None, run: Run) -> dict[str, Any]:
-    """The ``epochs`` row as result keys; when memory ran out, the epoch that never was."""
+    """The ``epochs`` row as result keys; when memory ran out, the epoch that never was.
+
+    What the ``trials`` table has of the whole run under the same name is told apart here.
+    """
     if report is None:
         return {"epoch": run.course.epoch, "ran": False}
     columns = {name: getattr(report, name) for name in report.__dataclass_fields__}
-    columns["epoch_seconds"] = columns.pop("seconds")
+    for name in ("seconds", "peak_memory_mib"):
+        columns[f"epoch_{name}"] = columns.pop(name)
     return {**columns, "ran": True}
 
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import ray
 
+from fer_tune.records import Results
 from fer_tune.space import TrialConfig
 from fer_tune.tuning.assignment import Assignment
 from fer_tune.tuning.checkpoints import Checkpoints
+from fer_tune.tuning.events import EventLog, History
 from fer_tune.tuning.recorded import RecordedRun, Recording, recorded_settings
+from fer_tune.tuning.recorder import Recorder
 from fer_tune.tuning.trainable import TrialActor
 from tests.tuning.conftest import make_space
 
@@ -28,6 +32,7 @@ RUN = Assignment(
     config=TrialConfig(backbone="resnet18"),
 )
 VALUES = [0.1, 0.2, 0.3, 0.25, 0.4, 0.35]
+MEMORY = [300.0, 100.0, 200.0, 50.0, 50.0, 50.0]
 
 
 def saved(folder: Path, *epochs: int) -> Checkpoints:
@@ -105,7 +110,7 @@ def actor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         made.setup(
             {"run": RUN.as_dict()},
             recorded_settings(space, tmp_path),
-            partial(RecordedRun, lambda assignment: Recording(values=VALUES)),
+            partial(RecordedRun, lambda assignment: Recording(values=VALUES, memory=MEMORY)),
         )
         return made
 
@@ -132,6 +137,23 @@ def test_a_process_is_named_by_the_run_that_it_trains(
 
 def steps(actor: TrialActor, count: int) -> list[tuple[int, float]]:
     return [(r["epoch"], r["val_macro_f1"]) for r in (actor.step() for _ in range(count))]
+
+
+def test_an_epochs_memory_is_its_own_and_a_trials_the_most(actor: Any, tmp_path: Path) -> None:
+    log, history = EventLog.begin(tmp_path, {}), History(identity={})
+    recorder = Recorder(Results(tmp_path), log, history, classes=("x", "y"), gpu=0.0, cpu=1.0)
+    trial: Any = SimpleNamespace(config={"run": RUN.as_dict()}, trial_id="x")
+    one = actor()
+    for _ in MEMORY:
+        recorder.on_trial_result(trial, one.step())
+    recorder.on_trial_complete(trial)
+    assert recorder.results.read("epochs")["peak_memory_mib"].tolist() == MEMORY
+    assert recorder.results.read("trials")["peak_memory_mib"].tolist() == [300.0]
+    older = history.runs[3].results[1]
+    del older["epoch_peak_memory_mib"]  # as logs that began earlier have it: the most so far
+    recorder.results.remove("trials", "trial-000003")
+    recorder.repair()
+    assert recorder.results.read("epochs")["peak_memory_mib"].tolist()[:3] == [300.0, 300.0, 200.0]
 
 
 def test_another_process_reports_the_last_epoch_again_and_goes_on(actor: Any) -> None:
