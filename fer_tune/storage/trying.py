@@ -31,6 +31,8 @@ _PASSING = re.compile(
 #: Of TLS: these do not mend themselves.
 _LASTING_CURL = re.compile(r"curlCode: (?:51|58|60|77)\b")
 _STORE = re.compile(r"AWS Error|google::cloud")
+#: What the client for Google says of a folder; of a file it raises FileNotFoundError.
+_ABSENT = "No such directory"
 _NO_BUCKET = re.compile(r"NO_SUCH_BUCKET|bucket does not exist|Bucket '.*' not found")
 _REFUSED = re.compile(
     r"ACCESS_DENIED|SIGNATURE_DOES_NOT_MATCH|INVALID_ACCESS_KEY|INVALID_CLIENT_TOKEN"
@@ -100,7 +102,7 @@ def patience() -> float:
 def plainly(error: OSError, where: str) -> OSError:
     """``error`` of pyarrow's in few words, with an ``errno`` and ``where`` as its file name."""
     text = str(error)
-    if isinstance(error, FileNotFoundError):
+    if isinstance(error, FileNotFoundError) or text.startswith(_ABSENT):
         return FileNotFoundError(errno.ENOENT, "is not there", where)
     if error.errno is not None and not _STORE.search(text):
         return error  # of the local disk, to or from which something was copied

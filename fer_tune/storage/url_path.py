@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from errno import ENOENT
 from dataclasses import replace
 from typing import Any
 
@@ -89,7 +90,10 @@ class UrlPath:
             with self.filesystem.open_output_stream(self.path) as file:
                 file.write(content)
 
-        trying(str(self), write)
+        try:
+            trying(str(self), write)
+        except FileNotFoundError:  # Google's client does not say what is not there
+            raise FileNotFoundError(ENOENT, "there is no such bucket", str(self)) from None
 
     def unlink(self, missing_ok: bool = False) -> None:
         try:
@@ -136,7 +140,10 @@ class UrlPath:
 
     def iterdir(self) -> Iterator[UrlPath]:
         """What lies in the folder, by name; nothing where there is none."""
-        return iter(self / info.base_name for info in self._list())
+        # Of Google's folders a listing shows those alone that were made; with all files come all.
+        start, every = len(self.path) + 1, self._address.scheme == "gs"
+        names = {info.path[start:].partition("/")[0] for info in self._list(recursive=every)}
+        return iter(self / name for name in sorted(names))
 
     def files(self) -> list[UrlPath]:
         """The files in the folder, by name."""
@@ -147,9 +154,9 @@ class UrlPath:
     def _info(self) -> Any:
         return trying(str(self), lambda: self.filesystem.get_file_info(self.path))
 
-    def _list(self) -> list[Any]:
+    def _list(self, *, recursive: bool = False) -> list[Any]:
         from pyarrow.fs import FileSelector
 
-        selector = FileSelector(self.path, allow_not_found=True)
+        selector = FileSelector(self.path, allow_not_found=True, recursive=recursive)
         found = trying(str(self), lambda: self.filesystem.get_file_info(selector))
         return sorted(found, key=lambda info: str(info.base_name))

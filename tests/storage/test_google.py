@@ -1,0 +1,124 @@
+"""What Google's store does otherwise than Amazon's, on a server that speaks its language."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from fer_tune.records import Results
+from fer_tune.storage import UrlPath, local_copy, put_folder, remove_tree
+from fer_tune.tuning import claim
+from fer_tune.tuning.checkpoints import Checkpoints
+from fer_tune.tuning.events import EventLog, History, has_log
+from tests.object_store import BUCKET
+
+
+@pytest.fixture(scope="module")
+def google() -> Iterator[str]:
+    """``host:port`` of a server with a bucket."""
+    pytest.importorskip("gcp_storage_emulator", reason="needs gcp-storage-emulator")
+    words = [sys.executable, "-m", "tests.google_server"]
+    root = Path(__file__).resolve().parents[2]
+    with subprocess.Popen(
+        words,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(root), *sys.path])},
+    ) as server:
+        assert server.stdout is not None
+        yield f"127.0.0.1:{server.stdout.readline().strip()}"
+        server.kill()
+
+
+@pytest.fixture
+def folder(google: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> UrlPath:
+    """A folder of the test's own."""
+    monkeypatch.setenv("FER_TUNE_STORAGE_PATIENCE", "1")
+    return UrlPath(_url(google, BUCKET, request.node.name))
+
+
+def _url(google: str, bucket: str, key: str) -> str:
+    return f"gs://anonymous@{bucket}/{key}?endpoint_override={google}&scheme=http"
+
+
+def test_files_are_written_listed_and_removed(folder: UrlPath) -> None:
+    assert not folder.exists() and list(folder.iterdir()) == []
+    file = folder / "a b#c%20+é.txt"
+    file.write_bytes(b"one")
+    file.write_bytes(b"")
+    assert file.read_bytes() == b"" and file.is_file() and file.written_at() is not None
+    (folder / "big").write_bytes(b"x" * 3_000_000)
+    assert (folder / "big").read_bytes() == b"x" * 3_000_000
+    (folder / "inner/deeper/file").write_bytes(b"1")
+    assert [p.name for p in folder.iterdir()] == [file.name, "big", "inner"]
+    assert [p.name for p in folder.files()] == [file.name, "big"]
+    assert folder.is_dir() and (folder / "inner").is_dir() and not (folder / "big").is_dir()
+    file.unlink()
+    file.unlink(missing_ok=True)
+    with pytest.raises(FileNotFoundError, match="is not there"):
+        file.unlink()
+    remove_tree(folder)
+    remove_tree(folder)  # nothing may be there
+    assert not folder.exists()
+
+
+def test_folders_go_there_and_come_back(folder: UrlPath, tmp_path: Path) -> None:
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner/state").write_bytes(b"1")
+    put_folder(tmp_path, folder)
+    with local_copy(folder) as copy:
+        assert (copy / "inner/state").read_bytes() == b"1"
+
+
+def test_a_bucket_that_is_not_there(google: str) -> None:
+    folder = UrlPath(_url(google, "nobodys", "x"))
+    assert not folder.has_bucket()
+    with pytest.raises(FileNotFoundError, match="there is no such bucket"):
+        (folder / "file").write_bytes(b"1")
+
+
+def test_a_run_goes_on_from_its_newest_checkpoint(folder: UrlPath) -> None:
+    checkpoints = Checkpoints(folder, 3)
+    for epoch in (1, 2, 3):
+        checkpoints.save(epoch, {"epoch": epoch}, lambda f: _write(f / "state", "of a run"))
+    assert [point.result["epoch"] for point in checkpoints.newest_first()] == [3, 2]
+    checkpoints.drop()
+    checkpoints.drop()  # again, by a resume
+    assert list(checkpoints.newest_first()) == []
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text)
+
+
+def test_records_and_log_are_what_they_are_on_a_path(folder: UrlPath, tmp_path: Path) -> None:
+    for results in (Results(tmp_path), Results(folder)):
+        results.write_manifest({"state": "running"})
+        for part in ("a", "b"):
+            results.append("trials", [{"trial": ord(part), "state": "complete"}], part=part)
+        log = EventLog.begin(results.root, {"space": {"budget": {}}})
+        log.append("tick")
+        log.append("searched")
+    here, there = Results.open(tmp_path), Results.open(folder)
+    pd.testing.assert_frame_equal(here.read("trials"), there.read("trials"))
+    assert there.read("epochs").empty and there.has("trials", "a")
+    assert has_log(folder) and History.read(folder).searched
+
+
+def test_one_writer_at_a_time(folder: UrlPath, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claim, "SETTLE_S", 0.1)
+    with (
+        claim.claimed(folder) as first,
+        pytest.raises(claim.ResultsError, match="is writing here"),
+        claim.claimed(folder),
+    ):
+        pass
+    assert first is not None and not (folder / claim.CLAIM_FILE).exists()
