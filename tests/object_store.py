@@ -15,6 +15,8 @@ class ObjectStore:
     def __init__(self) -> None:
         self._server: Any = None
         self.port = 0
+        #: Method and key (with the bucket) of every request, in the order in which they came.
+        self.requests: list[tuple[str, str]] = []
         self.start()
 
     def start(self) -> None:
@@ -23,6 +25,13 @@ class ObjectStore:
         self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=self.port, verbose=False)
         self._server.start()
         self.port = self._server.get_host_and_port()[1]
+        app = self._server._server.app
+
+        def noting(environ: dict[str, Any], start: Any) -> Any:
+            self.requests.append((environ["REQUEST_METHOD"], environ["PATH_INFO"].lstrip("/")))
+            return app(environ, start)
+
+        self._server._server.app = noting
 
     def stop(self) -> None:
         """Nobody answers at the port until it is started again."""

@@ -25,8 +25,12 @@ app.add_typer(spaces.app, name="spaces")
 app.add_typer(weights.app, name="weights")
 app.add_typer(clusters.app, name="cluster")
 
-Data = Annotated[Path, typer.Option("--data", help="Packed dataset (from `data import`).")]
-Moved = Annotated[Path | None, typer.Option("--data", help="Packed dataset, if it has moved.")]
+Data = Annotated[
+    str, typer.Option("--data", help="Packed dataset (from `data import`), or its URL.")
+]
+Moved = Annotated[
+    str | None, typer.Option("--data", help="Packed dataset or its URL, if it has moved.")
+]
 Address = Annotated[
     str | None, typer.Option("--address", help="Running Ray cluster; none starts Ray here.")
 ]

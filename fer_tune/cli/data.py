@@ -20,7 +20,7 @@ def import_(
             show_default=False,
         ),
     ],
-    out: Annotated[Path, typer.Option("--out", help="The packed dataset to make.")],
+    out: Annotated[str, typer.Option("--out", help="The packed dataset to make: folder or URL.")],
     classes: Annotated[
         str | None, typer.Option("--classes", help="Classes to keep, in order, by commas.")
     ] = None,
@@ -41,17 +41,20 @@ def import_(
     from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
     from fer_tune.data import PackedDataset, audit, import_source
+    from fer_tune.data.at_url import made_at
+    from fer_tune.storage import place
 
-    console = Console()
+    console, target = Console(), place(out)
     wanted = [name.strip() for name in classes.split(",")] if classes else None
     columns = (SpinnerColumn(), TextColumn("importing"), MofNCompleteColumn())
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
+    with (
+        made_at(target, force=force) as folder,
+        Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar,
+    ):
         task = bar.add_task("importing", total=None)
         report = import_source(
             source,
-            out,
+            folder,
             classes=wanted,
             max_side=max_side,
             strict=strict,
@@ -60,31 +63,40 @@ def import_(
             force=force,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
+        found = audit(PackedDataset.open(folder))
     for name, reason in report.skipped:
         console.print(f"skipped {name}: {reason}", highlight=False, markup=False, soft_wrap=True)
     if report.left_out:
         left = ", ".join(f"{n} {name}" for name, n in report.left_out.items())
         console.print(f"left out by --classes: {left}", highlight=False)
     console.print(
-        f"{report.pictures} pictures into {out} ({len(report.skipped)} skipped), "
+        f"{report.pictures} pictures into {target} ({len(report.skipped)} skipped), "
         f"fingerprint {report.fingerprint[:12]}",
         highlight=False,
         soft_wrap=True,
     )
-    console.print(audit(PackedDataset.open(out)).as_text(width=console.width), highlight=False)
+    console.print(found.as_text(width=console.width), highlight=False)
 
 
 @app.command("audit")
 def audit_(
-    folder: Annotated[Path, typer.Argument(help="A packed dataset.")],
+    folder: Annotated[str, typer.Argument(help="A packed dataset, or its URL.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Class balance, exact copies, leaks between splits, conflicting labels, blanks, sizes."""
     from rich.console import Console
 
     from fer_tune.data import PackedDataset, audit
+    from fer_tune.storage import place
 
-    found = audit(PackedDataset.open(folder))
+    where = place(folder)
+    if isinstance(where, Path):
+        dataset = PackedDataset.open(where)
+    else:
+        from fer_tune.tuning.fetched import opened
+
+        dataset = opened(where, Console(stderr=True))
+    found = audit(dataset)
     if as_json:
         typer.echo(json.dumps(found.as_dict(), indent=2))
     else:

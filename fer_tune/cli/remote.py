@@ -39,7 +39,8 @@ def submit(
     data: Annotated[
         str | None,
         typer.Option(
-            "--data", help="Packed dataset: as the cluster sees it, or one here (with --cluster)."
+            "--data",
+            help="Packed dataset: as the cluster sees it, its URL, or one here (with --cluster).",
         ),
     ] = None,
     results: Annotated[

@@ -7,14 +7,13 @@ import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from fer_tune.cli import BEGAN
 from fer_tune.cli.reporting import show_report
-from fer_tune.storage import Place, place
+from fer_tune.storage import Place, UrlPath, place
 
 #: Environment variable: the folder that results folders are made in by default.
 RESULTS_VARIABLE = "FER_TUNE_RESULTS"
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
 def run(
     name: str,
-    data: Path,
+    data: str,
     results: str | None,
     overrides: list[str],
     options: SearchOptions,
@@ -38,49 +37,58 @@ def run(
     console = _console(options)
     space = load(name, overrides)
     if dry_run:
-        _show_plan(space, data, console)
+        _show_plan(space, place(data), console)
         return
-    from fer_tune.data import PackedDataset
+    from fer_tune.tuning.fetched import opened
 
-    dataset = PackedDataset.open(data)
+    where = place(data)
+    dataset = opened(where, console)
     folder = place(results) if results else default_folder(space.name)
 
     from fer_tune.tuning.run import run_search
 
     with _telling_how_to_go_on(folder, console):
-        run_search(space, dataset, folder, options, console, command_began=BEGAN)
+        run_search(
+            space,
+            dataset,
+            folder,
+            options,
+            console,
+            data=where if isinstance(where, UrlPath) else None,
+            command_began=BEGAN,
+        )
     show_report([folder], briefly=options.verbosity == "quiet")
 
 
 def run_resume(
     results: str,
     extend: list[str],
-    data: Path | None,
+    data: str | None,
     options: SearchOptions,
 ) -> None:
     """The `resume` command."""
     from fer_tune.tuning.run import resume_search
 
-    folder = place(results)
+    folder, where = place(results), None if data is None else place(data)
     console = _console(options)
     with _telling_how_to_go_on(folder, console):
-        resume_search(folder, options, console, data=data, extend=extend, command_began=BEGAN)
+        resume_search(folder, options, console, data=where, extend=extend, command_began=BEGAN)
     show_report([folder], briefly=options.verbosity == "quiet")
 
 
 def run_confirm(
     results: str,
     seeds: int,
-    data: Path | None,
+    data: str | None,
     options: SearchOptions,
 ) -> None:
     """The `confirm` command."""
     from fer_tune.tuning.run import confirm_more
 
-    folder = place(results)
+    folder, where = place(results), None if data is None else place(data)
     console = _console(options)
     with _telling_how_to_go_on(folder, console):
-        confirm_more(folder, seeds, options, console, data)
+        confirm_more(folder, seeds, options, console, where)
     show_report([folder], briefly=options.verbosity == "quiet")
 
 
@@ -129,14 +137,14 @@ def _has_begun(folder: Place) -> bool:
         return True  # the store is away; the command finds out
 
 
-def _show_plan(space: SearchSpace, data: Path, console: Console) -> None:
+def _show_plan(space: SearchSpace, data: Place, console: Console) -> None:
     from rich.table import Table
 
-    from fer_tune.data import PackedDataset
     from fer_tune.space import plan
+    from fer_tune.tuning.fetched import opened
     from fer_tune.tuning.preparation import splits_of
 
-    split = splits_of(space, PackedDataset.open(data))
+    split = splits_of(space, opened(data, console))
     table = Table(box=None, show_header=False, pad_edge=False)
     pictures = (
         f"{len(split.train)} train, {len(split.validation)} validation, {len(split.test)} test"

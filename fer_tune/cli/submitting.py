@@ -31,7 +31,7 @@ def submit(
     """Submits a search, or one that goes on, and follows it; returns the exit code."""
     from fer_tune.cluster.job import new_id
     from fer_tune.cluster.package import packed
-    from fer_tune.cluster.submission import Submission, checked_results, results_below
+    from fer_tune.cluster.submission import Submission, checked_results, checked_url, results_below
     from fer_tune.cluster.tree import working_tree
     from fer_tune.space import load, shipped
     from fer_tune.storage import UrlPath, is_url
@@ -40,6 +40,8 @@ def submit(
     _check_usage(space, resume, data, results, overrides)
     if (named := resume or results) is not None:
         checked_results(named)
+    if data is not None and is_url(data):
+        checked_url(data)
     if space is not None:
         checked = load(space, overrides)
         name, file = checked.name, shipped().get(space, Path(space))

@@ -12,6 +12,7 @@ from fer_tune.cluster.access import Access
 from fer_tune.cluster.ssh import rsync
 from fer_tune.data.dataset import DESCRIPTION, INDEX, PIXELS, PackedDataset
 from fer_tune.errors import DataError
+from fer_tune.storage import is_url
 
 #: Below the head's home: a folder per fingerprint.
 FOLDER = "fer_tune/data"
@@ -30,7 +31,7 @@ def on_cluster(data: str, access: Access, note: Callable[[str], None], *, show: 
 
     A packed dataset that is here is looked for on the head: where ``file_mounts`` puts it, at the
     same path, among those copied earlier. Where none has its fingerprint and size it is copied.
-    Anything else is taken as the cluster's own path.
+    Anything else is taken as the cluster's own path. A URL stays one: the search fetches from it.
 
     Args:
         data: what the user named.
@@ -41,9 +42,12 @@ def on_cluster(data: str, access: Access, note: Callable[[str], None], *, show: 
         DataError: the dataset is damaged, or cannot be meant for the cluster.
         EnvironmentFault: the head or rsync fails.
     """
+    if is_url(data):
+        note(f"fetched by the head, as far as its own credentials reach: {data}")
+        return data
     here = Path(data)
     # Not Path.is_file: a path of the head may lie here in a folder that is closed to this user.
-    if "://" in data or not os.path.isfile(here / DESCRIPTION):
+    if not os.path.isfile(here / DESCRIPTION):
         return _theirs(data)
     if access.ssh is None:
         note(f"--data {data} is taken as the cluster's path; only --cluster FILE copies it there")
@@ -61,13 +65,13 @@ def on_cluster(data: str, access: Access, note: Callable[[str], None], *, show: 
 
 
 def _theirs(data: str) -> str:
-    if "://" in data or data.startswith(("/", "~/")):
+    if data.startswith(("/", "~/")):
         return data
     raise DataError(
         "is neither a packed dataset here nor a path of the cluster",
         where="--data",
         value=data,
-        remedy="Name a packed dataset, or with / or ~/ at its beginning one on the cluster",
+        remedy="Name a packed dataset, with / or ~/ at its beginning one on the cluster, or a URL",
     )
 
 

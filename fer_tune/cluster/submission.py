@@ -28,7 +28,7 @@ class Submission:
         name: of the search space, or of the results folder that is taken up again.
         space: the search space within the package; None to take ``results`` up again.
         asked: what the user named it by.
-        data: packed dataset; None where a resumed search knows it.
+        data: packed dataset, or its URL; None where a resumed search knows it.
         results: its results folder, or URL.
         overrides: of ``--set``.
         commit: git commit of the working tree, or empty.
@@ -105,14 +105,24 @@ def checked_results(results: str) -> str:
             value=results,
             remedy="Begin with / or ~/, or give a URL: Ray deletes what lies in a job's own folder",
         )
-    if str(url := UrlPath(results)) != url.url:
+    return checked_url(results)
+
+
+def checked_url(url: str) -> str:
+    """``url``, if it may stand in a job's command.
+
+    Raises:
+        ResultsError: of a store that is not known here, or with credentials, which whoever sees
+            the job would read.
+    """
+    if str(shown := UrlPath(url)) != shown.url:
         raise ResultsError(
             "a job's command can be read by everybody who sees the dashboard, and this URL "
             "holds credentials",
-            where=str(url),
+            where=str(shown),
             remedy="Give the machines of the cluster a role, or credentials in their environment",
         )
-    return results
+    return url
 
 
 def _cluster_path(path: str) -> str:

@@ -22,7 +22,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from PIL import Image
 
+from fer_tune.data.pixels import content_hash
 from fer_tune.errors import DataError
+from fer_tune.storage import Place
 
 FORMAT = "fer_tune packed dataset"
 VERSION = 1
@@ -137,11 +139,20 @@ class PackedDataset:
 
     def picture(self, i: int) -> NDArray[np.uint8]:
         """Picture ``i`` (0 to n - 1) as a writable copy, uint8 (h, w, channels)."""
+        stored = self._stored(i)
+        same = stored.shape[2] == self.channels
+        return np.array(stored) if same else np.repeat(stored, self.channels, axis=2)
+
+    def damaged(self) -> int | None:
+        """The first picture whose pixels are not those that its content hash names; reads all."""
+        wrong = (i for i, h in enumerate(self.hashes) if content_hash(self._stored(i)) != h)
+        return next(wrong, None)
+
+    def _stored(self, i: int) -> NDArray[np.uint8]:
         height, width = self.sizes[i]
         start, channels = self._offsets[i], self._channels[i]
-        flat = self._pixels[start : start + height * width * channels]
-        stored = np.array(flat).reshape(height, width, channels)
-        return stored if channels == self.channels else np.repeat(stored, self.channels, axis=2)
+        flat = np.asarray(self._pixels[start : start + height * width * channels])
+        return flat.reshape(height, width, channels)
 
     def thumbnail(self, i: int, side: int = 48) -> bytes:
         """Picture ``i`` as PNG, its longer side at most ``side`` pixels."""
@@ -168,8 +179,21 @@ def read_description(root: Path) -> dict[str, Any]:
             f"not a packed dataset: no {DESCRIPTION} here", where=str(root), remedy=_FIRST
         )
     try:
-        description = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        content = path.read_bytes()
+    except OSError:
+        raise _damaged(root, f"{DESCRIPTION} cannot be read") from None
+    return parse_description(content, root)
+
+
+def parse_description(content: bytes, root: Place) -> dict[str, Any]:
+    """What :func:`read_description` returns, from the file's content; ``root`` for messages.
+
+    Raises:
+        DataError: foreign, damaged or of another version.
+    """
+    try:
+        description = json.loads(content.decode())
+    except (ValueError, RecursionError):
         raise _damaged(root, f"{DESCRIPTION} is cut short or no JSON") from None
     if not isinstance(description, dict) or description.get("format") != FORMAT:
         raise DataError(
@@ -225,7 +249,7 @@ def _fault(description: dict[str, Any], index: pa.Table, size: int) -> str | Non
     return None if matching else f"{INDEX} does not match the fingerprint in {DESCRIPTION}"
 
 
-def _damaged(root: Path, what: str) -> DataError:
+def _damaged(root: Place, what: str) -> DataError:
     return DataError(f"packed dataset is damaged: {what}", where=str(root), remedy=_REMEDY)
 
 

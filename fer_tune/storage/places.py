@@ -22,7 +22,7 @@ def place(where: Place | str) -> Place:
     """A path or a URL as what reads and writes there.
 
     Raises:
-        ResultsError: a URL that results cannot be kept at.
+        ResultsError: a URL of a store that is not known here.
     """
     if isinstance(where, str):
         return UrlPath(where) if is_url(where) else Path(where)

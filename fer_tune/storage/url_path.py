@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
-from errno import ENOENT
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from errno import ENOENT
 from typing import Any
 
 from fer_tune.storage.trying import trying
 from fer_tune.storage.urls import Address, filesystem_of
+
+#: Bytes of a piece of a large file, and pieces that are fetched at a time: one stream of a store
+#: is slower than most networks.
+PIECE = 8 * 2**20
+_AT_ONCE = 6
 
 
 class UrlPath:
@@ -21,7 +28,7 @@ class UrlPath:
     or does not answer for too long.
 
     Raises:
-        ResultsError: no URL that results can be kept at.
+        ResultsError: a URL of a store that is not known here, or without a bucket.
     """
 
     def __init__(self, url: str | Address) -> None:
@@ -83,6 +90,31 @@ class UrlPath:
     def read_text(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         return self.read_bytes().decode(encoding, errors)
 
+    def pieces(self, size: int = PIECE) -> Iterator[bytes]:
+        """The content in order, ``size`` bytes at a time; some are fetched ahead.
+
+        Each is asked for again while the store does not answer. A file that is replaced meanwhile
+        may come out mixed: whoever reads checks what came.
+        """
+        file = trying(str(self), lambda: self.filesystem.open_input_file(self.path))
+        length = trying(str(self), file.size)
+
+        def read(start: int) -> bytes:
+            piece: bytes = trying(str(self), lambda: file.read_at(size, start))
+            return piece
+
+        pool, coming = ThreadPoolExecutor(_AT_ONCE), deque[Future[bytes]]()
+        try:
+            for start in range(0, length, size):
+                coming.append(pool.submit(read, start))
+                if len(coming) == _AT_ONCE:
+                    yield coming.popleft().result()
+            while coming:
+                yield coming.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+            file.close()
+
     def write_bytes(self, content: bytes) -> None:
         """Writes the file whole, in place of what stood there."""
 
@@ -132,6 +164,17 @@ class UrlPath:
             return UrlPath(replace(self._address, key="")).is_dir()
         except OSError:
             return True
+
+    def size(self) -> int:
+        """Of the file, in bytes.
+
+        Raises:
+            FileNotFoundError: it is not there.
+        """
+        size = self._info().size
+        if size is None:
+            raise FileNotFoundError(ENOENT, "is not there", str(self))
+        return int(size)
 
     def written_at(self) -> float | None:
         """When the file was written by the store's clock, in seconds since the Unix epoch."""

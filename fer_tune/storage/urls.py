@@ -40,7 +40,7 @@ class Address:
         scheme, rest = found.groups() if found else ("", url)
         if scheme not in SCHEMES:
             raise ResultsError(
-                f"results cannot be kept at {scheme}://",
+                f"{scheme}:// is no store that is known here",
                 where=without_secrets(url),
                 remedy="Give a folder, s3://BUCKET/NAME or gs://BUCKET/NAME",
             )

@@ -16,7 +16,7 @@ from fer_tune.data import PackedDataset, Split, audit
 from fer_tune.models import backbone, file_fingerprint, locate
 from fer_tune.records import SCHEMA_VERSION
 from fer_tune.space import SearchSpace
-from fer_tune.storage import without_secrets
+from fer_tune.storage import UrlPath, without_secrets
 from fer_tune.training.compute import available_cpus
 
 _LIBRARIES = (
@@ -33,9 +33,17 @@ _LIBRARIES = (
 
 
 def first_manifest(
-    space: SearchSpace, dataset: PackedDataset, split: Split, started: float
+    space: SearchSpace,
+    dataset: PackedDataset,
+    split: Split,
+    started: float,
+    data: UrlPath | None = None,
 ) -> dict[str, Any]:
-    """The manifest as it stands when the search begins (keys: ``docs/architecture.md``)."""
+    """The manifest as it stands when the search begins (keys: ``docs/architecture.md``).
+
+    Args:
+        data: the URL that ``dataset`` is a copy of; None where it is no copy.
+    """
     return {
         "state": "running",
         "name": space.name,
@@ -45,7 +53,7 @@ def first_manifest(
         "wall_seconds": None,
         "space": space.as_dict(),
         "dataset": {
-            "path": str(dataset.root.resolve()),
+            "path": str(data or dataset.root.resolve()),
             "fingerprint": dataset.fingerprint,
             "audit": audit(dataset).as_dict(),
         },

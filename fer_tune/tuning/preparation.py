@@ -160,17 +160,6 @@ def _locked(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def check_dataset(expected: str, dataset: PackedDataset) -> None:
-    """Raises ResultsError unless ``dataset`` has the fingerprint the search began with."""
-    if dataset.fingerprint != expected:
-        raise ResultsError(
-            "the dataset is not the one that this search ran on",
-            where=str(dataset.root),
-            value=dataset.fingerprint,
-            remedy=f"Give the one with fingerprint {expected}",
-        )
-
-
 def bounded(options: SearchOptions, space: SearchSpace) -> SearchOptions:
     """A Ray started here holds no more CPUs than ``max_concurrent`` trials use."""
     limit = space.resources.max_concurrent

@@ -13,9 +13,10 @@ from fer_tune.data import PackedDataset
 from fer_tune.errors import DataError, WeightsError
 from fer_tune.models import backbone, file_fingerprint, locate
 from fer_tune.training.context import TrialContext
+from fer_tune.tuning.copies import cache_folder
 from fer_tune.tuning.depot import pieces_from
 from fer_tune.tuning.settings import WorkerSettings
-from fer_tune.tuning.staging import Bundle, Kind, cache_folder, stage
+from fer_tune.tuning.staging import Bundle, Kind, stage
 
 
 def provided(settings: WorkerSettings) -> WorkerSettings:

@@ -16,12 +16,13 @@ from fer_tune.errors import ResultsError
 from fer_tune.features import bank_folder
 from fer_tune.records import Results
 from fer_tune.space import SearchSpace
-from fer_tune.storage import Place, address, place
+from fer_tune.storage import Place, UrlPath, address, place
 from fer_tune.tuning.claim import Claim
 from fer_tune.tuning.depot import open_depot
 from fer_tune.tuning.engine import Engine, ray_session
 from fer_tune.tuning.events import EventLog, History
 from fer_tune.tuning.faults import disk_fault
+from fer_tune.tuning.fetched import reopened
 from fer_tune.tuning.interruption import Interruption
 from fer_tune.tuning.logs import log_file
 from fer_tune.tuning.manifest import first_manifest, identity
@@ -29,7 +30,6 @@ from fer_tune.tuning.options import SearchOptions
 from fer_tune.tuning.preparation import (
     asked_at_once,
     bounded,
-    check_dataset,
     check_log,
     check_weights,
     make_folder,
@@ -50,11 +50,13 @@ def run_search(
     options: SearchOptions,
     console: Console,
     *,
+    data: UrlPath | None = None,
     command_began: float | None = None,
 ) -> Results:
     """Searches, confirms and records everything under ``folder``, a path or a URL.
 
     Args:
+        data: the URL that ``dataset`` is a copy of; None where it is no copy.
         command_began: seconds since the epoch when the user's command started, for the start-up
             cost; now by default.
 
@@ -73,7 +75,7 @@ def run_search(
         ray_session(bounded(options, space)) as engine,
     ):
         asked = asked_at_once(engine, space)
-        manifest = first_manifest(space, dataset, split, began)
+        manifest = first_manifest(space, dataset, split, began, data)
         try:
             results.write_manifest(manifest)
             log = EventLog.begin(folder, identity(manifest), claim=claim)
@@ -92,7 +94,7 @@ def resume_search(
     options: SearchOptions,
     console: Console,
     *,
-    data: Path | None = None,
+    data: Place | None = None,
     extend: Sequence[str] = (),
     command_began: float | None = None,
 ) -> Results:
@@ -101,7 +103,7 @@ def resume_search(
     What has ended is not repeated, what was running goes on from its last epoch.
 
     Args:
-        data: where the packed dataset is now; by default where it was.
+        data: where the packed dataset is now, a path or a URL; by default where it was.
         extend: ``trials=N`` (in all) or ``wall_time=T``, which must be more than before.
 
     Raises:
@@ -114,7 +116,7 @@ def resume_search(
     check_log(folder)
     with _held(folder) as (claim, working):
         history, manifest = History.read(folder), results.manifest()
-        space, dataset = _unchanged(manifest, history, folder, data)
+        space, dataset = _unchanged(manifest, history, folder, data, console)
         larger = extended(space, history, extend) if extend else None
         if manifest["state"] == "finished" and history.searched and larger is None:
             console.print(
@@ -149,12 +151,12 @@ def confirm_more(
     seeds: int,
     options: SearchOptions,
     console: Console,
-    data: Path | None = None,
+    data: Place | None = None,
 ) -> Results:
     """Adds confirmation seeds up to ``seeds`` per choice, without choosing again.
 
     Args:
-        data: where the packed dataset is now; by default where it was.
+        data: where the packed dataset is now, a path or a URL; by default where it was.
 
     Raises:
         ResultsError: the search has not come to its choice, or ``seeds`` is below 2.
@@ -179,7 +181,7 @@ def confirm_more(
                 value=manifest["state"],
                 remedy=f"Finish it first: fer-tune resume {shlex.quote(str(folder))}",
             )
-        space, dataset = _unchanged(manifest, history, folder, data)
+        space, dataset = _unchanged(manifest, history, folder, data, console)
         with ray_session(bounded(options, space)) as engine:
             asked = asked_at_once(engine, space)
             log = EventLog(folder, spent=history.spent, claim=claim)
@@ -200,12 +202,17 @@ def _held(folder: Place) -> Iterator[tuple[Claim | None, Path]]:
 
 
 def _unchanged(
-    manifest: Mapping[str, Any], history: History, folder: Place, data: Path | None
+    manifest: Mapping[str, Any],
+    history: History,
+    folder: Place,
+    data: Place | None,
+    console: Console,
 ) -> tuple[SearchSpace, PackedDataset]:
     """The search space and the dataset of a search, which must be those that it began with."""
     space = unchanged_space(manifest, history, folder)
-    dataset = PackedDataset.open(data or Path(manifest["dataset"]["path"]))
-    check_dataset(history.identity["fingerprint"], dataset)
+    where = place(manifest["dataset"]["path"]) if data is None else data
+    fingerprint = history.identity["fingerprint"]
+    dataset = reopened(where, fingerprint, console, named=data is not None)
     check_weights(space, manifest)
     return space, dataset
 

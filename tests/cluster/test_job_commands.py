@@ -107,6 +107,8 @@ def test_every_fault_of_a_space_is_told_and_nothing_sent(tmp_path: Path) -> None
         (["submit", "quickstart", "--data", "/d"], "which cluster? Give"),
         (["submit", "quickstart", "--data", "/d", "--results", "results/x"], "a whole path"),
         (["submit", "--resume", "results/x"], "a whole path"),
+        (["submit", "quickstart", "--data", "ftp://h/d"], "ftp:// is no store"),
+        (["submit", "quickstart", "--data", "s3://k:s@b/d"], "this URL holds credentials"),
         (["status"], "which cluster? Give"),
         (["logs", "x", "--address", "auto"], "must be the address of a Ray dashboard"),
     ],
@@ -114,6 +116,19 @@ def test_every_fault_of_a_space_is_told_and_nothing_sent(tmp_path: Path) -> None
 def test_what_is_missing_is_said(words: list[str], said: str, tmp_path: Path) -> None:
     code, out, err = fer_tune(tmp_path, *words)
     assert (code, out) == (2, "") and said in err and err.startswith("fer-tune: ")
+
+
+def test_pictures_at_a_url_are_the_heads_to_fetch(tmp_path: Path) -> None:
+    with serving(Script()) as server:
+        code, _, err = fer_tune(
+            tmp_path,
+            *("submit", "quickstart", "-d", "--address", server.address, "--results", "/srv/r"),
+            *("--data", "s3://bucket/faces?region=eu-west-1"),
+        )
+    assert code == 0 and "fetched by the head" in err, err
+    (sent,) = server.submitted
+    assert "--data 's3://bucket/faces?region=eu-west-1' --address auto" in sent["entrypoint"]
+    assert sent["metadata"]["data"] == "s3://bucket/faces?region=eu-west-1"
 
 
 def test_going_on_is_a_job_too(tmp_path: Path) -> None:

@@ -370,8 +370,10 @@ def test_where_file_mounts_put_it(here: Path, server: Server, dashboard: Script)
 
 
 def test_what_is_the_clusters_own(access: Access) -> None:
-    for data in ("/srv/faces", "~/faces", "s3://bucket/faces"):
+    for data in ("/srv/faces", "~/faces"):
         assert placed(data, access) == (data, [])
+    there, (note,) = placed("s3://bucket/faces", access)
+    assert there == "s3://bucket/faces" and note.startswith("fetched by the head")
     with pytest.raises(DataError, match="neither a packed dataset here nor"):
         placed("faces", access)
 

@@ -1,7 +1,9 @@
-"""A search whose results folder is in an object store: equal, disturbed, resumed, refused."""
+"""A search whose results folder, or whose pictures, are in an object store: equal, disturbed,
+resumed, refused."""
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +15,7 @@ import pytest
 
 from fer_tune.data import import_source
 from fer_tune.records import SCHEMAS, Results
-from fer_tune.storage import Place, UrlPath, address
+from fer_tune.storage import Place, UrlPath, address, put_folder
 from fer_tune.tuning.claim import CLAIM_FILE
 from fer_tune.tuning.events import History
 from fer_tune.tuning.working import cache_folder
@@ -221,22 +223,50 @@ def test_a_server_that_is_gone_is_one_message_and_a_resume_goes_on(
     same(undisturbed, Results.open(folder))
 
 
-def test_more_seeds_and_trials_are_added_at_the_url(bench: Bench, store: ObjectStore) -> None:
-    folder = store.folder("searches/more")
-    with bench.search(folder) as going:
+def test_more_seeds_and_trials_are_added_at_the_url_and_pictures_come_from_one(
+    bench: Bench, store: ObjectStore
+) -> None:
+    """Searched with ``--data URL``, gone on with without: once with the copy, once it is gone."""
+    folder, data = store.folder("searches/more"), store.folder("data/faces")
+    put_folder(bench.home / "faces", data)
+    given = {
+        "FER_TUNE_CACHE": str(bench.home / "copies"),
+        "AWS_ACCESS_KEY_ID": "key",  # the manifest names the URL without credentials
+        "AWS_SECRET_ACCESS_KEY": "secret",
+    }
+
+    def read() -> list[str]:
+        """The dataset's files that were asked for since the last time."""
+        keys = [key for method, key in store.requests if method == "GET"]
+        store.requests.clear()
+        return sorted(key[len(data.path) + 1 :] for key in keys if key.startswith(data.path))
+
+    whole = ["dataset.json", "index.parquet", "pixels.bin"]
+    store.requests.clear()
+    words = ("search", str(bench.home / "space.yaml"), "--data", data.url)
+    with bench.sitting(folder, *words, "--results", folder.url, **given) as going:
         assert going.ended(300) == 0, going.text
-    with bench.sitting(folder, "confirm", folder.url, "--seeds", "3") as going:
+    assert read() == whole and f"fetching the dataset, 0.1 MiB: {data}" in going.text
+    assert Results.open(folder).manifest()["dataset"]["path"] == str(data)
+    assert "secret" not in (folder / "manifest.json").read_text() + going.text
+
+    with bench.sitting(folder, "confirm", folder.url, "--seeds", "3", **given) as going:
         assert going.ended(300) == 0, going.text
     assert (Results.open(folder).read("trials")["cohort"] == "confirm").sum() == 2 * 3
-    with bench.sitting(folder, "resume", folder.url, "--extend", "trials=14") as going:
+    assert read() == []
+
+    (copy,) = (bench.home / "copies").glob("fetched-*")
+    shutil.rmtree(copy)
+    with bench.sitting(folder, "resume", folder.url, "--extend", "trials=14", **given) as going:
         assert going.ended(300) == 0, going.text
     trials = Results.open(folder).read("trials")
     assert (trials["cohort"] != "confirm").sum() == 14
+    assert read() == whole and copy.is_dir()
 
 
 REFUSED = {
     "no such bucket": ("there is no such bucket", {"bucket": "nobodys"}),
-    "another scheme": ("results cannot be kept at ftp://", None),
+    "another scheme": ("ftp:// is no store that is known here", None),
     "a search is there": ("holds a search already", {"key": "taken"}),
     "not empty": ("the results folder is not empty", {"key": "full"}),
 }

@@ -94,7 +94,7 @@ def test_paths_stay_paths(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("ftp://host/x", "results cannot be kept at ftp://"),
+        ("ftp://host/x", "ftp:// is no store that is known here"),
         ("s3:///x", "names no bucket"),
         ("s3://key:secret@/x", "names no bucket"),
     ],

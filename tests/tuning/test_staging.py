@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from fer_tune.errors import EnvironmentFault
-from fer_tune.tuning.staging import Bundle, Pieces, cache_folder, stage
+from fer_tune.tuning.copies import cache_folder
+from fer_tune.tuning.staging import Bundle, Pieces, stage
 from tests.disks import mounted
 
 CONTENT = {"a.bin": bytes(range(256)) * 40, "b.txt": b"two", "empty": b""}

@@ -1,0 +1,297 @@
+"""The dataset of a search at a URL: fetched once, whole, right, or one clear message."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from fer_tune.data import PackedDataset, import_source
+from fer_tune.errors import DataError, EnvironmentFault, ResultsError, UserError
+from fer_tune.storage import UrlPath, put_folder, remove_tree
+from fer_tune.storage import url_path as storage
+from fer_tune.tuning.fetched import opened, reopened
+from tests.disks import mounted
+from tests.object_store import ObjectStore
+
+FILES = ("dataset.json", "index.parquet", "pixels.bin")
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("FER_TUNE_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def url(store: ObjectStore, faces: PackedDataset) -> Iterator[UrlPath]:
+    folder = store.folder("data/faces")
+    put_folder(faces.root, folder)
+    store.requests.clear()
+    yield folder
+    remove_tree(folder)
+
+
+@pytest.fixture
+def said() -> Console:
+    return Console(file=io.StringIO(), width=200)
+
+
+def text(console: Console) -> str:
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def read(store: ObjectStore) -> list[str]:
+    """The names of the files whose content was asked for since the last time."""
+    names = [key.rpartition("/")[2] for method, key in store.requests if method == "GET"]
+    store.requests.clear()
+    return [name for name in names if name in FILES]
+
+
+def left(cache: Path) -> list[str]:
+    return [p.name for p in cache.iterdir() if p.is_dir()] if cache.is_dir() else []
+
+
+def same(one: PackedDataset, other: PackedDataset) -> None:
+    assert one.fingerprint == other.fingerprint
+    for name in FILES:
+        assert (one.root / name).read_bytes() == (other.root / name).read_bytes(), name
+
+
+def test_the_second_use_fetches_nothing_but_the_description(
+    url: UrlPath, store: ObjectStore, faces: PackedDataset, cache: Path, said: Console
+) -> None:
+    first = opened(url, said)
+    assert sorted(read(store)) == sorted(FILES)
+    same(first, faces)
+    assert first.root.parent == cache and faces.fingerprint[:32] in first.root.name
+    assert text(said).count("\n") == 1 and str(url) in text(said) and "secret" not in text(said)
+    assert opened(url, said).root == first.root
+    assert read(store) == ["dataset.json"]
+    assert text(said).count("\n") == 1
+
+
+def test_another_url_of_the_same_pictures_uses_the_copy(
+    url: UrlPath, store: ObjectStore, faces: PackedDataset, cache: Path, said: Console
+) -> None:
+    first, other = opened(url, said), store.folder("data/elsewhere")
+    put_folder(faces.root, other)
+    read(store)
+    assert opened(other, said).root == first.root
+    assert read(store) == ["dataset.json"]
+
+
+def test_large_files_come_in_pieces(
+    url: UrlPath,
+    store: ObjectStore,
+    faces: PackedDataset,
+    cache: Path,
+    said: Console,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    size = 30_000
+    monkeypatch.setattr(storage.UrlPath.pieces, "__defaults__", (size,))
+    same(opened(url, said), faces)
+    parts = -(-(faces.root / "pixels.bin").stat().st_size // size)
+    assert parts > 6 and read(store).count("pixels.bin") == parts
+
+
+def test_who_comes_at_once_shares_one_fetch(
+    url: UrlPath, store: ObjectStore, cache: Path, said: Console
+) -> None:
+    """Threads here; the lock is that of processes (``test_staging.py``)."""
+    with ThreadPoolExecutor(4) as pool:
+        roots = {dataset.root for dataset in pool.map(lambda _: opened(url, said), range(4))}
+    assert len(roots) == 1 and len(left(cache)) == 1
+    assert read(store).count("pixels.bin") == 1
+
+
+def test_a_resumed_search_does_not_ask_while_the_copy_is_there(
+    url: UrlPath, store: ObjectStore, faces: PackedDataset, cache: Path, said: Console
+) -> None:
+    reopened(url, faces.fingerprint, said, named=False)
+    assert sorted(read(store)) == sorted(FILES)
+    reopened(url, faces.fingerprint, said, named=False)
+    assert store.requests == []
+    reopened(url, faces.fingerprint, said, named=True)
+    assert read(store) == ["dataset.json"]
+
+
+def test_another_dataset_is_refused_before_it_is_fetched(
+    url: UrlPath, store: ObjectStore, cache: Path, said: Console
+) -> None:
+    for named in (True, False):
+        with pytest.raises(ResultsError, match="not the one that this search ran on"):
+            reopened(url, "0" * 64, said, named=named)
+    assert set(read(store)) == {"dataset.json"} and left(cache) == []
+
+
+@pytest.mark.parametrize("harm", ["changed", "removed"])
+def test_a_damaged_copy_is_fetched_again(
+    harm: str, url: UrlPath, faces: PackedDataset, cache: Path, said: Console
+) -> None:
+    victim = opened(url, said).root / "pixels.bin"
+    if harm == "changed":
+        content = bytearray(victim.read_bytes())
+        content[5000] ^= 1
+        victim.write_bytes(content)
+    else:
+        victim.unlink()
+    same(opened(url, said), faces)
+    assert len(left(cache)) == 1
+
+
+def test_a_touched_copy_is_read_again_and_kept(
+    url: UrlPath, store: ObjectStore, cache: Path, said: Console
+) -> None:
+    (opened(url, said).root / "index.parquet").touch()
+    read(store)
+    opened(url, said)
+    assert read(store) == ["dataset.json"]
+
+
+def flipped(content: bytes) -> bytes:
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+
+HARMS = {
+    "a pixel": ("pixels.bin", flipped, "is another than index.parquet says"),
+    "end of the pixels": ("pixels.bin", lambda c: c[:-1], "bytes instead of"),
+    "no pixels": ("pixels.bin", None, "pixels.bin is missing"),
+    "end of the index": ("index.parquet", lambda c: c[:-9], "cut short or no Parquet"),
+    "no index": ("index.parquet", None, "index.parquet is missing"),
+    "half a description": ("dataset.json", lambda c: c[:90], "dataset.json is cut short"),
+    "a fingerprint that is a path": (
+        "dataset.json",
+        lambda c: json.dumps(json.loads(c) | {"fingerprint": "../../etc"}).encode(),
+        "no fingerprint",
+    ),
+    "another description": (
+        "dataset.json",
+        lambda c: json.dumps(json.loads(c) | {"fingerprint": "0" * 64}).encode(),
+        "does not match the fingerprint",
+    ),
+    "something else": ("dataset.json", lambda c: b"{}", "not a packed dataset"),
+    "no description": ("dataset.json", None, "not a packed dataset: no dataset.json here"),
+}
+
+
+@pytest.mark.parametrize("case", HARMS)
+def test_what_is_damaged_at_the_url_is_told_and_not_kept(
+    case: str, url: UrlPath, cache: Path, said: Console
+) -> None:
+    name, harm, message = HARMS[case]
+    if harm is None:
+        (url / name).unlink()
+    else:
+        (url / name).write_bytes(harm((url / name).read_bytes()))
+    with pytest.raises(DataError) as caught:
+        opened(url, said)
+    told = str(caught.value)
+    assert told.startswith(f"{url}: ") and message in told and "data import SOURCE" in told
+    assert "secret" not in told and left(cache) == []
+
+
+def test_a_store_that_goes_away_meanwhile_leaves_nothing(
+    url: UrlPath,
+    store: ObjectStore,
+    faces: PackedDataset,
+    cache: Path,
+    said: Console,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(storage.UrlPath.pieces, "__defaults__", (30_000,))
+    monkeypatch.setenv("FER_TUNE_STORAGE_PATIENCE", "0")
+    going = threading.Event()
+
+    class Stopping(Console):
+        """Told of the fetch just before it begins."""
+
+        def print(self, *words: object, **how: object) -> None:
+            store.stop()
+            going.set()
+
+    try:
+        with pytest.raises(DataError, match="the store does not answer"):
+            opened(url, Stopping(file=io.StringIO()))
+    finally:
+        assert going.is_set()
+        store.start()
+    assert left(cache) == []
+    same(opened(url, said), faces)
+
+
+def refused(url: UrlPath, kind: type[UserError] = DataError) -> str:
+    with pytest.raises(kind) as caught:
+        opened(url, Console(quiet=True))
+    assert "secret" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_refusals_of_the_store_are_one_message(store: ObjectStore, cache: Path) -> None:
+    from moto.core import set_initial_no_auth_action_count
+
+    @set_initial_no_auth_action_count(0)
+    def without_rights() -> str:
+        return refused(UrlPath(store.url("data/x", user="wrong:secret@")))
+
+    assert "cannot be read: the store refuses access" in (told := without_rights())
+    assert "AWS_PROFILE" in told
+    assert "there is no such bucket" in refused(UrlPath(store.url("x", bucket="nobodys")))
+    assert "no dataset.json here" in refused(store.folder("data/nothing"))
+    assert left(cache) == []
+
+
+def test_a_disk_without_room_is_told_before_anything_is_fetched(
+    url: UrlPath, store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with mounted(tmp_path / "disk", "64k") as disk:
+        monkeypatch.setenv("FER_TUNE_CACHE", str(disk / "cache"))
+        told = refused(url, EnvironmentFault)
+        assert "no room for a copy of the dataset" in told and "FER_TUNE_CACHE" in told
+        assert read(store) == ["dataset.json"] and left(disk / "cache") == []
+
+
+def test_a_disk_that_fills_up_meanwhile_leaves_nothing(
+    url: UrlPath, faces: PackedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = sum((faces.root / name).stat().st_size for name in FILES)
+
+    class Competing(Console):
+        def print(self, *words: object, **how: object) -> None:
+            (disk / "other").write_bytes(bytes(size // 2))
+
+    with mounted(tmp_path / "disk", f"{size + size // 4}") as disk:
+        monkeypatch.setenv("FER_TUNE_CACHE", str(disk / "cache"))
+        with pytest.raises(EnvironmentFault, match="No space left"):
+            opened(url, Competing(file=io.StringIO()))
+        assert left(disk / "cache") == []
+
+
+def test_colours_and_channels_are_checked_as_they_are_stored(
+    store: ObjectStore, cache: Path, tmp_path: Path, said: Console
+) -> None:
+    """A set with grey and coloured pictures: hashes are of what is stored, not of what is shown."""
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    for number in range(4):
+        for name in ("happy", "sad"):
+            folder = tmp_path / "source/train" / name
+            folder.mkdir(parents=True, exist_ok=True)
+            shape = (20, 20) if number % 2 else (20, 20, 3)
+            pixels = rng.integers(0, 256, shape, np.uint8)
+            Image.fromarray(pixels).save(folder / f"{number}.png")
+    import_source(str(tmp_path / "source"), tmp_path / "packed")
+    put_folder(tmp_path / "packed", store.folder("data/mixed"))
+    found = opened(store.folder("data/mixed"), said)
+    assert found.channels == 3 and {s.shape[2] for s in map(found.picture, range(8))} == {3}
