@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 import pytest
 import yaml
+from ray.autoscaler._private.kuberay import node_provider
 
 from benchmarks.killing.processes import descendants, send
+from fer_tune.cluster.shipped import find
 from fer_tune.errors import EnvironmentFault
+from fer_tune.tuning import autoscaler
 from fer_tune.tuning.assignment import Assignment
-from fer_tune.tuning.autoscaler import Growth
+from fer_tune.tuning.autoscaler import Growth, on_kubernetes
 from fer_tune.tuning.callback import DriverCallback
 from fer_tune.tuning.engine import Engine
 from fer_tune.tuning.preparation import asked_at_once
@@ -85,6 +92,60 @@ def test_of_an_autoscaler_that_nothing_is_known_of_the_user_knows() -> None:
     with pytest.raises(EnvironmentFault) as caught:
         asked({}, Growth(), joined=False, max_concurrent=4)
     assert "max_concurrent" not in str(caught.value), "no autoscaler adds to one machine"
+
+
+@pytest.mark.skipif(which("openssl") is None, reason="openssl is not here to make a certificate")
+def test_on_kubernetes_the_cluster_is_asked_how_far_it_may_grow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By Ray's own client, at a server that speaks for Kubernetes."""
+    manifest = yaml.safe_load(find("raycluster").read_text(encoding="utf-8"))
+    manifest["metadata"]["namespace"] = "faces"
+    paths = []
+
+    class Api(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            paths.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps(manifest).encode())
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    certificate, key = str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"]
+    command += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    command += ["-keyout", key, "-out", certificate]
+    subprocess.run(command, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    assert on_kubernetes() is None, "not here"
+    namespace = tmp_path / "namespace"
+    namespace.write_text("faces\n")
+    monkeypatch.setattr(autoscaler, "NAMESPACE", namespace)
+    monkeypatch.setenv("RAY_CLUSTER_NAME", "fer-tune")
+    # What Ray has read of its environment as it was imported.
+    for name, value in (
+        ("CA_CERT", certificate),
+        ("CLIENT_CERT", certificate),
+        ("CLIENT_KEY", key),
+    ):
+        monkeypatch.setattr(node_provider, f"KUBERAY_{name}_PATH", value)
+    with HTTPServer(("127.0.0.1", 0), Api) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        host = f"localhost:{server.server_port}"
+        monkeypatch.setattr(node_provider.url_from_resource, "__defaults__", ("v1", host))
+        try:
+            growth = Growth(config=on_kubernetes())
+            manifest["spec"]["enableInTreeAutoscaling"] = False
+            assert on_kubernetes() is None, "it does not grow"
+        finally:
+            server.shutdown()
+    assert set(paths) == {"/apis/ray.io/v1/namespaces/faces/rayclusters/fer-tune"}
+    assert growth.slots(cpu=1, gpu=0.25) == 32, "eight machines of four CPUs and a GPU"
+    assert on_kubernetes() is None, "nothing answers any more"
 
 
 # -- a cluster that grows ----------------------------------------------------------------------
