@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -34,16 +34,25 @@ def address(where: Place) -> str:
     return where.url if isinstance(where, UrlPath) else str(where.resolve())
 
 
-def write_atomically(where: Place, content: str | bytes, *, flushed: bool = True) -> None:
+def write_atomically(
+    where: Place,
+    content: str | bytes,
+    *,
+    flushed: bool = True,
+    before: Callable[[], None] | None = None,
+) -> None:
     """Writes a file whole or not at all.
 
     Args:
         flushed: to the disk, so that it outlives a power cut; a store keeps what it has taken.
+        before: called before every attempt; what it raises ends them.
     """
     data = content.encode() if isinstance(content, str) else content
     if isinstance(where, UrlPath):
-        where.write_bytes(data)
+        where.write_bytes(data, before=before)
         return
+    if before is not None:
+        before()
     where.parent.mkdir(parents=True, exist_ok=True)
     scratch = where.with_name(f".{where.name}.{uuid.uuid4().hex}")
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from errno import ENOENT
@@ -115,10 +115,16 @@ class UrlPath:
             pool.shutdown(cancel_futures=True)
             file.close()
 
-    def write_bytes(self, content: bytes) -> None:
-        """Writes the file whole, in place of what stood there."""
+    def write_bytes(self, content: bytes, *, before: Callable[[], None] | None = None) -> None:
+        """Writes the file whole, in place of what stood there.
+
+        Args:
+            before: called before every attempt; what it raises ends them.
+        """
 
         def write() -> None:
+            if before is not None:
+                before()
             with self.filesystem.open_output_stream(self.path) as file:
                 file.write(content)
 

@@ -3,10 +3,13 @@
 Object stores have no locks. ``.writer`` names the process that writes and is written again every
 :data:`BEAT_S` seconds. How old the last sign is, is told by the store's own clock, so that clocks
 of machines may differ. A claim without a sign for :data:`STALE_S` seconds is taken over, and one
-of a process of this machine that has ended at once. Who has lost its claim writes no event more.
+of a process of this machine that has ended at once. Who has lost its claim writes no event more:
+before every attempt to write one, a last sign of life that is old is renewed, and a sign of life
+is never written without a look right before it.
 
-Two processes that claim in the same instant both wait :data:`SETTLE_S` and look again: the store
-shows both the one that wrote last.
+Two processes that claim in the same instant both wait :data:`SETTLE_S`, or longer where the store
+is slow, and look again: the store shows both the one that wrote last. So does one whose last sign
+of life is so old that another may be taking its claim over.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -80,21 +83,29 @@ class Claim:
         self._folder, self._file = folder, folder / CLAIM_FILE
         self._me = Holder.me()
         self._lost: str | None = None
-        self._seen = _now()
+        self._asked = False  # whether the store may hold a claim of ours
+        self._seen = _now()  # when it was last known to be ours
+        self._signed = _now()  # the same, right before it was last written
+        self._renewing = threading.Lock()
         self._over = threading.Event()
         self._beats = threading.Thread(target=self._beat, name="claim", daemon=True)
 
     def check(self) -> None:
         """Raises OSError if another process has taken the folder over, or may have.
 
-        A machine that slept asks the store before it writes: its last sign of life is old.
+        A machine that slept, or had no way to the store, asks there before it writes.
         """
-        if self._lost is None and _now() - self._seen > STALE_S / 2:
-            self._look()
+        if self._lost is None and self._is_old:
+            self._renew()
         if self._lost is not None:
             raise OSError(
                 errno.EBUSY, f"{self._lost} has taken this folder over", str(self._folder)
             )
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether another process is known to have taken the folder over."""
+        return self._lost is not None
 
     def take(self) -> None:
         """Claims the folder, or raises ResultsError naming who has it."""
@@ -102,11 +113,13 @@ class Claim:
         if holder is not None:
             self._refuse_if_alive(holder)
             logger.warning("%s: %s is gone; taken over", self._folder, holder)
-        self._write()
-        time.sleep(SETTLE_S)
+        self._asked, began = True, _now()
+        self._write(lambda: self._refuse_if_not(holder))
+        time.sleep(max(SETTLE_S, 2 * (_now() - began)))
         holder = self._holder()
         if holder is None or holder.token != self._me.token:
             raise _taken(self._folder, str(holder or "another process"), "just now")
+        self._signed = began
         self._beats.start()
 
     def give_back(self) -> None:
@@ -114,32 +127,53 @@ class Claim:
         self._over.set()
         if self._beats.is_alive():
             self._beats.join(2 * SETTLE_S)
+        if not self._asked or self.is_lost:
+            return
         try:
             holder = self._holder()
             if holder is not None and holder.token == self._me.token:
                 self._file.unlink(missing_ok=True)
-        except OSError as error:
-            logger.info("%s: the claim stays behind: %s", self._folder, error.strerror)
+        except (OSError, ResultsError) as error:
+            logger.info("%s: the claim stays behind: %s", self._folder, error)
 
     def _beat(self) -> None:
         while not self._over.wait(BEAT_S):
             try:
-                self._look()
-                if self._lost is not None:
-                    return
-                if not self._over.is_set():
-                    self._write()
+                self._renew()
             except OSError as error:
+                if self.is_lost:
+                    return
                 logger.info("%s: no sign of life: %s", self._folder, error.strerror)
 
+    @property
+    def _is_old(self) -> bool:
+        return _now() - self._signed > STALE_S / 2
+
+    def _renew(self) -> None:
+        """Writes a sign of life; raises OSError if the claim is no longer this process's."""
+        with self._renewing:
+            was_old = self._is_old
+            self._write(self._look)
+            signed = self._seen
+            if was_old:
+                time.sleep(SETTLE_S)
+                self._look()
+            self._signed = signed
+
     def _look(self) -> None:
-        """Finds out whether the claim is still this process's."""
+        """Finds out whether the claim is still this process's; raises OSError if not."""
         asked, holder = _now(), self._holder()
         if holder is None or holder.token != self._me.token:
             self._lost = str(holder or "another process")
             logger.error("%s: %s has taken it over", self._folder, self._lost)
-        else:
-            self._seen = asked
+            self.check()
+        self._seen = asked
+
+    def _refuse_if_not(self, before: Holder | None) -> None:
+        """Raises ResultsError if the claim is not as it was: another was faster."""
+        now = self._holder()
+        if now is not None and now not in (before, self._me):
+            raise _taken(self._folder, str(now), "just now")
 
     def _refuse_if_alive(self, holder: Holder) -> None:
         age = self._age()
@@ -166,8 +200,8 @@ class Claim:
                 remedy="Remove it if no process writes to this folder",
             ) from error
 
-    def _write(self) -> None:
-        self._file.write_bytes(json.dumps(asdict(self._me)).encode())
+    def _write(self, before: Callable[[], None]) -> None:
+        self._file.write_bytes(json.dumps(asdict(self._me)).encode(), before=before)
 
 
 @contextmanager
@@ -179,14 +213,14 @@ def claimed(folder: UrlPath) -> Iterator[Claim]:
     """
     claim = Claim(folder)
     try:
-        claim.take()
-    except OSError as error:
-        raise ResultsError(
-            f"cannot write here: {error.strerror or error}",
-            where=str(folder),
-            remedy="Check the URL, the credentials and the bucket's rights",
-        ) from None
-    try:
+        try:
+            claim.take()
+        except OSError as error:
+            raise ResultsError(
+                f"cannot write here: {error.strerror or error}",
+                where=str(folder),
+                remedy="Check the URL, the credentials and the bucket's rights",
+            ) from None
         yield claim
     finally:
         claim.give_back()

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
@@ -34,10 +34,14 @@ class Lines(Protocol):
         ...
 
 
-def lines_at(place: Place) -> Lines:
-    """Goes on with the lines that are at ``place``."""
+def lines_at(place: Place, before: Callable[[], None] | None = None) -> Lines:
+    """Goes on with the lines that are at ``place``.
+
+    Args:
+        before: called before every attempt to write to a store; what it raises ends them.
+    """
     if isinstance(place, UrlPath) or place.is_dir():
-        return Segments(place)
+        return Segments(place, before)
     return GrowingFile(place)
 
 
@@ -59,15 +63,15 @@ class GrowingFile:
 class Segments:
     """Numbered files of a folder, or objects below a URL."""
 
-    def __init__(self, folder: Place) -> None:
-        self._folder, self._held = folder, b""
+    def __init__(self, folder: Place, before: Callable[[], None] | None = None) -> None:
+        self._folder, self._held, self._before = folder, b"", before
         if folder.is_file():
             _become_segment(folder)
         self._number = len(segments_of(folder)) + 1
 
     def append(self, line: bytes) -> None:
         held = self._held + line
-        write_atomically(self._folder / f"{self._number:06d}", held)
+        write_atomically(self._folder / f"{self._number:06d}", held, before=self._before)
         self._held = held
         if len(held) >= SEGMENT_BYTES:
             self._number, self._held = self._number + 1, b""

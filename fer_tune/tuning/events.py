@@ -69,8 +69,8 @@ class EventLog:
 
     def __init__(self, folder: Place, *, spent: float = 0.0, claim: Claim | None = None) -> None:
         self.place = folder / EVENTS_FILE
-        self._lines = lines_at(self.place)
         self._claim = claim
+        self._lines = lines_at(self.place, None if claim is None else claim.check)
         self._spent = spent
         self._since: float | None = None  # since when the clock runs
         self._last = time.monotonic()
@@ -93,6 +93,11 @@ class EventLog:
         """Writes one event whole and to the disk, or raises OSError."""
         stamp = {"kind": kind, "at": time.time(), "spent": round(self.spent(), 3)}
         self._write({**stamp, **fields})
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether another process has taken the folder over, so that it is no longer ours."""
+        return self._claim is not None and self._claim.is_lost
 
     def tick(self) -> None:
         """Keeps the clock of a quiet search."""
@@ -117,8 +122,6 @@ class EventLog:
         if self._fault:
             raise self._fault  # a line after a torn one would be lost with it
         try:
-            if self._claim is not None:
-                self._claim.check()
             self._lines.append(line)
         except OSError as error:
             self._fault = error

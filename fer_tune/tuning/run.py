@@ -197,7 +197,7 @@ def confirm_more(
 @contextmanager
 def _held(folder: Place) -> Iterator[tuple[Claim | None, Path]]:
     """The results folder for this process alone: its claim, and the folder to work in."""
-    with only_writer(folder) as claim, working_folder(folder) as working, log_file(working):
+    with only_writer(folder) as claim, working_folder(folder, claim) as working, log_file(working):
         yield claim, working
 
 

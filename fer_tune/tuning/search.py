@@ -113,6 +113,8 @@ def sitting(search: Search, began: float) -> Iterator[None]:
 
 
 def _note_end(search: Search, state: State, began: float, earlier: float) -> None:
+    if search.log.is_lost:
+        return  # another process writes the manifest now
     now = time.time()
     logger.info("%s after %.0f s", state, now - began)
     search.results.update_manifest(

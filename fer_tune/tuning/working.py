@@ -18,6 +18,7 @@ from pathlib import Path
 
 from fer_tune.errors import ResultsError
 from fer_tune.storage import Place, UrlPath
+from fer_tune.tuning.claim import Claim
 from fer_tune.tuning.logs import LOG_FILE
 
 logger = logging.getLogger(__name__)
@@ -31,8 +32,11 @@ _STAYS_HERE = ("ray",)
 
 
 @contextmanager
-def working_folder(root: Place) -> Iterator[Path]:
+def working_folder(root: Place, claim: Claim | None = None) -> Iterator[Path]:
     """The folder to work in: the results folder itself, or one whose files are copied to the URL.
+
+    Args:
+        claim: of the URL; once it is lost, nothing is copied any more.
 
     Raises:
         ResultsError: the URL cannot be read, or the folder cannot be made.
@@ -53,7 +57,7 @@ def working_folder(root: Place) -> Iterator[Path]:
             where=str(error.filename or root),
             remedy="Check the URL and the free space in the cache folder",
         ) from None
-    mirror = Mirror(folder, root)
+    mirror = Mirror(folder, root, claim)
     try:
         yield folder
     finally:
@@ -70,8 +74,8 @@ def cache_folder(root: UrlPath) -> Path:
 class Mirror:
     """Copies the files of a folder that have changed, in rounds, until it is closed."""
 
-    def __init__(self, folder: Path, target: UrlPath) -> None:
-        self._folder, self._target = folder, target
+    def __init__(self, folder: Path, target: UrlPath, claim: Claim | None = None) -> None:
+        self._folder, self._target, self._claim = folder, target, claim
         self._copied = dict(self._files())
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._rounds, name="mirror", daemon=True)
@@ -86,6 +90,8 @@ class Mirror:
     def round(self) -> None:
         """Copies every file that is not as it was copied last; the rest waits for the next."""
         for name, state in self._files():
+            if self._claim is not None and self._claim.is_lost:
+                return
             if self._copied.get(name) == state:
                 continue
             try:

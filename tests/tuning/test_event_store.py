@@ -133,7 +133,7 @@ def test_a_segment_that_was_refused_is_not_taken_for_written(
     assert [line for _, line in read_lines(folder)] == [b"1\n", b"3\n"]
 
 
-def _refuse(*_: object) -> None:
+def _refuse(*_: object, **__: object) -> None:
     raise OSError(28, "full")
 
 
