@@ -22,7 +22,7 @@ gpu-smoke: $(INSTALLED)
 # Everything; `make fast` leaves out what starts Ray or a browser or takes more than ten seconds,
 # and `make kills` runs the searches that are killed and resumed alone.
 test: $(CHECKED)
-	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile $(PYTEST)
+	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 fast: $(CHECKED)
 	$(BIN)/python -m pytest -m 'not ray and not slow and not kills and not browser' $(PYTEST)

@@ -13,6 +13,22 @@ from tests.object_store import ObjectStore
 SAMPLE = Path(__file__).resolve().parents[1] / "../shared/data"
 
 
+LONG = ("machines", "kills", "browser", "ray", "slow")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first, so that at the end no process waits for one that began late."""
+
+    def rank(item: pytest.Item) -> int:
+        marks = {mark.name for mark in item.iter_markers()}
+        return next((n for n, name in enumerate(LONG) if name in marks), len(LONG))
+
+    first: dict[Path, int] = {}
+    for item in items:
+        first[item.path] = min(rank(item), first.get(item.path, len(LONG)))
+    items.sort(key=lambda item: first[item.path])  # stable: a file's tests stay as they are
+
+
 @pytest.fixture(scope="session")
 def faces(tmp_path_factory: pytest.TempPathFactory) -> PackedDataset:
     """120 drawn faces, packed."""

@@ -17,6 +17,8 @@ from fer_tune.tuning.events import History, has_log
 
 ARMS = ["densenet121", "resnet18"]
 STEP_S = 0.02
+#: Seconds after which waiting is given up: far more than a busy machine needs.
+PATIENCE_S = 300.0
 _numbers = itertools.count()
 
 
@@ -56,7 +58,7 @@ class Sitting:
     def text(self) -> str:
         return self.output.read_text()
 
-    def until(self, reached: Callable[[History], bool], within_s: float = 90.0) -> History:
+    def until(self, reached: Callable[[History], bool], within_s: float = PATIENCE_S) -> History:
         """Waits until the log says what is waited for."""
         deadline = time.monotonic() + within_s
         while time.monotonic() < deadline:
@@ -91,7 +93,7 @@ class Sitting:
         """Ctrl-C: a terminal sends it to the whole group."""
         os.killpg(self.pid, signal.SIGINT)
 
-    def ended(self, within_s: float = 120.0) -> int:
+    def ended(self, within_s: float = PATIENCE_S) -> int:
         """The exit code, once it has ended by itself."""
         return self._driver.wait(within_s)
 

@@ -15,7 +15,7 @@ from fer_tune.data import PackedDataset
 from fer_tune.records import Results
 from tests.integration.test_whole_search import SPACE, TIMES, fer_tune
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")

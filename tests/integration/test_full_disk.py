@@ -15,7 +15,7 @@ from fer_tune.records import Results
 from tests.disks import mounted
 from tests.integration.test_whole_search import SPACE, fer_tune
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.fixture

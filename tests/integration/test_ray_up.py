@@ -35,7 +35,7 @@ pytestmark = [
     pytest.mark.ray,
     pytest.mark.slow,
     pytest.mark.machines,
-    pytest.mark.timeout(900),
+    pytest.mark.timeout(1500),
     pytest.mark.skipif(REASON is not None, reason=str(REASON)),
 ]
 
@@ -88,7 +88,7 @@ class Cluster:
         assert done.returncode == 0, done.stdout + done.stderr
         self.wait_for_nodes(MACHINES)
 
-    def wait_for_nodes(self, count: int, within_s: float = 120) -> None:
+    def wait_for_nodes(self, count: int, within_s: float = 300) -> None:
         deadline = time.monotonic() + within_s
         while (here := self.nodes()) != count:
             assert time.monotonic() < deadline, f"{here} nodes instead of {count}"
@@ -120,7 +120,7 @@ class Cluster:
     def results(self, name: str) -> Results:
         return Results(self.machines.shared / name)
 
-    def until(self, name: str, reached: Callable[[History], bool], within_s: float = 180) -> None:
+    def until(self, name: str, reached: Callable[[History], bool], within_s: float = 300) -> None:
         """Waits until the log of a search says what is waited for."""
         folder, deadline = self.machines.shared / name, time.monotonic() + within_s
         while not ((folder / EVENTS_FILE).exists() and reached(History.read(folder))):

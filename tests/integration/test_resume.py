@@ -22,7 +22,7 @@ from fer_tune.tuning.confirmation import choose
 from fer_tune.tuning.events import EVENTS_FILE, History
 from tests.integration.killing import Sitting
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.kills, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.kills, pytest.mark.timeout(1200)]
 
 # No trial ends at its first epoch, so that one is surely found in the midst of its work.
 SPACE = """

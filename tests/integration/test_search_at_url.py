@@ -22,7 +22,7 @@ from fer_tune.tuning.working import cache_folder
 from tests.integration.killing import Sitting
 from tests.object_store import ObjectStore
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.kills, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.kills, pytest.mark.timeout(1200)]
 
 SPACE = """
 name: recorded
@@ -148,11 +148,11 @@ def test_killed_and_interrupted_it_ends_like_an_undisturbed_one(
 ) -> None:
     folder = store.folder("searches/killed")
     with bench.search(folder, seconds=0.3) as going:
-        going.until(lambda h: sum(r.ended for r in h.trials) >= 3, 120)
+        going.until(lambda h: sum(r.ended for r in h.trials) >= 3)
         going.kill_all()
     assert (folder / CLAIM_FILE).is_file(), "the claim of a killed process stays"
     with bench.resume(folder, seconds=0.3) as going:
-        going.until(lambda h: sum(r.ended for r in h.trials) >= 6, 120)
+        going.until(lambda h: sum(r.ended for r in h.trials) >= 6)
         with bench.resume(folder) as second:
             assert second.ended(60) == 2
             assert f"process {going.pid} on" in second.text and "is writing here" in second.text
@@ -172,7 +172,7 @@ def test_another_machine_goes_on_from_what_is_at_the_url(
     """Whose cache holds nothing: the checkpoint of the running trial is fetched, too."""
     folder = store.folder("searches/elsewhere")
     with bench.search(folder, seconds=0.3) as going:
-        before = going.until(lambda h: any(r.epochs == 2 and not r.ended for r in h.trials), 120)
+        before = going.until(lambda h: any(r.epochs == 2 and not r.ended for r in h.trials))
         going.kill_all()
     checkpoints = [k for k in store.keys(folder) if k.startswith("checkpoints/")]
     assert any(key.endswith("result.json") for key in checkpoints)
@@ -190,7 +190,7 @@ def test_a_server_that_is_away_for_some_seconds_costs_nothing(
 ) -> None:
     folder = store.folder("searches/away")
     with bench.search(folder, seconds=0.3) as going:
-        going.until(lambda h: sum(r.ended for r in h.trials) >= 2, 120)
+        going.until(lambda h: sum(r.ended for r in h.trials) >= 2)
         store.stop()
         try:
             time.sleep(9.0)  # longer than pyarrow itself tries
@@ -208,7 +208,7 @@ def test_a_server_that_is_gone_is_one_message_and_a_resume_goes_on(
 ) -> None:
     folder = store.folder("searches/gone")
     with bench.search(folder, seconds=0.3, FER_TUNE_STORAGE_PATIENCE="2") as going:
-        going.until(lambda h: sum(r.ended for r in h.trials) >= 2, 120)
+        going.until(lambda h: sum(r.ended for r in h.trials) >= 2)
         store.stop()
         try:
             assert going.ended(120) == 2, going.text

@@ -44,7 +44,7 @@ def fer_tune(*words: str, home: Path) -> subprocess.CompletedProcess[str]:
         check=False,
         env=environment,
         cwd=home,
-        timeout=280,
+        timeout=500,
     )
 
 
@@ -72,7 +72,7 @@ def searches(faces: PackedDataset, tmp_path_factory: pytest.TempPathFactory) -> 
     return done
 
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 def test_everything_of_the_results_folder_is_there(searches: Any) -> None:
