@@ -17,6 +17,8 @@ class ObjectStore:
         self.port = 0
         #: Method and key (with the bucket) of every request, in the order in which they came.
         self.requests: list[tuple[str, str]] = []
+        #: Refuses who shows no credentials, as Amazon does and moto cannot.
+        self.guarded = False
         self.start()
 
     def start(self) -> None:
@@ -29,6 +31,9 @@ class ObjectStore:
 
         def noting(environ: dict[str, Any], start: Any) -> Any:
             self.requests.append((environ["REQUEST_METHOD"], environ["PATH_INFO"].lstrip("/")))
+            if self.guarded and "HTTP_AUTHORIZATION" not in environ:
+                start("403 Forbidden", [("Content-Length", "0")])
+                return [b""]
             return app(environ, start)
 
         self._server._server.app = noting

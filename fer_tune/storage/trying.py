@@ -42,7 +42,8 @@ _REFUSED = re.compile(
 #: Where the client says what was the matter, the more telling first.
 _SAYS = (
     re.compile(r"CURL error \[\d+\]=([^;({)]+?)(?: error_info|$|[;({)])"),
-    re.compile(r"during \w+ operation: (?:curlCode: \d+, )?([^;(]+)"),
+    re.compile(r"during \w+ operation: (?!No response body)(?:curlCode: \d+, )?([^;(]+)"),
+    re.compile(r"AWS Error (\w+) during"),
     re.compile(r"Status\(\w+: ([^;({)]+)"),
 )
 
@@ -107,7 +108,7 @@ def plainly(error: OSError, where: str) -> OSError:
     if error.errno is not None and not _STORE.search(text):
         return error  # of the local disk, to or from which something was copied
     said = next((found for form in _SAYS if (found := form.search(text))), None)
-    detail = said.group(1).strip() if said else text.splitlines()[0]
+    detail = said.group(1).strip().rstrip(".") if said else text.splitlines()[0]
     if _NO_BUCKET.search(text):
         return FileNotFoundError(errno.ENOENT, "there is no such bucket", where)
     if _REFUSED.search(text):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from fer_tune.data import PackedDataset
+from fer_tune.data.at_url import DatasetAtUrl, made_at
+from fer_tune.errors import DataError
 from fer_tune.records import Results
 from fer_tune.storage import UrlPath, local_copy, put_folder, remove_tree
 from fer_tune.tuning import claim
@@ -78,11 +82,43 @@ def test_folders_go_there_and_come_back(folder: UrlPath, tmp_path: Path) -> None
         assert (copy / "inner/state").read_bytes() == b"1"
 
 
+def test_large_files_come_in_pieces(folder: UrlPath) -> None:
+    content = bytes(range(256)) * 4000
+    (folder / "big").write_bytes(content)
+    assert (folder / "big").size() == len(content)
+    pieces = list((folder / "big").pieces(100_000))
+    assert b"".join(pieces) == content and len(pieces) == 11
+    (folder / "empty").write_bytes(b"")
+    assert list((folder / "empty").pieces()) == []
+    with pytest.raises(FileNotFoundError, match="is not there"):
+        next((folder / "nothing").pieces())
+
+
+def test_a_dataset_is_put_there_and_brought_back(
+    folder: UrlPath, faces: PackedDataset, tmp_path: Path
+) -> None:
+    with made_at(folder, force=False) as made:
+        shutil.copytree(faces.root, made)
+    there = DatasetAtUrl(folder)
+    assert there.fingerprint == faces.fingerprint
+    there.bring(tmp_path, lambda came: None)
+    assert PackedDataset.open(tmp_path).fingerprint == faces.fingerprint
+    with (
+        pytest.raises(DataError, match="already stands here"),
+        made_at(folder, force=False),
+    ):
+        pass
+    with pytest.raises(DataError, match=r"no dataset\.json here"):
+        _ = DatasetAtUrl(folder / "inner").fingerprint
+
+
 def test_a_bucket_that_is_not_there(google: str) -> None:
     folder = UrlPath(_url(google, "nobodys", "x"))
     assert not folder.has_bucket()
     with pytest.raises(FileNotFoundError, match="there is no such bucket"):
         (folder / "file").write_bytes(b"1")
+    with pytest.raises(DataError, match="there is no such bucket"):
+        _ = DatasetAtUrl(folder).fingerprint
 
 
 def test_a_run_goes_on_from_its_newest_checkpoint(folder: UrlPath) -> None:

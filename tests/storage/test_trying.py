@@ -41,6 +41,10 @@ SAID = {
         errno.EACCES,
         "the store refuses access: Access Denied",
     ),
+    "When x: AWS Error ACCESS_DENIED during HeadObject operation: No response body.": (
+        errno.EACCES,
+        "the store refuses access: ACCESS_DENIED",
+    ),
     "When x: AWS Error NETWORK_CONNECTION during HeadObject operation: curlCode: 60, SSL peer": (
         errno.EIO,
         "the store refuses: SSL peer",

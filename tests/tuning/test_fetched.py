@@ -237,15 +237,29 @@ def refused(url: UrlPath, kind: type[UserError] = DataError) -> str:
     return str(caught.value)
 
 
-def test_refusals_of_the_store_are_one_message(store: ObjectStore, cache: Path) -> None:
+def test_wrong_credentials_and_none_are_one_message(
+    store: ObjectStore, cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     from moto.core import set_initial_no_auth_action_count
 
     @set_initial_no_auth_action_count(0)
-    def without_rights() -> str:
+    def with_wrong_ones() -> str:
         return refused(UrlPath(store.url("data/x", user="wrong:secret@")))
 
-    assert "cannot be read: the store refuses access" in (told := without_rights())
-    assert "AWS_PROFILE" in told
+    def without() -> str:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+        monkeypatch.setattr(store, "guarded", True)
+        return refused(UrlPath(store.url("data/x", user="")))
+
+    for message in (with_wrong_ones(), without()):
+        assert "cannot be read: the store refuses access: ACCESS_DENIED. Check" in message
+        assert "AWS_PROFILE" in message
+    assert left(cache) == []
+
+
+def test_what_is_not_there_is_one_message(store: ObjectStore, cache: Path) -> None:
     assert "there is no such bucket" in refused(UrlPath(store.url("x", bucket="nobodys")))
     assert "no dataset.json here" in refused(store.folder("data/nothing"))
     assert left(cache) == []
