@@ -24,9 +24,9 @@ _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 8.0
 
 #: What the clients of pyarrow write when it is worth another try.
 _PASSING = re.compile(
-    r"NETWORK_CONNECTION|SLOW_DOWN|THROTTL|SERVICE_UNAVAILABLE|INTERNAL_FAILURE|REQUEST_TIME"
-    r"|HTTP (?:status|response code):? 5\d\d|\((?:UNAVAILABLE|DEADLINE_EXCEEDED|INTERNAL|ABORTED|"
-    r"RESOURCE_EXHAUSTED):|timed out",
+    r"NETWORK_CONNECTION|SLOW_DOWN|THROTTL|SERVICE_UNAVAILABLE|INTERNAL_FAILURE|REQUEST_TIMEOUT"
+    r"|HTTP (?:status|response code):? (?:408|429|5\d\d)|timed out"
+    r"|\((?:UNAVAILABLE|DEADLINE_EXCEEDED|INTERNAL|ABORTED|RESOURCE_EXHAUSTED):",
 )
 #: Of TLS: these do not mend themselves.
 _LASTING_CURL = re.compile(r"curlCode: (?:51|58|60|77)\b")
@@ -37,7 +37,7 @@ _NO_BUCKET = re.compile(r"NO_SUCH_BUCKET|bucket does not exist|Bucket '.*' not f
 _REFUSED = re.compile(
     r"ACCESS_DENIED|SIGNATURE_DOES_NOT_MATCH|INVALID_ACCESS_KEY|INVALID_CLIENT_TOKEN"
     r"|MISSING_AUTHENTICATION|EXPIRED_TOKEN|InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken"
-    r"|HTTP (?:status|response code):? 40[13]|PERMISSION_DENIED|UNAUTHENTICATED"
+    r"|REQUEST_TIME_TOO_SKEWED|REQUEST_EXPIRED|HTTP (?:status|response code):? 40[13]|PERMISSION_DENIED|UNAUTHENTICATED"
 )
 #: Where the client says what was the matter, the more telling first.
 _SAYS = (

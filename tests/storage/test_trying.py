@@ -31,6 +31,14 @@ SAID = {
         errno.EHOSTUNREACH,
         "the store does not answer: busy",
     ),
+    "When x: AWS Error UNKNOWN (HTTP status 429) during PutObject operation: Too many": (
+        errno.EHOSTUNREACH,
+        "the store does not answer: Too many",
+    ),
+    "When x: AWS Error REQUEST_TIME_TOO_SKEWED during HeadObject operation: The difference": (
+        errno.EACCES,
+        "the store refuses access: The difference",
+    ),
     "google::cloud::Status(UNAVAILABLE: Retry policy exhausted, with a last message of PerformWork"
     "() - CURL error [7]=Could not connect to server error_info={reason=, domain=})": (
         errno.EHOSTUNREACH,
