@@ -17,6 +17,7 @@ from fer_tune.storage.places import (
     remove_tree,
     write_atomically,
 )
+from fer_tune.storage.trying import away_since
 from fer_tune.storage.url_path import UrlPath
 from fer_tune.storage.urls import is_url, without_secrets
 
@@ -24,6 +25,7 @@ __all__ = [
     "Place",
     "UrlPath",
     "address",
+    "away_since",
     "files_in",
     "is_url",
     "local_copy",

@@ -16,6 +16,8 @@ T = TypeVar("T")
 
 #: Stores that were asked for long enough in vain: asked once, until one answers.
 _given_up: set[str] = set()
+#: Stores that do not answer: since when, in seconds since the Unix epoch.
+_away: dict[str, float] = {}
 
 #: Environment variable: seconds for which a store that does not answer is asked again.
 PATIENCE = "FER_TUNE_STORAGE_PATIENCE"
@@ -37,7 +39,8 @@ _NO_BUCKET = re.compile(r"NO_SUCH_BUCKET|bucket does not exist|Bucket '.*' not f
 _REFUSED = re.compile(
     r"ACCESS_DENIED|SIGNATURE_DOES_NOT_MATCH|INVALID_ACCESS_KEY|INVALID_CLIENT_TOKEN"
     r"|MISSING_AUTHENTICATION|EXPIRED_TOKEN|InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken"
-    r"|REQUEST_TIME_TOO_SKEWED|REQUEST_EXPIRED|HTTP (?:status|response code):? 40[13]|PERMISSION_DENIED|UNAUTHENTICATED"
+    r"|REQUEST_TIME_TOO_SKEWED|REQUEST_EXPIRED|PERMISSION_DENIED|UNAUTHENTICATED"
+    r"|HTTP (?:status|response code):? 40[13]"
 )
 #: Where the client says what was the matter, the more telling first.
 _SAYS = (
@@ -68,6 +71,7 @@ def trying(where: str, do: Callable[[], T]) -> T:
             fault = plainly(error, where)
             if fault.errno != errno.EHOSTUNREACH:
                 raise fault from None
+            _away.setdefault(store, time.time())
             now = time.monotonic()
             if store in _given_up:
                 raise fault from None
@@ -81,9 +85,19 @@ def trying(where: str, do: Callable[[], T]) -> T:
             wait = min(2 * wait, _LONGEST_WAIT_S)
         else:
             _given_up.discard(store)
+            _away.pop(store, None)
             if deadline is not None:
                 logger.warning("%s: answers again", where)
             return done
+
+
+def away_since(where: str) -> float | None:
+    """Since when the store of a URL has been asked in vain by this process, if it does not answer.
+
+    Returns:
+        seconds since the Unix epoch; None while it answers, and for a path.
+    """
+    return _away.get(_store_of(where))
 
 
 def _store_of(where: str) -> str:

@@ -20,6 +20,7 @@ from fer_tune.tuning.events import History
 from fer_tune.tuning.faults import fault_of
 from fer_tune.tuning.recorder import error_file, reason_of, state_of
 from fer_tune.tuning.run_history import RunHistory
+from fer_tune.tuning.store_watch import StoreWatch, away_line
 
 _COLOURS = {
     "running": "cyan",
@@ -102,6 +103,7 @@ class Progress(DriverCallback):
         self._rows = {run.assignment.number: _row_of(run) for run in earlier if run.results}
         self._console = console
         self._began = time.monotonic()
+        self._watch = StoreWatch(results.root, self._tell)
         self._live: Live | None = None
         if console.is_terminal:
             self._live = Live(console=console, refresh_per_second=4, get_renderable=self._render)
@@ -109,6 +111,8 @@ class Progress(DriverCallback):
     def setup(self, *args: Any, **info: Any) -> None:
         if self._live:
             self._live.start()
+        else:
+            self._watch.start()
 
     def on_trial_start(self, trial: Trial, **info: Any) -> None:
         self._row(trial)
@@ -146,6 +150,7 @@ class Progress(DriverCallback):
         """Leaves the last table on the screen; harmless when called again."""
         if self._live:
             self._live.stop()
+        self._watch.stop()
 
     def _row(self, trial: Trial) -> Row:
         assignment = Assignment.from_dict(trial.config["run"])
@@ -163,7 +168,12 @@ class Progress(DriverCallback):
     def _say(self, row: Row) -> None:
         pairs = zip(HEADINGS, row.cells(), strict=True)
         text = "  ".join(f"{heading} {cell}" for heading, cell in pairs)
-        self._console.print(f"[{self._elapsed()}] {text}", highlight=False, soft_wrap=True)
+        self._tell(text)
+
+    def _tell(self, line: str) -> None:
+        self._console.print(
+            f"[{self._elapsed()}] {line}", highlight=False, markup=False, soft_wrap=True
+        )
 
     def _elapsed(self) -> str:
         minutes, seconds = divmod(int(time.monotonic() - self._began), 60)
@@ -178,4 +188,5 @@ class Progress(DriverCallback):
             table.add_row(*row.cells(), style=_COLOURS.get(row.state, ""))
         ended = sum(r.state not in _GOING_ON for r in self._rows.values())
         head = Text(f"{self._title}: {ended} of {self._total} ended, {self._elapsed()}", "bold")
-        return Group(head, table)
+        away = away_line(self._results.root)
+        return Group(head, table, *([Text(away, "yellow")] if away else []))

@@ -1,0 +1,79 @@
+"""While the store with the results is away, the search says so."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from fer_tune.records import Results
+from fer_tune.storage import UrlPath
+from fer_tune.tuning import store_watch
+from fer_tune.tuning.progress import Progress
+from fer_tune.tuning.store_watch import away_line
+from tests.object_store import ObjectStore
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_watch, "LOOK_S", 0.05)
+
+
+def watched(store: ObjectStore, out: StringIO, *, terminal: bool) -> Progress:
+    console = Console(file=out, width=200, force_terminal=terminal)
+    return Progress(console, Results(store.folder("watched")), total=2, title="search")
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_it_is_told_while_it_lasts_and_no_longer(
+    terminal: bool, store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FER_TUNE_STORAGE_PATIENCE", "60")
+    out, root = StringIO(), store.folder("watched")
+    progress = watched(store, out, terminal=terminal)
+    progress.setup()
+    driver = threading.Thread(target=lambda: (root / "events.jsonl/000001").write_bytes(b"1"))
+    assert away_line(root) is None
+    store.stop()
+    try:
+        driver.start()
+        until(lambda: f"results at {root} not reachable since" in out.getvalue())
+        times = r"since [0-9:]{8}, asked again until [0-9:]{8}; epochs that run go on"
+        assert re.search(times, out.getvalue())
+        assert ("not reachable" in shown(progress)) == terminal
+    finally:
+        store.start()
+    driver.join(30)
+    assert away_line(root) is None and "not reachable" not in shown(progress)
+    if not terminal:
+        until(lambda: f"results at {root} reachable again" in out.getvalue())
+        assert out.getvalue().count("reachable") == 2
+    progress.close()
+    progress.close()
+    assert not any(thread.name == "store watch" for thread in threading.enumerate())
+    assert "secret" not in out.getvalue()
+
+
+def test_on_a_path_there_is_nothing_to_say(tmp_path: Path) -> None:
+    assert away_line(tmp_path) is None
+    assert away_line(UrlPath("s3://another/x")) is None
+
+
+def shown(progress: Progress) -> str:
+    """The live table, where there is one."""
+    if progress._live is None:
+        return ""
+    return "\n".join(str(part) for part in progress._render().renderables)
+
+
+def until(reached: Callable[[], bool], within_s: float = 30.0) -> None:
+    deadline = time.monotonic() + within_s
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
