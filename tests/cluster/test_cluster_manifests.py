@@ -74,6 +74,16 @@ BROKEN = {
             (f"{GROUP}.template.spec.volumes", "must hold a shared volume at /local/results"),
         ],
     ),
+    "no machine that trains": (
+        "  workerGroupSpecs:\n",
+        "  workerGroupSpec:\n",
+        [("spec.workerGroupSpecs", "has no machine that runs trials")],
+    ),
+    "a token of no version": (
+        "  rayVersion: 2.60.0\n",
+        "",
+        [("spec.rayVersion", "is missing, and without it the operator refuses a token")],
+    ),
     "no limits": (
         '                limits: {cpu: "4", memory: 14Gi, nvidia.com/gpu: "1"}\n',
         "",
@@ -123,11 +133,86 @@ def test_a_broken_manifest_has_its_faults_and_no_other(case: str, tmp_path: Path
                 "must write to /shared/results/first, as the annotation says",
             ),
         ),
+        (
+            " --results /shared/results/first",
+            "",
+            (
+                "spec.entrypoint",
+                "must write to /shared/results/first, as the annotation says",
+            ),
+        ),
+        (" --address auto", "", ("spec.entrypoint", "must pass --address auto")),
+        (
+            "--address auto",
+            "--address 'auto",
+            ("spec.entrypoint", "must be a whole shell command"),
+        ),
+        (
+            'dashboard-host: "0.0.0.0"  # open: the operator submits the job from another pod',
+            "dashboard-host: 127.0.0.1",
+            (
+                "spec.rayClusterSpec.headGroupSpec.rayStartParams.dashboard-host",
+                "must be reached by the operator, which watches the job from another pod",
+            ),
+        ),
+        (
+            "enableInTreeAutoscaling: true",
+            "enableInTreeAutoscaling: false",
+            (
+                "spec.rayClusterSpec.workerGroupSpecs[0].replicas",
+                "must be set above 0, as nothing adds workers to this cluster",
+            ),
+        ),
     ],
-    ids=["a cluster that stays", "results elsewhere"],
+    ids=[
+        "a cluster that stays",
+        "results elsewhere",
+        "results in the pod",
+        "a search in the head's pod alone",
+        "a quotation that does not end",
+        "out of the operator's reach",
+        "no workers",
+    ],
 )
 def test_a_broken_job(old: str, new: str, expected: tuple[str, str], tmp_path: Path) -> None:
     assert faults(changed("rayjob", old, new, tmp_path)) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("--results /shared/results/first", "--results='/shared/results/first'"),
+        (
+            "search densenet161_vs_resnet152\n    --data /local/faces --results",
+            "resume /shared/results/first\n    --data",
+        ),
+        ("  shutdownAfterJobFinishes: true\n", "  deletionStrategy: {deletionRules: []}\n"),
+        ("  backoffLimit: 0", "  submissionMode: SidecarMode\n  backoffLimit: 0"),
+        (
+            '              limits: {cpu: "1", memory: 256Mi}\n              volumeMounts:',
+            "              volumeMounts:",
+        ),
+        (
+            "    fer-tune/results:",
+            "    ray.io/ft-enabled: 'true'\n    fer-tune/results:",
+        ),
+    ],
+)
+def test_what_a_user_would_write(old: str, new: str, tmp_path: Path) -> None:
+    assert check(str(changed("rayjob", old, new, tmp_path)))
+
+
+def test_a_job_of_a_fixed_size_and_one_that_its_user_submits(tmp_path: Path) -> None:
+    text = find("rayjob").read_text(encoding="utf-8")
+    text = text.replace("enableInTreeAutoscaling: true", "enableInTreeAutoscaling: false")
+    text = text.replace("minReplicas: 0", "replicas: 8\n        minReplicas: 8")
+    path = tmp_path / "x.yaml"
+    path.write_text(
+        text[: text.index("  entrypoint")]
+        + "  submissionMode: InteractiveMode\n"
+        + text[text.index("  shutdownAfter") :]
+    )
+    assert ("idle workers", "there until the job ends") in check(str(path)).summary.rows
 
 
 def test_a_manifest_does_not_say_which_gpu_it_gets() -> None:
@@ -147,9 +232,9 @@ def test_kuberay_takes_a_manifest(name: str) -> None:
 
 @with_definitions
 def test_kuberays_definitions_find_what_our_rules_do_not(tmp_path: Path) -> None:
-    path = changed("raycluster", "  rayVersion: 2.60.0", "  rayVersoin: 2.60.0", tmp_path)
+    path = changed("raycluster", "    upscalingMode: Agg", "    upscalingMod: Agg", tmp_path)
     assert check(str(path))
-    assert faults(path, CRDS) == [("spec.rayVersoin", "is an unknown key")]
+    assert faults(path, CRDS) == [("spec.autoscalerOptions.upscalingMod", "is an unknown key")]
     path = changed("raycluster", "    minReplicas: 0", '    minReplicas: "0"', tmp_path)
     assert faults(path, CRDS) == [(f"{GROUP}.minReplicas", "must be of type integer")]
 

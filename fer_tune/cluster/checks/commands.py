@@ -41,7 +41,7 @@ class Simple:
         return 0
 
     def options(self) -> dict[str, str]:
-        """Options of ``ray start`` without their dashes; a flag's value is empty."""
+        """Options, of ``ray start`` if it is one, without dashes; a flag's value is empty."""
         words, found = self.words[self._ray_start() :], {}
         for word, after in zip(words, (*words[1:], ""), strict=False):
             if word.startswith("--"):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from fer_tune.cluster.checks.access_rules import open_to_the_world
+from fer_tune.cluster.checks.commands import Simple, parse
 from fer_tune.cluster.checks.document import Document, Place
 from fer_tune.cluster.checks.memory_rules import Slot
 from fer_tune.errors import Fault
@@ -51,6 +51,12 @@ def _access(document: Document, cluster: Place) -> Iterator[Fault]:
             value=mode,
             remedy="Without it anybody who reaches a port runs code",
         )
+    elif not document.get(*cluster, "rayVersion"):
+        yield document.fault(
+            (*cluster, "rayVersion"),
+            "is missing, and without it the operator refuses a token",
+            remedy="Name that of the image, as 2.60.0",
+        )
     yield from open_to_the_world(document)
     service: Place = (*cluster, "headGroupSpec", "serviceType")
     if document.get(*service) in ("LoadBalancer", "NodePort") and not document.reason(service):
@@ -60,17 +66,31 @@ def _access(document: Document, cluster: Place) -> Iterator[Fault]:
             value=document.get(*service),
             remedy="Use ClusterIP and `kubectl port-forward`, or add # open: REASON on its line",
         )
-    host: Place = (*cluster, "headGroupSpec", "rayStartParams", "dashboard-host")
-    if document.get(*host) is None:
+    yield from _dashboard(document, (*cluster, "headGroupSpec", "rayStartParams", "dashboard-host"))
+
+
+def _dashboard(document: Document, place: Place) -> Iterator[Fault]:
+    host, is_job = document.get(*place), document.get("kind") == "RayJob"
+    opened = "0.0.0.0 with # open: REASON on its line"
+    if host is None:
         yield document.fault(
-            host,
+            place,
             "must be set: the operator's default is 0.0.0.0",
-            remedy="Set 127.0.0.1, or 0.0.0.0 with # open: REASON on its line",
+            remedy=f"Set {opened}" if is_job else f"Set 127.0.0.1, or {opened}",
+        )
+    elif is_job and host in ("127.0.0.1", "localhost"):
+        yield document.fault(
+            place,
+            "must be reached by the operator, which watches the job from another pod",
+            value=host,
+            remedy=f"Set {opened}",
         )
 
 
 def _scale(document: Document, cluster: Place) -> Iterator[Fault]:
-    if document.get(*cluster, "enableInTreeAutoscaling") is not True:
+    grows = document.get(*cluster, "enableInTreeAutoscaling") is True
+    ends = document.get("kind") == "RayJob"  # and its machines with it, idle or not
+    if not grows and not ends:
         yield document.fault(
             (*cluster, "enableInTreeAutoscaling"),
             "must be true, or idle machines stay",
@@ -78,17 +98,36 @@ def _scale(document: Document, cluster: Place) -> Iterator[Fault]:
             remedy="Set it",
         )
     idle = document.get(*cluster, "autoscalerOptions", "idleTimeoutSeconds")
-    if not isinstance(idle, int) or idle <= 0:
+    if (grows or not ends) and (not isinstance(idle, int) or idle <= 0):
         yield document.fault(
             (*cluster, "autoscalerOptions", "idleTimeoutSeconds"),
             "must be set above 0",
             value=idle,
             remedy="After so many seconds an idle worker is given back; 600 is a good start",
         )
-    for index, _ in enumerate(document.list(*cluster, "workerGroupSpecs")):
-        place: Place = (*cluster, "workerGroupSpecs", index, "maxReplicas")
-        if not isinstance(document.get(*place), int):
-            yield document.fault(place, "must be set", remedy="It bounds what the cluster can cost")
+    groups = document.list(*cluster, "workerGroupSpecs")
+    cpus = document.get(*cluster, "headGroupSpec", "rayStartParams", "num-cpus")
+    if not groups and str(cpus) == "0":
+        yield document.fault(
+            (*cluster, "workerGroupSpecs"),
+            "has no machine that runs trials",
+            remedy="Add a group, or give the head CPUs",
+        )
+    for index, _ in enumerate(groups):
+        group: Place = (*cluster, "workerGroupSpecs", index)
+        if not isinstance(document.get(*group, "maxReplicas"), int):
+            yield document.fault(
+                (*group, "maxReplicas"),
+                "must be set",
+                remedy="It bounds what the cluster can cost",
+            )
+        if ends and not grows and not document.get(*group, "replicas"):
+            yield document.fault(
+                (*group, "replicas"),
+                "must be set above 0, as nothing adds workers to this cluster",
+                value=document.get(*group, "replicas"),
+                remedy="Say how many, or set enableInTreeAutoscaling: true",
+            )
 
 
 def _pod(document: Document, place: Place) -> Iterator[Fault]:
@@ -108,6 +147,8 @@ def _pod(document: Document, place: Place) -> Iterator[Fault]:
                     value=image,
                     remedy="Add a tag: nodes that join later would get another version",
                 )
+            if here[-2:] != ("containers", 0):
+                continue  # Ray runs in the first, whatever stands beside it
             limits = document.mapping(*here, "resources", "limits")
             if "cpu" not in limits or "memory" not in limits:
                 yield document.fault(
@@ -126,15 +167,6 @@ def _storage(document: Document, cluster: Place) -> Iterator[Fault]:
             remedy="Name s3://, gs://, or a folder on a volume that head and workers mount",
         )
         return
-    entrypoint = document.get("spec", "entrypoint")
-    told = re.search(r"--results[ =](\S+)", str(entrypoint))
-    if told and told[1] != results:
-        yield document.fault(
-            ("spec", "entrypoint"),
-            f"must write to {results}, as the annotation says",
-            value=told[1],
-            remedy="Change one of the two",
-        )
     if results.startswith(("s3://", "gs://")):
         return
     for place in pods(document, cluster):
@@ -162,15 +194,51 @@ def _on_a_volume(document: Document, pod: Place, folder: str) -> bool:
 
 
 def _job(document: Document) -> Iterator[Fault]:
-    if document.get("spec", "shutdownAfterJobFinishes") is not True:
+    ends = document.get("spec", "shutdownAfterJobFinishes") is True
+    if not ends and not document.mapping("spec", "deletionStrategy"):
         yield document.fault(
             ("spec", "shutdownAfterJobFinishes"),
             "must be true, or the cluster stays after the job",
             value=document.get("spec", "shutdownAfterJobFinishes"),
             remedy="Set it",
         )
-    if not document.get("spec", "entrypoint"):
-        yield document.fault(("spec", "entrypoint"), "is missing", remedy="Add `fer-tune search`")
+    if document.get("spec", "submissionMode") == "InteractiveMode":
+        return  # its user submits
+    place: Place = ("spec", "entrypoint")
+    entrypoint = document.get(*place)
+    if not entrypoint:
+        yield document.fault(place, "is missing", remedy="Add `fer-tune search`")
+        return
+    try:
+        commands = parse(str(entrypoint))
+    except ValueError as error:
+        yield document.fault(
+            place, "must be a whole shell command", value=entrypoint, remedy=f"{error}"
+        )
+        return
+    for command in commands:
+        yield from _search(document, place, command)
+
+
+def _search(document: Document, place: Place, command: Simple) -> Iterator[Fault]:
+    """Of a command of the job that begins a search, or goes on with one."""
+    words, options = command.words, command.options()
+    if not {"search", "resume"} & set(words):
+        return
+    results, told = document.get(*RESULTS), options.get("results")
+    if "search" in words and results and told != results and "$" not in str(told):
+        yield document.fault(
+            place,
+            f"must write to {results}, as the annotation says",
+            value=told,
+            remedy="Change one of the two" if told else f"Add --results {results}",
+        )
+    if not options.get("address"):
+        yield document.fault(
+            place,
+            "must pass --address auto",
+            remedy="Without it trials run in the head's pod alone",
+        )
 
 
 def worker_slots(document: Document, gpu_memory: float | None) -> list[Slot]:

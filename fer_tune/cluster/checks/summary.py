@@ -73,13 +73,17 @@ def worker_slots(document: Document, gpu_memory: float | None) -> list[Slot]:
     return found
 
 
+def _gpus(count: int) -> str:
+    return f"{count} GPU" if count == 1 else f"{count} GPUs"
+
+
 def _machines(document: Document, provider: str) -> list[tuple[str, str]]:
     head = document.get("head_node_type")
     types = document.mapping("available_node_types")
     rows: list[tuple[str, str]] = []
     dear: list[tuple[float, int]] = []
     unknown = False
-    idle = 0.0
+    idle = of_head = 0.0
     for name, node in types.items():
         config = node["node_config"]
         machine, spot = machine_of(provider, config), is_spot(provider, config)
@@ -93,7 +97,7 @@ def _machines(document: Document, provider: str) -> list[tuple[str, str]]:
         if name == head:
             trials = document.get("available_node_types", name, "resources", "CPU") != 0
             rows.insert(0, ("head", words + ("" if trials else ", no trials")))
-            idle += cost or 0.0
+            of_head = cost or 0.0
         else:
             least, most = node.get("min_workers", 0), node.get("max_workers")
             most = document.get("max_workers") if most is None else most
@@ -103,8 +107,9 @@ def _machines(document: Document, provider: str) -> list[tuple[str, str]]:
             dear += [(cost or 0.0, gpus)] * int(most)
     bound = int(document.get("max_workers"))
     gpus = sum(sorted((count for _, count in dear), reverse=True)[:bound])
-    most_cost = idle + sum(sorted((cost for cost, _ in dear), reverse=True)[:bound])
-    rows.append(("workers at most", f"{bound}, {gpus} GPUs"))
+    idle += of_head
+    most_cost = of_head + sum(sorted((cost for cost, _ in dear), reverse=True)[:bound])
+    rows.append(("workers at most", f"{bound}, {_gpus(gpus)}"))
     open_end = ", machines that are not known here aside" if unknown else ""
     rows.append(
         ("cost", f"roughly {idle:.2f} USD per hour idle, {most_cost:.2f} at most{open_end}")
@@ -114,10 +119,17 @@ def _machines(document: Document, provider: str) -> list[tuple[str, str]]:
 
 
 def _hosts(document: Document) -> list[tuple[str, str]]:
-    workers = document.list("provider", "worker_ips")
+    coordinator = document.get("provider", "coordinator_address")
+    if coordinator:
+        head = f"as {coordinator} gives it"
+        workers = f"{document.get('max_workers')} at most"
+    else:
+        hosts = document.list("provider", "worker_ips")
+        head = str(document.get("provider", "head_ip"))
+        workers = f"{len(hosts)}: {', '.join(map(str, hosts))}"
     return [
-        ("head", str(document.get("provider", "head_ip"))),
-        ("workers", f"{len(workers)}: {', '.join(map(str, workers))}"),
+        ("head", head),
+        ("workers", workers),
         ("cost", "machines that are there"),
     ]
 
@@ -132,11 +144,15 @@ def _of_manifest(document: Document) -> Summary:
         most = int(document.get(*group, "maxReplicas"))
         gpus += most * (slot.gpus or 0)
         rows.append(
-            (f"workers {slot.name}", f"{least} to {most}: {slot.cpus:g} CPUs, {slot.gpus} GPUs")
+            (
+                f"workers {slot.name}",
+                f"{least} to {most}: {slot.cpus:g} CPUs, {_gpus(slot.gpus or 0)}",
+            )
         )
     idle = document.get(*cluster, "autoscalerOptions", "idleTimeoutSeconds")
-    rows.append(("workers at most", f"{gpus} GPUs"))
+    rows.append(("workers at most", _gpus(gpus)))
     rows.append(("cost", "what the nodes of the Kubernetes cluster cost"))
-    rows.append(("idle workers", f"gone after {idle / 60:g} minutes"))
-    rows.append(("results", str(document.get(*manifest_rules.RESULTS))))
+    grows = document.get(*cluster, "enableInTreeAutoscaling") is True
+    gone = f"gone after {idle / 60:g} minutes" if grows else "there until the job ends"
+    rows += [("idle workers", gone), ("results", str(document.get(*manifest_rules.RESULTS)))]
     return Summary(name=str(document.get("metadata", "name")), rows=tuple(rows))
