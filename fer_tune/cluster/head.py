@@ -109,6 +109,15 @@ def _read(file: Path) -> dict[str, Any]:
             remedy="`fer-tune cluster show on-prem` prints one",
         )
     assert isinstance(config, dict)
+    docker = _mapping(file, "docker", config.get("docker"))
+    if image := docker.get("head_image") or docker.get("image"):
+        raise EnvironmentFault(
+            "Ray runs in a container there, and --cluster goes to the machine round it",
+            where=f"{file}: docker",
+            value=image,
+            remedy=f"Run `ray dashboard {file}` in another terminal and give --address "
+            "http://127.0.0.1:8265; --data and --results are then paths in the container",
+        )
     return config
 
 

@@ -26,6 +26,7 @@ HEAD, WORKER = "head_start_ray_commands[1]", "worker_start_ray_commands[1]"
 TYPES = "available_node_types"
 GROUPS = "must name security groups of its own: Ray's open port 22 to the world"
 DEFAULT = "must be set, or Ray's default takes its place"
+START_OF_SETUP = "initialization_commands: []"
 TOKEN_LINE = '  "~/.ray/auth_token": "~/.ray/auth_token"\n'
 
 BROKEN: dict[str, tuple[str, Changes, Faults]] = {
@@ -175,7 +176,7 @@ BROKEN: dict[str, tuple[str, Changes, Faults]] = {
     ),
     "a store that nobody here speaks to": (
         "gcp-gpu",
-        [("results: gs://CHANGE-ME/results", "results: ftp://host/results")],
+        [("results: gs://CHANGE-ME/results", "results: abfs://c@account/results")],
         [("metadata.fer_tune.results", "must be s3://, gs:// or a mounted folder")],
     ),
     "no bucket": (
@@ -207,6 +208,85 @@ BROKEN: dict[str, tuple[str, Changes, Faults]] = {
             )
         ],
         [("docker.image", "must name one version")],
+    ),
+    "any image of some machines": (
+        "aws-gpu",
+        [
+            (
+                START_OF_SETUP,
+                "docker: {head_image: me/fer-tune:1, worker_image: me/fer-tune}\n" + START_OF_SETUP,
+            ),
+            (
+                "    max_workers: 4\n",
+                "    max_workers: 4\n    docker: {worker_image: 'reg:5000/fer-tune:latest'}\n",
+            ),
+        ],
+        [
+            ("docker.worker_image", "must name one version"),
+            (f"{TYPES}.l40s.docker.worker_image", "must name one version"),
+            ("docker.container_name", "is missing"),
+        ],
+    ),
+    "zones of another region": (
+        "aws-gpu",
+        [("  region: us-west-2\n", "  region: eu-central-1\n")],
+        [("provider.availability_zone", "must lie in eu-central-1")],
+    ),
+    "parts of machines in another region": (
+        "gcp-gpu",
+        [
+            ("  region: us-central1\n", "  region: europe-west4\n"),
+            ("  availability_zone: us-central1-a\n", "  availability_zone: europe-west4-a\n"),
+        ],
+        [
+            *(
+                (
+                    f"{TYPES}.{name}.node_config.networkInterfaces[0].subnetwork",
+                    "must lie in europe-west4, as provider says",
+                )
+                for name in ("head", "l4", "a100")
+            ),
+            *(
+                (
+                    f"{TYPES}.{name}.node_config.disks[1].initializeParams.diskType",
+                    "must lie in europe-west4-a, as provider says",
+                )
+                for name in ("l4", "a100")
+            ),
+        ],
+    ),
+    "a head of no type": (
+        "aws-gpu",
+        [("head_node_type: head", "head_node_type: haed"), ("max_workers: 8\nup", "up")],
+        [
+            ("head_node_type", "must be one of available_node_types"),
+            ("max_workers", "must be set"),
+        ],
+    ),
+    "no machine that trains": (
+        "aws-gpu",
+        [
+            ("  l4:\n", "unused:\n  l4:\n"),
+        ],
+        [
+            ("unused", "is an unknown key"),
+            (TYPES, "has no machine that runs trials"),
+        ],
+    ),
+    "more of a type than there may be": (
+        "gcp-gpu",
+        [("    min_workers: 0\n    max_workers: 2\n", "    min_workers: 3\n    max_workers: 2\n")],
+        [(f"{TYPES}.a100.min_workers", "must be at most max_workers, 2")],
+    ),
+    "resources left out": (
+        "azure-gpu",
+        [("    resources: {CPU: 24, GPU: 1}\n", "")],
+        [(f"{TYPES}.a100.resources", "is missing")],
+    ),
+    "nobody to log in as": (
+        "on-prem",
+        [("  ssh_user: ubuntu  # CHANGE-ME\n", "")],
+        [("auth.ssh_user", "is missing")],
     ),
     "credentials in the file": (
         "gcp-gpu",
@@ -364,6 +444,62 @@ BROKEN: dict[str, tuple[str, Changes, Faults]] = {
 }
 
 
+#: What a user would write who has other needs.
+GOOD: dict[str, tuple[str, Changes]] = {
+    "Ray in a container": (
+        "on-prem",
+        [
+            (
+                START_OF_SETUP,
+                "docker: {image: 'reg:5000/fer-tune:0.1.0', container_name: ray}\n"
+                + START_OF_SETUP,
+            )
+        ],
+    ),
+    "another region of Amazon": (
+        "aws-gpu",
+        [("us-west-2a,us-west-2b,us-west-2c", "eu-north-1a"), ("us-west-2\n", "eu-north-1\n")],
+    ),
+    "another region of Google": ("gcp-gpu", [("us-central1", "europe-west4")]),
+    "types of other names": (
+        "aws-gpu",
+        [("  head:\n", "  ray.head:\n"), ("_type: head", "_type: ray.head"), ("  l4:", "  w:")],
+    ),
+    "the token's folder": ("on-prem", [(TOKEN_LINE, "  ~/.ray: ~/.ray\n")]),
+    "more files, and whole paths": (
+        "on-prem",
+        [(TOKEN_LINE, "  /home/ubuntu/.ray/auth_token: ~/.ray/auth_token\n  /data: ~/data\n")],
+    ),
+    "the shared folder is looked for": (
+        "on-prem",
+        [("  - mountpoint -q /mnt/fer_tune\n", "  - findmnt /mnt/fer_tune\n")],
+    ),
+    "the shared folder is mounted": (
+        "on-prem",
+        [("  - mountpoint -q /mnt/fer_tune\n", "  - sudo mount -t nfs4 nas:/e /mnt/fer_tune\n")],
+    ),
+    "results in a store, on premises": (
+        "on-prem",
+        [("results: /mnt/fer_tune/results", "results: s3://bucket/results")],
+    ),
+    "hosts that a coordinator hands out": (
+        "on-prem",
+        [
+            ("head_ip: 192.168.1.10", "coordinator_address: 192.168.1.10:80"),
+            ("  worker_ips: [192.168.1.11, 192.168.1.12]  # CHANGE-ME\n", ""),
+        ],
+    ),
+    "no public addresses": (
+        "azure-gpu",
+        [("use_internal_ips: false  # open: port", "use_internal_ips: true  # port")],
+    ),
+    "another user, a way through a gateway": (
+        "aws-gpu",
+        [("ssh_user: ubuntu\n", "ssh_user: me\n  ssh_proxy_command: ssh -W %h:%p gate\n")],
+    ),
+}
+
+
 def changed(name: str, changes: Changes, folder: Path) -> Path:
     """A copy of the shipped file with every change made, each of which must be possible."""
     text = find(name).read_text(encoding="utf-8")
@@ -393,6 +529,29 @@ def test_a_shipped_file_is_without_fault(name: str) -> None:
 def test_a_broken_file_has_its_faults_and_no_other(case: str, tmp_path: Path) -> None:
     name, changes, expected = BROKEN[case]
     assert sorted(faults_of(changed(name, changes, tmp_path))) == sorted(expected)
+
+
+@pytest.mark.parametrize("case", GOOD)
+def test_what_a_user_would_write_is_without_fault(case: str, tmp_path: Path) -> None:
+    assert check(str(changed(*GOOD[case], tmp_path)))
+
+
+def test_notes_on_what_is_not_here_and_on_containers(tmp_path: Path) -> None:
+    name, changes = GOOD["Ray in a container"]
+    changes = [*changes, ("~/.ssh/id_ed25519", "~/.ssh/nowhere")]
+    notes = " ".join(check(str(changed(name, changes, tmp_path))).notes)
+    assert "not here yet: ~/.ssh/nowhere, the key that logs in" in notes
+    assert "submit through `ray dashboard FILE` and --address" in notes
+
+
+def test_machines_that_are_always_there_cost_once(tmp_path: Path) -> None:
+    changes = [("    min_workers: 0\n    max_workers: 4", "    min_workers: 4\n    max_workers: 4")]
+    (cost,) = [
+        text
+        for label, text in check(str(changed("aws-gpu", changes, tmp_path))).summary.rows
+        if label == "cost"
+    ]
+    assert cost == "roughly 3.70 USD per hour idle, 5.70 at most"
 
 
 def test_all_faults_at_once_each_with_its_line(tmp_path: Path) -> None:

@@ -251,6 +251,7 @@ def test_the_head_is_asked_of_no_cloud_on_premises(server: Server) -> None:
         ({"metadata": {"fer_tune": "/results"}}, "metadata.fer_tune: must hold keys"),
         ({"metadata": {"fer_tune": {"results": 5}}}, "must be a path or URL"),
         ({"file_mounts": ["~/faces"]}, "file_mounts: must hold keys"),
+        ({"docker": {"image": "me/fer-tune:1"}}, "ray dashboard .* and give --address http://127"),
     ],
 )
 def test_files_without_a_head(server: Server, change: dict[str, object], said: str) -> None:

@@ -16,14 +16,23 @@ _OWN_FIREWALL = {
     "aws": ("SecurityGroupIds", "NetworkInterfaces", "LaunchTemplate"),
     "gcp": ("networkInterfaces", "sourceInstanceTemplate"),
 }
-_TOKEN = ".ray/auth_token"
+#: Where the token goes: the file, or the folder that holds it.
+_TOKEN = re.compile(r"(^|/)\.ray(/auth_token|/?)$")
 
 
 def check_access(document: Document) -> Iterator[Fault]:
+    yield from _login(document)
     yield from _authentication(document)
     yield from _token(document)
     yield from open_to_the_world(document)
     yield from _firewall(document)
+
+
+def _login(document: Document) -> Iterator[Fault]:
+    if not document.get("auth", "ssh_user"):
+        yield document.fault(
+            ("auth", "ssh_user"), "is missing", remedy="Name the user that logs in, as ubuntu"
+        )
 
 
 def _authentication(document: Document) -> Iterator[Fault]:
@@ -45,7 +54,7 @@ def _authentication(document: Document) -> Iterator[Fault]:
 
 def _token(document: Document) -> Iterator[Fault]:
     starts = [s for _, s in simple_commands(document, *STARTS) if s.starts_ray()]
-    carried = [target for target in document.mapping("file_mounts") if str(target).endswith(_TOKEN)]
+    carried = [target for target in document.mapping("file_mounts") if _TOKEN.search(str(target))]
     elsewhere = starts and all("RAY_AUTH_TOKEN_PATH" in s.environment for s in starts)
     if not carried and not elsewhere:
         yield document.fault(

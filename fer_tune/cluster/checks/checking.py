@@ -14,7 +14,7 @@ from fer_tune.cluster.checks.document import Document, read
 from fer_tune.cluster.checks.provider_keys import PROVIDER_KEYS, check_provider
 from fer_tune.cluster.checks.ray_schema import check_preparation, check_schema
 from fer_tune.cluster.checks.scale_rules import check_scale
-from fer_tune.cluster.checks.setup_rules import check_setup
+from fer_tune.cluster.checks.setup_rules import check_setup, images
 from fer_tune.cluster.checks.storage_rules import check_storage
 from fer_tune.cluster.checks.summary import Summary, summary, worker_slots
 from fer_tune.cluster.shipped import find, shipped
@@ -104,11 +104,10 @@ def _ray_up(document: Document) -> Iterator[Fault]:
         return
     yield from check_commands(document, *SETUP, *STARTS)
     yield from check_access(document)
-    yield from check_setup(document)
-    scale = list(check_scale(document))
-    yield from scale
+    setup, scale = list(check_setup(document)), list(check_scale(document))
+    yield from (*setup, *scale)
     yield from check_storage(document)
-    missing = any(fault.rule == "is missing" for fault in keys)
+    missing = any(fault.rule == "is missing" for fault in (*keys, *setup))
     if not (schema or scale or missing):  # Ray ends at the first, in words that say less
         yield from check_preparation(document)
 
@@ -145,6 +144,14 @@ def _notes(
     for target, source in document.mapping("file_mounts").items():
         if not Path(str(source)).expanduser().exists():
             yield f"not here yet: {source}, which goes to {target}"
+    key = document.get("auth", "ssh_private_key")
+    if isinstance(key, str) and not Path(key).expanduser().exists():
+        yield f"not here yet: {key}, the key that logs in"
+    if images(document):
+        yield (
+            "Ray runs in a container: submit through `ray dashboard FILE` and --address, as "
+            "--cluster goes to the machine"
+        )
     if space is None:
         yield "trials not checked: name a search space with --space"
     elif space.resources.gpu:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -37,6 +38,8 @@ _REQUIRED = {
     "azure": ("location", "resource_group"),
     "local": (),
 }
+#: Where a part of a machine lies, in a path of Google's.
+_LIES_IN = re.compile(r"(?:^|/)(regions|zones)/([\w-]+)")
 _ARM_KEYS = ("azure_arm_parameters", "tags")
 #: Parameters of Ray's template that Ray itself fills in.
 _ARM_OF_RAY = ("vmName", "vmTags", "vmCount", "msi", "nsg", "subnet", "zones", "provisionPublicIp")
@@ -66,11 +69,40 @@ def check_provider(document: Document) -> Iterator[Fault]:
     for name in _REQUIRED[kind]:
         if not provider.get(name):
             yield document.fault(("provider", name), "is missing", remedy="Add it")
+    if kind in ("aws", "gcp"):
+        yield from _places(document, kind)
     judge = {"aws": _amazon, "gcp": _google, "azure": _azure}.get(kind)
     for name in document.mapping("available_node_types") if judge else ():
         place: Place = ("available_node_types", name, "node_config")
         if judge and document.mapping(*place):
             yield from judge(document, place)
+
+
+def _places(document: Document, kind: str) -> Iterator[Fault]:
+    """Zones that lie in another region, and parts of Google's machines that lie elsewhere."""
+    provider = document.mapping("provider")
+    region, zones = provider.get("region"), provider.get("availability_zone")
+    if not (isinstance(region, str) and isinstance(zones, str)):
+        return
+    beginning = region if kind == "aws" else f"{region}-"
+    outside = [z for z in map(str.strip, zones.split(",")) if not z.startswith(beginning)]
+    if outside:
+        yield document.fault(
+            ("provider", "availability_zone"),
+            f"must lie in {region}",
+            value=", ".join(outside),
+            remedy="Change it, or provider.region",
+        )
+    for place, value in document.scalars() if kind == "gcp" and not outside else ():
+        for what, name in _LIES_IN.findall(value) if isinstance(value, str) else ():
+            wanted = region if what == "regions" else zones
+            if place[0] == "available_node_types" and name != wanted:
+                yield document.fault(
+                    place,
+                    f"must lie in {wanted}, as provider says",
+                    value=value,
+                    remedy="Change it",
+                )
 
 
 def _amazon(document: Document, place: Place) -> Iterator[Fault]:

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from fer_tune.cluster.checks.document import Document
 from fer_tune.cluster.checks.machines import is_spot, machine_of
 from fer_tune.errors import Fault
+from fer_tune.space.faults import did_you_mean
 
 CLOUDS = ("aws", "gcp", "azure")
+_TYPES = "available_node_types"
 
 
 def check_scale(document: Document) -> Iterator[Fault]:
@@ -36,33 +38,56 @@ def _bounds(document: Document) -> Iterator[Fault]:
 
 
 def _types(document: Document, provider: str) -> Iterator[Fault]:
-    types = document.mapping("available_node_types")
+    types = document.mapping(_TYPES)
     if not types:
         yield document.fault(
-            ("available_node_types",),
+            (_TYPES,),
             "must be set, or Ray's default takes its place",
             remedy="`fer-tune cluster show` prints files with GPU machines",
         )
     head = document.get("head_node_type")
+    workers = [name for name in types if name != head]
+    if types and len(workers) == len(types):
+        yield document.fault(
+            ("head_node_type",),
+            "must be one of available_node_types",
+            value=head,
+            remedy=did_you_mean(str(head), types),
+        )
+    if types and not workers and document.get(_TYPES, head, "resources", "CPU") == 0:
+        yield document.fault(
+            (_TYPES,), "has no machine that runs trials", remedy="Add a type, or CPUs to the head"
+        )
+    for name in workers:
+        least, most = (document.get(_TYPES, name, f"{m}_workers") for m in ("min", "max"))
+        if isinstance(least, int) and isinstance(most, int) and least > most:
+            yield document.fault(
+                (_TYPES, name, "min_workers"),
+                f"must be at most max_workers, {most}",
+                value=least,
+                remedy="Change one of the two",
+            )
     for name, node in types.items():
         if not isinstance(node, dict) or not isinstance(node.get("node_config"), dict):
             continue
         config = node["node_config"]
         if name == head and is_spot(provider, config):
             yield document.fault(
-                ("available_node_types", name, "node_config"),
+                (_TYPES, name, "node_config"),
                 "must not be a spot machine: the search ends with its head",
                 remedy="Take the head on demand; without trials it can be small",
             )
         machine = machine_of(provider, config)
         resources = node.get("resources")
-        told = resources.get("GPU") if isinstance(resources, dict) else None
+        if not isinstance(resources, dict):
+            continue  # told by Ray's schema
+        told = resources.get("GPU")
         # On AWS Ray finds the GPUs itself where the file says nothing.
         if machine and told != machine.gpus and not (told is None and provider == "aws"):
             told = told or 0
             if told != machine.gpus and name != head:
                 yield document.fault(
-                    ("available_node_types", name, "resources", "GPU"),
+                    (_TYPES, name, "resources", "GPU"),
                     f"must be {machine.gpus}, the GPUs of {machine.name}",
                     value=told,
                     remedy="Ray starts trials by this number",

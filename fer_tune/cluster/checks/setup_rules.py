@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from fer_tune.cluster.checks.access_rules import ray_start
 from fer_tune.cluster.checks.commands import SETUP, STARTS, commands, simple_commands
-from fer_tune.cluster.checks.document import Document
+from fer_tune.cluster.checks.document import Document, Place
 from fer_tune.cluster.checks.ray_schema import defaults
 from fer_tune.errors import Fault
 
@@ -18,14 +18,15 @@ _FIXED = re.compile(
     r"fer[-_]tune(\[[\w,]+\])?(==\d|\s*@\s*\S+@(v?\d|[0-9a-f]{40}))|fer[-_]tune\S*\.whl"
     r"|(--branch|checkout)[ =](v?\d[\w.]*|[0-9a-f]{40})"
 )
+_TYPES = "available_node_types"
 _AUTOSCALING = "~/ray_bootstrap_config.yaml"
 
 
 def check_setup(document: Document) -> Iterator[Fault]:
     yield from _left_to_ray(document)
     yield from _nightly(document)
-    if document.mapping("docker").get("image"):
-        yield from _image(document)
+    if images(document):
+        yield from _images(document)
     elif "setup_commands" in document.value:
         yield from _installed(document)
     yield from _head_start(document)
@@ -57,12 +58,23 @@ def _nightly(document: Document) -> Iterator[Fault]:
             )
 
 
-def _image(document: Document) -> Iterator[Fault]:
-    image = str(document.get("docker", "image"))
-    tag = image.rpartition("/")[2].partition(":")[2]
-    if "@sha256:" not in image and (not tag or "latest" in tag or "nightly" in tag):
+def images(document: Document) -> list[Place]:
+    """Where the images stand in which Ray is to run; none if it runs on the machines themselves."""
+    keys = ("image", "head_image", "worker_image")
+    holders: list[Place] = [("docker",)]
+    holders += [("available_node_types", n, "docker") for n in document.mapping(_TYPES)]
+    return [(*h, key) for h in holders for key in keys if document.mapping(*h).get(key)]
+
+
+def _images(document: Document) -> Iterator[Fault]:
+    for place in images(document):
+        image = str(document.get(*place))
+        tag = image.rpartition("/")[2].partition(":")[2]
+        if "@sha256:" not in image and (not tag or "latest" in tag or "nightly" in tag):
+            yield document.fault(place, "must name one version", value=image, remedy="Add a tag")
+    if not document.get("docker", "container_name"):
         yield document.fault(
-            ("docker", "image"), "must name one version", value=image, remedy="Add a tag"
+            ("docker", "container_name"), "is missing", remedy="Name the container, as ray"
         )
 
 

@@ -12,7 +12,9 @@ from fer_tune.errors import Fault
 
 RESULTS: Place = ("metadata", "fer_tune", "results")
 #: Programs that mount a folder, or fail where it is not mounted.
-_MOUNTS = re.compile(r"(^|/)(mount(\.\w+|point|-s3)?|gcsfuse|blobfuse2?|s3fs|goofys|rclone|sshfs)$")
+_MOUNTS = re.compile(
+    r"(^|/)(mount(\.\w+|point|-s3)?|findmnt|gcsfuse|blobfuse2?|s3fs|goofys|rclone|sshfs)$"
+)
 #: What a machine must carry to use the object store of its cloud.
 _IDENTITY = {("aws", "s3://"): "IamInstanceProfile", ("gcp", "gs://"): "serviceAccounts"}
 
@@ -48,7 +50,13 @@ def _several(document: Document) -> bool:
 def _object_store(document: Document, results: str) -> Iterator[Fault]:
     scheme = results.partition("://")[0] + "://"
     if scheme not in ("s3://", "gs://"):
-        yield document.fault(RESULTS, "must be s3://, gs:// or a mounted folder", value=results)
+        yield document.fault(
+            RESULTS,
+            "must be s3://, gs:// or a mounted folder",
+            value=results,
+            remedy="Stores of other kinds can be mounted by setup_commands",
+        )
+        return
     if "@" in results.removeprefix(scheme).partition("/")[0]:
         yield document.fault(
             RESULTS,
@@ -56,7 +64,9 @@ def _object_store(document: Document, results: str) -> Iterator[Fault]:
             remedy="Give the machines an identity that may use the bucket",
         )
     if results.removeprefix(scheme).strip("/") == "":
-        yield document.fault(RESULTS, "must name a bucket", value=results)
+        yield document.fault(
+            RESULTS, "must name a bucket", value=results, remedy=f"As {scheme}BUCKET/results"
+        )
     identity = _IDENTITY.get((str(document.get("provider", "type")), scheme))
     head = document.get("head_node_type")
     for name in document.mapping("available_node_types") if identity else ():
