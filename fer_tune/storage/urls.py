@@ -16,7 +16,12 @@ SCHEMES = ("s3", "gs")
 #: Google's own patience of a quarter of an hour would hide ours.
 _DEFAULTS = {"s3": {"allow_delayed_open": "true"}, "gs": {"retry_limit_seconds": "5"}}
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
-_SECRETS = re.compile(r"(\b[A-Za-z][A-Za-z0-9+.-]*://)[^/@\s]*@")
+#: Before the bucket, where a secret may hold a `/` that should have been %2F; and in the query.
+_SECRETS = (
+    re.compile(r"(\b(?:s3|gs)://)[^/@\s:]+:[^@\s]*@(?=[^@\s]*/)"),
+    re.compile(r"(\b[A-Za-z][A-Za-z0-9+.-]*://)[^/\s]*@"),
+    re.compile(r"([?&][^=&\s]*(?:key|secret|token|password)[^=&\s]*=)[^&\s]*", re.IGNORECASE),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,14 +56,22 @@ class Address:
             raise ResultsError(
                 "names no bucket", where=without_secrets(url), remedy="As in s3://BUCKET/NAME"
             )
+        if ":" in bucket:
+            raise ResultsError(
+                "no bucket has a `:` in its name",
+                where=without_secrets(url),
+                remedy="Write %2F for a `/` in a secret, or give credentials in the environment; "
+                "a server's address goes behind `?endpoint_override=`",
+            )
         key = "/".join(part for part in key.split("/") if part)
         return cls(scheme=scheme, user=user, bucket=bucket, key=key, query=query)
 
     def url(self, *, secret: bool) -> str:
-        """The URL again, with or without what stands before the ``@``."""
+        """The URL again, with or without credentials before the ``@`` and behind the ``?``."""
         user = f"{self.user}@" if self.user and secret else ""
         key = f"/{self.key}" if self.key else ""
         query = f"?{self.query}" if self.query else ""
+        query = query if secret else without_secrets(query)
         return f"{self.scheme}://{user}{self.bucket}{key}{query}"
 
     @property
@@ -78,7 +91,9 @@ def is_url(where: object) -> bool:
 
 def without_secrets(text: str) -> str:
     """``text`` without the credentials of the URLs in it."""
-    return _SECRETS.sub(r"\1", text)
+    for secret in _SECRETS:
+        text = secret.sub(r"\1", text)
+    return text
 
 
 def filesystem_of(address: Address) -> Any:

@@ -85,6 +85,37 @@ def test_credentials_are_never_shown_and_reach_other_processes(store: ObjectStor
     assert without_secrets(text) == f"fer-tune search --results {folder} --data x@y"
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "s3://AKIA:hu/sh@bucket/x",  # secrets of Amazon may have a `/`
+        "gs://AKIA:hu/s/h@bucket/x",
+        "s3://AKIA:a@hush@bucket/x",
+        "s3://bucket/x?access_key=AKIA&secret_key=hush&region=r",
+        "gs://bucket/x?Token=hush",
+    ],
+)
+def test_whatever_looks_like_a_secret_is_left_out_of_texts(url: str) -> None:
+    told = without_secrets(f"fer-tune search --results {url} --data http://h:1/x@y")
+    assert "sh" not in told.removeprefix("fer-tune search") and "AKIA:" not in told
+    assert "bucket/x" in told and told.endswith(" --data http://h:1/x@y")
+
+
+@pytest.mark.parametrize("url", ["s3://AKIA:hu/sh@bucket/x", "s3://minio:9000/bucket/x"])
+def test_a_colon_in_the_buckets_place_is_told(url: str) -> None:
+    with pytest.raises(ResultsError, match="%2F") as raised:
+        place(url)
+    assert "hu" not in str(raised.value) and "endpoint_override" in str(raised.value)
+
+
+def test_a_secret_in_the_query_is_neither_shown_nor_used() -> None:
+    folder = UrlPath("s3://bucket/x?secret_key=hush")
+    assert "hush" not in str(folder)
+    with pytest.raises(ResultsError, match="secret_key") as raised:
+        folder.read_bytes()
+    assert "hush" not in str(raised.value)
+
+
 def test_paths_stay_paths(tmp_path: Path) -> None:
     assert place("results/x") == Path("results/x") and place(tmp_path) == tmp_path
     assert is_url("s3://b/x") and not is_url("results/x") and not is_url("C:/x")
