@@ -108,9 +108,16 @@ class Mirror:
             self.round()
 
     def _files(self) -> Iterator[tuple[str, tuple[int, int]]]:
-        for path in sorted(self._folder.rglob("*")):
-            name = path.relative_to(self._folder)
-            if name.parts[0] in _STAYS_HERE or path.name.startswith(".") or not path.is_file():
-                continue
-            found = path.stat()
-            yield name.as_posix(), (found.st_mtime_ns, found.st_size)
+        """Names and states of what is copied; passes over what goes meanwhile."""
+        for parent, folders, names in os.walk(self._folder):
+            if Path(parent) == self._folder:
+                folders[:] = [folder for folder in folders if folder not in _STAYS_HERE]
+            for path in (Path(parent, name) for name in sorted(names)):
+                if path.name.startswith(".") or path.suffix == ".lock":
+                    continue
+                try:
+                    found = path.stat()
+                except FileNotFoundError:
+                    continue
+                name = path.relative_to(self._folder).as_posix()
+                yield name, (found.st_mtime_ns, found.st_size)

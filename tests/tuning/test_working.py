@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import threading
 import time
 from pathlib import Path
 
@@ -32,11 +34,7 @@ def test_files_are_there_at_the_end_but_for_rays(store: ObjectStore, cache: Path
             (folder / name).write_text(name)
         (folder / ".hidden").write_text("")
         assert store.keys(root) == []
-    assert set(store.keys(root)) == {
-        "search.log",
-        "tensorboard/a/0/events",
-        "optuna.journal.lock",
-    }
+    assert set(store.keys(root)) == {"search.log", "tensorboard/a/0/events"}
 
 
 def test_they_come_now_and_then_and_only_what_has_changed(
@@ -52,6 +50,33 @@ def test_they_come_now_and_then_and_only_what_has_changed(
         assert (root / "search.log").read_bytes() == b"touched by the test"
         (folder / "search.log").write_text("one\ntwo\n")
         until(lambda: (root / "search.log").read_bytes() == b"one\ntwo\n")
+
+
+def test_what_comes_and_goes_meanwhile_is_passed_over(store: ObjectStore) -> None:
+    """Optuna's lock does with every trial, Ray's folder with every stage."""
+    over = threading.Event()
+    with working_folder(store.folder("working/coming")) as folder:
+
+        def come_and_go() -> None:
+            lock, inner = folder / "optuna.journal.lock", folder / "ray/x/y"
+            while not over.is_set():
+                lock.write_text("")
+                inner.mkdir(parents=True, exist_ok=True)
+                lock.unlink()
+                shutil.rmtree(folder / "ray", ignore_errors=True)
+
+        (folder / "search.log").write_text("one")
+        mirror = module.Mirror(folder, store.folder("working/coming"))
+        thread = threading.Thread(target=come_and_go)
+        thread.start()
+        try:
+            until_then = time.monotonic() + 0.7
+            while time.monotonic() < until_then:
+                assert [name for name, _ in mirror._files()] == ["search.log"]
+        finally:
+            over.set()
+            thread.join()
+            mirror.close()
 
 
 def test_the_next_sitting_goes_on_with_log_and_journal(store: ObjectStore) -> None:
