@@ -122,11 +122,19 @@ class UrlPath:
             before: called before every attempt; what it raises ends them.
         """
 
+        filesystem = self.filesystem
+
+        def put() -> None:
+            with filesystem.open_output_stream(self.path) as file:
+                file.write(content)
+
         def write() -> None:
             if before is not None:
                 before()
-            with self.filesystem.open_output_stream(self.path) as file:
-                file.write(content)
+            # Ctrl-C interrupts the main thread alone. Here it would close the file, and the store
+            # take for whole what had been written.
+            with ThreadPoolExecutor(1, "write") as thread:
+                thread.submit(put).result()
 
         try:
             trying(str(self), write)

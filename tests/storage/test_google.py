@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -72,6 +75,35 @@ def test_files_are_written_listed_and_removed(folder: UrlPath) -> None:
     remove_tree(folder)
     remove_tree(folder)  # nothing may be there
     assert not folder.exists()
+
+
+class Interrupting:
+    """A filesystem in which Ctrl-C comes between opening a file and writing it."""
+
+    def __init__(self, filesystem: Any) -> None:
+        self._filesystem = filesystem
+
+    def open_output_stream(self, path: str) -> Any:
+        stream = self._filesystem.open_output_stream(path)
+        os.kill(os.getpid(), signal.SIGINT)
+        return stream
+
+
+def test_an_interrupted_write_leaves_the_old_or_the_new(
+    folder: UrlPath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = folder / "file"
+    file.write_bytes(b"old")
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(UrlPath, "filesystem", Interrupting(file.filesystem))
+            with pytest.raises(KeyboardInterrupt):
+                file.write_bytes(b"new")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    gc.collect()  # a stream that was let go of is closed, and with that its file is there
+    assert file.read_bytes() in (b"old", b"new")
 
 
 def test_folders_go_there_and_come_back(folder: UrlPath, tmp_path: Path) -> None:
