@@ -25,6 +25,10 @@ class NodeHealth:
     def reported(self, node: str) -> None:
         """An epoch was trained there."""
         self._worked.add(node)
+        self.forget(node)
+
+    def forget(self, node: str) -> None:
+        """Failures there so far no longer speak against it."""
         self._failures[node].clear()
 
     def failed(self, node: str, trial: int) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,19 @@ logger = logging.getLogger(__name__)
 GRACE_S = 60.0
 #: Seconds between two looks at what nodes there are, while some are avoided.
 LOOK_S = 5.0
+#: Seconds after which an avoided node is tried again, the second time twice as many, and so on: a
+#: store or network that was away for a moment makes trials fail in a row on sound nodes too.
+AVOIDED_S = 600.0
 #: Ray's own label of every node.
 _NODE_ID = "ray.io/node-id"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Avoided:
+    """What people are told of a node, and when it is tried again."""
+
+    name: str
+    until: float
 
 
 class Placement(FIFOScheduler):
@@ -53,7 +65,8 @@ class Placement(FIFOScheduler):
         self._console = console or Console(quiet=True)
         self.actors = _Actors()  # to be among the callbacks
         self._health = NodeHealth()
-        self._ill: dict[str, str] = {}  # name by id
+        self._ill: dict[str, _Avoided] = {}  # by id
+        self._rounds: Counter[str] = Counter()  # how often each was found ill
         self._failures: dict[str, list[Trial]] = defaultdict(list)  # those that count, by node
         self._counted: dict[str, int] = {}  # failures on a trial's account, by Ray's id
         self._placed: set[str] = set()  # Ray's ids of trials that were given a place
@@ -93,10 +106,11 @@ class Placement(FIFOScheduler):
         now = time.monotonic()
         if self._ill and now - self._looked >= LOOK_S:
             self._looked = now
+            self._try_again(now)
             if self._usable():
                 self._usable_at = now
             elif now - self._usable_at > GRACE_S:
-                names = ", ".join(self._ill.values())
+                names = ", ".join(avoided.name for avoided in self._ill.values())
                 self.fault = EnvironmentFault(
                     f"no machine is left to run trials on: they keep failing on {names}",
                     where="cluster",
@@ -134,13 +148,15 @@ class Placement(FIFOScheduler):
             self._avoid(node, names[node], last)
 
     def _avoid(self, node: str, name: str, last: bool) -> None:
-        self._ill[node] = name
-        self._usable_at = time.monotonic()
+        now = time.monotonic()
+        self._ill[node] = _Avoided(name=name, until=now + AVOIDED_S * 2 ** self._rounds[node])
+        self._rounds[node] += 1
+        self._usable_at = now
         for trial in self._failures.pop(node):
             self._give_back(trial)
         self._say(
             f"trials keep failing on {name}, the last with: {self._last_fault}. "
-            + ("No other machine is left." if last else "It is avoided from now on.")
+            + ("No other machine is left." if last else "It is avoided for now.")
         )
 
     def _give_back(self, trial: Trial) -> None:
@@ -151,7 +167,14 @@ class Placement(FIFOScheduler):
     def _mark_cured(self) -> None:
         """Takes nodes back whose accusers have failed elsewhere too."""
         for node in [node for node in self._ill if not self._health.is_ill(node)]:
-            self._say(f"{self._ill.pop(node)} is used again: the trials that failed are at fault")
+            name = self._ill.pop(node).name
+            self._say(f"{name} is used again: the trials that failed are at fault")
+
+    def _try_again(self, now: float) -> None:
+        """Takes nodes back whose time is over."""
+        for node in [node for node, avoided in self._ill.items() if now >= avoided.until]:
+            self._health.forget(node)
+            self._say(f"{self._ill.pop(node).name} is tried again")
 
     def _say(self, text: str) -> None:
         logger.warning("%s", text)

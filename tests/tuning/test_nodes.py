@@ -150,7 +150,7 @@ def test_trials_go_elsewhere_than_to_an_ill_node(tmp_path: Path) -> None:
     assert found["trials"] == [[number, "complete"] for number in range(12)]
     (ill,) = found["ill"]
     for text in (found["console"], found["log"]):
-        assert f"({ill}), the last with: " in text and "It is avoided from now on." in text
+        assert f"({ill}), the last with: " in text and "It is avoided for now." in text
     failures = found["log"].count("failed and begins again")
     assert 2 <= failures <= 6, "those that were placed there before, and no more"
 
