@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fer_tune.cluster.job import Job
 
 #: Columns of `status`.
-HEADINGS = ("job", "space", "state", "started", "duration", "results")
+HEADINGS = ("job", "state", "started", "duration", "results")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,16 +34,10 @@ def connected(where: Where) -> Iterator[Access]:
     """The cluster that the user named, with a warning when a token would go there in the clear."""
     from fer_tune.cluster.access import reached
 
-    with reached(where.cluster, where.address) as access:
-        api = access.api
-        if api.headers and not api.loopback and api.address.startswith("http://"):
-            Console(stderr=True).print(
-                f"The token goes to {api.address} unencrypted. Safer: "
-                "--cluster FILE goes through ssh.",
-                style="yellow",
-                highlight=False,
-                soft_wrap=True,
-            )
+    def warn(text: str) -> None:
+        Console(stderr=True).print(text, style="yellow", highlight=False, soft_wrap=True)
+
+    with reached(where.cluster, where.address, warn) as access:
         yield access
 
 
@@ -155,20 +149,15 @@ def write(text: str) -> None:
 
 
 def _show_table(jobs: Sequence[Job]) -> None:
-    from rich.table import Table
-
-    table = Table(*HEADINGS, box=None, pad_edge=False)
-    now = time.time()
-    for job in jobs:
-        table.add_row(
-            job.id,
-            job.metadata.get("space", ""),
-            job.state,
-            _when(job.started),
-            duration(job.seconds(now)),
-            job.results,
-        )
-    Console().print(table, highlight=False, markup=False)
+    """A line for each job and one for its results, both to be copied: nothing is cut off."""
+    now, width = time.time(), max(len(job.id) for job in jobs)
+    rows = [HEADINGS[:-1]]
+    rows += [(j.id, j.state, _when(j.started)[:16], duration(j.seconds(now))) for j in jobs]
+    lines = [f"{id:<{width}}  {s:<9}  {at:<16}  {took:>9}" for id, s, at, took in rows]
+    text = [lines[0], f"  {HEADINGS[-1]}"]
+    for line, job in zip(lines[1:], jobs, strict=True):
+        text += [line, f"  {job.results or '–'}"]
+    Console().print("\n".join(text), highlight=False, markup=False, soft_wrap=True)
 
 
 def _show_one(job: Job) -> None:

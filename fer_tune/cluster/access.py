@@ -21,6 +21,10 @@ def _nothing() -> None:
     """There is nothing to renew on a direct way."""
 
 
+def _nobody(text: str) -> None:
+    """Nobody is there to be warned."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Access:
     """A cluster that can be talked to.
@@ -54,10 +58,13 @@ class Access:
 
 
 @contextmanager
-def reached(cluster: Path | None, address: str | None) -> Iterator[Access]:
+def reached(
+    cluster: Path | None, address: str | None, warn: Callable[[str], None] = _nobody
+) -> Iterator[Access]:
     """The cluster of a cluster file, or at a dashboard's address.
 
-    By default the address is that in ``RAY_API_SERVER_ADDRESS``.
+    By default the address is that in ``RAY_API_SERVER_ADDRESS``. ``warn`` is told of a token that
+    will be sent in the clear.
 
     Raises:
         EnvironmentFault: both or neither are given, nothing is there, or it lets nobody in.
@@ -74,17 +81,19 @@ def reached(cluster: Path | None, address: str | None) -> Iterator[Access]:
             "which cluster?",
             remedy="Give --cluster FILE, the file of `ray up`, or --address URL of its dashboard",
         )
-    yield direct(address)
+    yield direct(address, warn)
 
 
-def direct(address: str) -> Access:
-    """The way to a dashboard that can be reached as it is, tried once.
+def direct(address: str, warn: Callable[[str], None] = _nobody) -> Access:
+    """The way to a dashboard that can be reached as it is, tried once, after ``warn`` was told.
 
     Raises:
         EnvironmentFault: nothing there, or it lets nobody in.
     """
     url = dashboard_url(address)
     api = JobApi(url, local_token())
+    if api.headers and not api.loopback and url.startswith("http://"):
+        warn(f"The token goes to {url} unencrypted. Safer: --cluster FILE goes through ssh.")
     api.ray_version()
     return Access(api=api, option=f"--address {shlex.quote(url)}", forwarding="", browser=url)
 

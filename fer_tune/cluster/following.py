@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 
 import aiohttp
@@ -13,11 +13,14 @@ import aiohttp
 from fer_tune.cluster.access import Access
 from fer_tune.cluster.job import Job
 from fer_tune.cluster.job_api import ANSWER_S, JobApi, Unreachable
+from fer_tune.errors import EnvironmentFault
 
 #: Seconds without any answer after which following gives up; the job knows nothing of it.
 PATIENCE_S = 600.0
 #: Seconds between tries, the first and the longest.
 _PAUSES_S = (1.0, 15.0)
+#: Seconds of waiting for the job to start after which that is told, the first time and the others.
+_PENDING_S = (30.0, 600.0)
 #: Seconds between signs of life that are asked of the other side.
 _HEARTBEAT_S = 20.0
 
@@ -41,6 +44,8 @@ class Follower:
     note: Callable[[str], None]
     patience_s: float = PATIENCE_S
     written: int = 0
+    _waits_since: float | None = None
+    _told_at: float | None = None
 
     def to_the_end(self) -> Job:
         """Follows until the job is over, and returns how it ended.
@@ -63,6 +68,7 @@ class Follower:
                 if job.over:
                     self._hand_on(self.access.api.log(self.id), begins_at=0)
                     return job
+                self._waits(job)
                 if closed:
                     time.sleep(_PAUSES_S[0])  # nobody is asked without a pause
                 closed = False
@@ -81,11 +87,39 @@ class Follower:
     async def _tail(self, api: JobApi) -> None:
         """Hands on what comes until the other side closes, however it does."""
         position = 0  # the log comes from its beginning, every time
+        watch = asyncio.create_task(self._until_it_runs(api))
         # What fails while it is handed on is no fault of the connection, hence the two.
-        async with aclosing(self._pieces(api)) as pieces:
-            async for text in pieces:
-                self._hand_on(text, begins_at=position)
-                position += len(text)
+        try:
+            async with aclosing(self._pieces(api)) as pieces:
+                async for text in pieces:
+                    self._hand_on(text, begins_at=position)
+                    position += len(text)
+        finally:
+            watch.cancel()
+
+    async def _until_it_runs(self, api: JobApi) -> None:
+        """Looks now and then whether the job still waits; its log is silent until it starts."""
+        while self._waits_since is not None:
+            await asyncio.sleep(_PENDING_S[0])
+            with suppress(EnvironmentFault):  # the tail will tell
+                self._waits(await asyncio.to_thread(api.job, self.id))
+
+    def _waits(self, job: Job) -> None:
+        """Tells that the job has waited for long."""
+        now = time.monotonic()
+        if job.state != "pending":
+            self._waits_since = None
+            return
+        since = self._waits_since = now if self._waits_since is None else self._waits_since
+        first, more = _PENDING_S
+        due = since + first if self._told_at is None else self._told_at + more
+        if now >= due:
+            self._told_at = now
+            said = f" Ray says: {job.message.strip()}" if job.message else ""
+            self.note(
+                f"{self.id} has waited {now - since:.0f} s to start.{said} Its page tells more: "
+                f"{self.access.link(self.id)}"
+            )
 
     async def _pieces(self, api: JobApi) -> AsyncGenerator[str, None]:
         unlimited = aiohttp.ClientTimeout(total=None)

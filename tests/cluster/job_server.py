@@ -28,6 +28,8 @@ class Script:
         refuse: answers with this status for as many requests as the second number says.
         stall_s: seconds before any answer.
         runs_on: the job does not end with its log.
+        state: of the job; while it is PENDING its log is silent.
+        more: metadata of the job.
     """
 
     token: str | None = None
@@ -37,6 +39,7 @@ class Script:
     stall_s: float = 0.0
     runs_on: bool = False
     state: str = "RUNNING"
+    more: dict[str, str] = field(default_factory=dict)
     exit_code: int | None = None
     packages: dict[str, bytes] = field(default_factory=dict)
     submitted: list[dict[str, Any]] = field(default_factory=list)
@@ -45,10 +48,11 @@ class Script:
 
     def details(self) -> dict[str, Any]:
         metadata = {"fer_tune": "0.1.0", "space": "quickstart", "results": "/srv/results/one"}
+        metadata |= self.more
         return {
             "submission_id": "one-20261127-0312",
             "status": self.state,
-            "message": "",
+            "message": "Job has not started yet." if self.state == "PENDING" else "",
             "metadata": metadata,
             "start_time": 1_000_000,
             "end_time": None if self.state == "RUNNING" else 1_062_000,
@@ -121,6 +125,8 @@ class Script:
     async def _tail(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse()
         await socket.prepare(request)
+        while self.state == "PENDING":
+            await asyncio.sleep(0.02)
         pieces = self.log
         self.tails += 1
         breaks = bool(self.break_after)

@@ -185,10 +185,10 @@ def test_status(tmp_path: Path) -> None:
         where = {"RAY_API_SERVER_ADDRESS": server.address}
         code, out, _ = fer_tune(tmp_path, "status", **where)
         rows = [line.split() for line in out.splitlines()]
-        assert code == 0 and len(rows) == 2
-        assert rows[0] == ["job", "space", "state", "started", "duration", "results"]
-        assert rows[1][:3] == [ID, "quickstart", "stopped"]
-        assert rows[1][-2:] == ["0:01:02", "/srv/results/one"]
+        assert code == 0 and len(rows) == 4
+        assert rows[:2] == [["job", "state", "started", "duration"], ["results"]]
+        assert (rows[2][:2], rows[2][-1]) == ([ID, "stopped"], "0:01:02")
+        assert rows[3] == ["/srv/results/one"]
         (listed,) = json.loads(fer_tune(tmp_path, "status", "--json", **where)[1])
         assert listed["id"] == ID and listed["ended"] == 1062.0
         assert "0:01:02" in fer_tune(tmp_path, "status", "one", **where)[1]
@@ -247,3 +247,12 @@ def test_a_token_in_the_clear_is_warned_of(tmp_path: Path) -> None:
         ):
             _, out, err = fer_tune(tmp_path, "status", "--address", address, RAY_AUTH_TOKEN="abc")
             assert ID in out and ("unencrypted" in err) is warned
+        _, _, err = fer_tune(tmp_path, "status", "--address", address, RAY_AUTH_TOKEN="no")
+        assert "unencrypted" in err.partition("refuses the token")[0], "before it is sent"
+
+
+def test_long_names_are_not_cut_off(tmp_path: Path) -> None:
+    long = {"results": f"s3://bucket/{'results/' * 20}one"}
+    with serving(Script(more=long)) as server:
+        _, out, _ = fer_tune(tmp_path, "status", "--address", server.address, COLUMNS="80")
+    assert long["results"] in out.splitlines()[3]

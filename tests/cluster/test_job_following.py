@@ -8,6 +8,7 @@ import time
 import pytest
 from job_server import Script, serving
 
+from fer_tune.cluster import following
 from fer_tune.cluster.access import Access
 from fer_tune.cluster.following import Follower
 from fer_tune.cluster.job_api import JobApi, Unreachable
@@ -49,6 +50,25 @@ def test_a_connection_that_breaks_three_times_repeats_nothing() -> None:
         followed.follower.to_the_end()
     assert followed.all() == "".join(LINES)
     assert server.tails == 4
+
+
+def test_a_job_that_does_not_start_is_told_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "_PENDING_S", (0.2, 0.5))
+    with serving(Script(log=LINES, state="PENDING")) as server:
+        followed = Followed(server.address)
+
+        def note(text: str) -> None:
+            followed.notes.append(text)
+            if len(followed.notes) == 2:
+                server.state = "RUNNING"
+
+        followed.follower.note = note
+        began = time.monotonic()
+        followed.follower.to_the_end()
+    assert 0.7 <= time.monotonic() - began < 10
+    assert followed.all() == "".join(LINES) and len(followed.notes) == 2
+    assert f"{ID} has waited 0 s to start. Ray says: Job has not started yet." in followed.notes[0]
+    assert f"/#/jobs/{ID}" in followed.notes[0]
 
 
 def test_it_goes_on_where_it_was_told_to() -> None:
