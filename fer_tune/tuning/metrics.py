@@ -26,6 +26,9 @@ from fer_tune.tuning.run_history import RunHistory
 
 #: Seconds between two readings; Ray exports what was set in the last ten seconds.
 INTERVAL_S = 1.0
+#: Seconds for which what is no longer there is told, as 0 or no number: long enough to be read.
+#: Machines come and go, and their series should not stay for ever.
+LINGER_S = 120.0
 #: State of a run that Ray has started, and of one that waits for a place.
 RUNNING, WAITING = "running", "waiting"
 
@@ -58,13 +61,13 @@ BEST = Metric(
     tags=("arm",),
 )
 HITS = Metric(
-    name="fer_tune_bank_hit_rate",
+    name="fer_tune_bank_hit_ratio",
     meaning="Share of feature files, 0 to 1, that were found ready in the bank",
     tags=("arm",),
 )
 MEMORY = Metric(
-    name="fer_tune_peak_memory_mib",
-    meaning="Highest peak memory of the running trials, MiB: of the accelerator, else the process",
+    name="fer_tune_peak_memory_bytes",
+    meaning="Highest peak memory of the running trials: of the accelerator, else the process",
     tags=("arm", "node"),
 )
 #: Everything that is exported.
@@ -90,7 +93,7 @@ class Metrics(DriverCallback):
             metric: metrics.Gauge(metric.name, metric.meaning, ("search", *metric.tags))
             for metric in METRICS
         }
-        self._told: dict[Place, float] = {}
+        self._lingering = Lingering()
         self._last = -math.inf
 
     def on_step_end(self, trials: list[Trial], **info: Any) -> None:
@@ -105,11 +108,23 @@ class Metrics(DriverCallback):
     def _tell(self, trials: list[Trial]) -> None:
         now = dict(readings(self._history.runs.values(), _going_on(trials)))
         # All of them every time: Ray drops a gauge that nobody sets again, though not at once.
-        gone = {p: math.nan if p[0] == BEST else 0.0 for p in self._told.keys() - now.keys()}
-        for (metric, tags), value in {**gone, **now}.items():
+        for (metric, tags), value in self._lingering.told(now, time.monotonic()).items():
             names = ("search", *metric.tags)
             self._gauges[metric].set(value, dict(zip(names, (self._search, *tags), strict=True)))
-        self._told = {**gone, **now}
+
+
+class Lingering:
+    """Adds what has ended to what is, for :data:`LINGER_S`."""
+
+    def __init__(self) -> None:
+        self._seen: dict[Place, float] = {}  # when each was last there
+
+    def told(self, now: dict[Place, float], at: float) -> dict[Place, float]:
+        """``now``, the readings at ``at`` (seconds), with those that ended a while ago at most."""
+        seen = {**self._seen, **dict.fromkeys(now, at)}
+        self._seen = {place: last for place, last in seen.items() if at - last < LINGER_S}
+        gone = {p: math.nan if p[0] == BEST else 0.0 for p in self._seen.keys() - now.keys()}
+        return {**gone, **now}
 
 
 def readings(
@@ -153,7 +168,8 @@ def _of_machines(running: Iterable[RunHistory]) -> Iterator[tuple[Place, float]]
         if last.get("ran"):
             place = run.assignment.arm, str(last.get("node") or "unknown")
             speed[place] = speed.get(place, 0.0) + float(last["images_per_s"])
-            memory[place] = max(memory.get(place, 0.0), float(last.get("peak_memory_mib") or 0.0))
+            peak = float(last.get("peak_memory_mib") or 0.0) * 2**20
+            memory[place] = max(memory.get(place, 0.0), peak)
     for place in speed:
         yield (IMAGES, place), speed[place]
         yield (MEMORY, place), memory[place]

@@ -27,7 +27,17 @@ from fer_tune.records import Results
 from fer_tune.space import TrialConfig
 from fer_tune.training.course import EpochReport
 from fer_tune.tuning.assignment import Assignment
-from fer_tune.tuning.metrics import METRICS, RUNNING, WAITING, readings
+from fer_tune.tuning.metrics import (
+    BEST,
+    IMAGES,
+    LINGER_S,
+    METRICS,
+    RUNNING,
+    WAITING,
+    Lingering,
+    Place,
+    readings,
+)
 from fer_tune.tuning.recorded import RecordedRun, Recording
 from fer_tune.tuning.run_history import RunHistory
 from tests.tuning.apart import apart
@@ -126,12 +136,23 @@ def test_epochs_and_bank_are_of_all_speed_and_memory_of_what_runs() -> None:
     ]
     found = told(runs, {0: RUNNING, 1: RUNNING, 2: RUNNING, 4: WAITING})
     assert found["fer_tune_epochs", "a"] == 5 and found["fer_tune_epochs", "b"] == 1
-    assert found["fer_tune_bank_hit_rate", "a"] == 6 / 10
-    assert ("fer_tune_bank_hit_rate", "b") not in found  # nobody asked it
+    assert found["fer_tune_bank_hit_ratio", "a"] == 6 / 10
+    assert ("fer_tune_bank_hit_ratio", "b") not in found  # nobody asked it
     assert found["fer_tune_images_per_second", "a", "n1"] == 100.0
     assert found["fer_tune_images_per_second", "a", "n2"] == 50.0
-    assert found["fer_tune_peak_memory_mib", "a", "n1"] == 300.0
+    assert found["fer_tune_peak_memory_bytes", "a", "n1"] == 300 * 2**20
     assert not [tags for tags in found if "images" in tags[0] and "b" in tags]
+
+
+def test_what_ended_is_told_for_a_while_and_then_no_longer() -> None:
+    """Machines come and go: their series would grow for ever."""
+    lingering = Lingering()
+    there: dict[Place, float] = {(IMAGES, ("a", "n1")): 50.0, (BEST, ("a",)): 0.3}
+    assert lingering.told(there, 0.0) == there
+    found = lingering.told({}, LINGER_S - 1)
+    assert found[IMAGES, ("a", "n1")] == 0.0 and math.isnan(found[BEST, ("a",)])
+    assert lingering.told({}, LINGER_S) == {}
+    assert lingering.told(there, LINGER_S + 1) == there, "it has come back"
 
 
 # -- the board --------------------------------------------------------------------------------
@@ -353,12 +374,12 @@ def test_ray_serves_every_metric_of_a_search_with_its_values(shown: Any) -> None
     for arm, best in (("densenet161", 0.5), ("resnet152", 0.51)):
         (f1,) = series(shown, "fer_tune_best_val_macro_f1", arm=arm)
         assert max(f1) == pytest.approx(best)
-        (rate,) = series(shown, "fer_tune_bank_hit_rate", arm=arm)
+        (rate,) = series(shown, "fer_tune_bank_hit_ratio", arm=arm)
         assert rate == {0.5}
         (speed,) = series(shown, "fer_tune_images_per_second", arm=arm, node=node)
         assert 40.0 in speed and 0.0 in speed, "told while it ran, and none after"
-        (memory,) = series(shown, "fer_tune_peak_memory_mib", arm=arm, node=node)
-        assert 64.0 in memory
+        (memory,) = series(shown, "fer_tune_peak_memory_bytes", arm=arm, node=node)
+        assert 64.0 * 2**20 in memory
         (epochs,) = series(shown, "fer_tune_epochs", arm=arm)
         assert 5 <= max(epochs) <= 15
         (running,) = series(shown, "fer_tune_trials", arm=arm, state="running")
