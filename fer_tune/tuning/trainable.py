@@ -18,7 +18,7 @@ from ray.tune import Trainable
 from fer_tune import curves
 from fer_tune.records import Results
 from fer_tune.scores import Counts
-from fer_tune.storage import local_copy
+from fer_tune.storage import UrlPath, local_copy
 from fer_tune.training.compute import release_memory
 from fer_tune.training.course import Course, EpochReport
 from fer_tune.training.trial import RunSeeds, TrialRun
@@ -125,11 +125,18 @@ class TrialActor(Trainable):
                 self._settings, self._is_provided = provided(self._settings), True
             self._run = self._make_run(self._settings, self.assignment)
             self._clock = _Clock()
-            for checkpoint in self._checkpoints.newest_first():
-                if _restored(self._run, checkpoint):
-                    self._clock = _Clock.of(checkpoint.result)
-                    break
+            try:
+                self._go_on(self._run)
+            except OSError as error:
+                self._refused = error
         return self._run
+
+    def _go_on(self, run: Run) -> None:
+        """Brings the run back to its newest checkpoint that can be read."""
+        for checkpoint in self._checkpoints.newest_first():
+            if _restored(run, checkpoint):
+                self._clock = _Clock.of(checkpoint.result)
+                break
 
     def step(self) -> dict[str, Any]:
         """One epoch; ``done`` with a ``stop_reason`` when the run ends by itself.
@@ -139,13 +146,14 @@ class TrialActor(Trainable):
         """
         # Ray reads __repr__ once per process; the title follows the run that is in training.
         ray._raylet.setproctitle(f"ray::{self.assignment.title}")  # type: ignore[attr-defined]
-        if self._refused is not None:
-            nothing = {"epoch": 0, "ran": False, SCORE: math.nan, "stop_reason": None}
-            return {**nothing, "done": True, "disk_fault": _told(self._refused)}
-        if self._saved is not None:
+        if self._refused is None and self._saved is not None:
             result, self._saved = self._saved, None
             return {**result, "node_id": None}  # whoever trained it
-        run = self.run
+        if self._refused is None:
+            run = self.run
+        if self._refused is not None:  # when the run was given, or just now
+            nothing = {"epoch": 0, "ran": False, SCORE: math.nan, "stop_reason": None}
+            return {**nothing, "done": True, "disk_fault": _told(self._refused)}
         run.prepare()
         if self._clock.started is None:
             self._clock.started = time.time()
@@ -203,11 +211,18 @@ class _Clock:
 
 
 def _restored(run: Run, checkpoint: Checkpoint) -> bool:
-    """Whether the run could be brought back to ``checkpoint``; if not, an older one may do."""
+    """Whether the run could be brought back to ``checkpoint``; if not, an older one may do.
+
+    Raises:
+        OSError: the store at the URL does not answer.
+    """
     try:
         with local_copy(checkpoint.folder) as folder:
             run.restore(folder)
     except (OSError, EOFError, KeyError, RuntimeError, ValueError, pickle.PickleError) as error:
+        at_url = isinstance(checkpoint.folder, UrlPath)
+        if at_url and isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
+            raise  # that is no reason to begin anew
         # Its end was lost with the machine. Without any, the run begins anew, to the same end.
         logging.getLogger(__name__).warning("%s cannot be read: %s", checkpoint.folder, error)
         return False

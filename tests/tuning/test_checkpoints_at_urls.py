@@ -111,19 +111,39 @@ def test_another_process_reports_the_last_epoch_again_and_goes_on(actor: Any) ->
     assert steps(actor(), 3) == [(4, 0.25), (5, 0.4), (6, 0.35)]
 
 
+def test_a_state_that_cannot_be_fetched_is_no_reason_to_begin_anew(
+    actor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps(actor(), 2)
+    between = actor()
+    between.step()
+
+    def away(*_: object, **__: object) -> None:
+        raise OSError("AWS Error NETWORK_CONNECTION during GetObject operation: curlCode: 7, x")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("pyarrow.fs.copy_files", away)
+        result = between.step()
+    assert "does not answer" in result["disk_fault"][1] and result["epoch"] == 0
+    assert steps(actor(), 2) == [(2, 0.2), (3, 0.3)]
+
+
 @pytest.mark.slow
 def test_a_store_that_is_away_is_reported_and_no_run_begins_anew(
     actor: Any, store: ObjectStore
 ) -> None:
     running = actor()
     steps(running, 2)
+    between = actor()
+    between.step()  # what it had reported before; the state is fetched with the next epoch
     store.stop()
     try:
-        cut_off, late = running.step(), actor().step()
+        cut_off, late, unfetched = running.step(), actor().step(), between.step()
     finally:
         store.start()
-    for result in (cut_off, late):
+    for result in (cut_off, late, unfetched):
         number, text, where = result["disk_fault"]
         assert number == 113 and "does not answer" in text and "checkpoints/" in where
     assert late["done"] and late["epoch"] == 0 and cut_off["epoch"] == 3
+    assert unfetched["done"] and unfetched["epoch"] == 0
     assert steps(actor(), 2) == [(2, 0.2), (3, 0.3)]
