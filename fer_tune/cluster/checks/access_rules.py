@@ -75,9 +75,15 @@ def _token(document: Document) -> Iterator[Fault]:
 def open_to_the_world(document: Document) -> Iterator[Fault]:
     """Every text that names all addresses and gives no reason."""
     for place, value in document.scalars():
-        if isinstance(value, str) and _WORLD.search(value) and not document.reason(place):
+        open_words = (
+            [w for w in value.split() if _WORLD.search(w)] if isinstance(value, str) else []
+        )
+        if open_words and not document.reason(place):
             yield document.fault(
-                place, "must not be open to the world without a reason", value=value, remedy=_REASON
+                place,
+                "must not be open to the world without a reason",
+                value=" ".join(open_words),
+                remedy=_REASON,
             )
 
 
