@@ -15,9 +15,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from job_server import Script
 
 #: Where Debian puts the server, which is not on everybody's path.
 _PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
+#: Of the cluster whose head this is.
+TOKEN = "0123456789abcdef"
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,13 @@ def sshd(folder: Path) -> Iterator[Server]:
     finally:
         process.terminate()
         process.wait(10)
+
+
+def cluster(server: Server, dashboard: Script | None, **more: object) -> Path:
+    """A cluster file whose head is ``server``; without ``dashboard`` nothing is at its port."""
+    port = dashboard.address.rpartition(":")[2] if dashboard else "9"
+    start = [f"ray start --head --dashboard-port={port}"]
+    return server.cluster_file(head_start_ray_commands=start, **more)
 
 
 def _wait_until_it_listens(port: int, process: subprocess.Popen[bytes], said: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from job_server import Script, serving
-from ssh_server import Server, sshd, without
+from ssh_server import Server, without
 
 from fer_tune.cluster.access import Access, reached
 from fer_tune.cluster.fetching import Fetched, fetch
@@ -61,27 +61,6 @@ class There:
     def fetch(self, out: Path, *, checkpoints: bool = False) -> Fetched:
         self.sync()
         return fetch(self._results, out, self._access, checkpoints=checkpoints, show=False)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    if reason := without("rsync"):
-        pytest.skip(reason)
-    with sshd(tmp_path_factory.mktemp("ssh")) as running:
-        yield running
-
-
-@pytest.fixture
-def access(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Access]:
-    for name, value in server.environment.items():
-        monkeypatch.setenv(name, value)
-    with serving(Script()) as dashboard:
-        port = dashboard.address.rpartition(":")[2]
-        file = server.cluster_file(
-            head_start_ray_commands=[f"ray start --head --dashboard-port={port}"]
-        )
-        with reached(file, None) as opened:
-            yield opened
 
 
 @pytest.fixture(scope="module")
