@@ -255,9 +255,9 @@ class Results:
         write_atomically(target, buffer.getvalue(), flushed=False)
         return target
 
-    def has(self, table: TableName, part: str) -> bool:
-        """Whether the part of that name has been written."""
-        return (self.folder(table) / f"{part}.parquet").is_file()
+    def parts(self, table: TableName) -> set[str]:
+        """Names of the parts that have been written, without suffix."""
+        return {file.name.removesuffix(".parquet") for file in self._parts(table)}
 
     def remove(self, table: TableName, part: str) -> None:
         """Takes back the part of that name, if it was written."""

@@ -85,6 +85,14 @@ class Checkpoints:
         return sorted(found, key=lambda folder: folder.name, reverse=True)
 
 
+def checkpointed(results: Place) -> set[int]:
+    """Numbers of the runs that have left checkpoints in the results folder."""
+    folder = results / "checkpoints"
+    if isinstance(folder, Path) and not folder.is_dir():
+        return set()
+    return {int(one.name) for one in folder.iterdir() if one.name.isdigit()}
+
+
 def _rename_into(
     folder: Path, name: str, result: dict[str, Any], write: Callable[[Path], None]
 ) -> None:

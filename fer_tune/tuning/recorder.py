@@ -14,7 +14,7 @@ from fer_tune.storage import Place, write_atomically
 from fer_tune.tuning.asha import SCORE
 from fer_tune.tuning.assignment import Assignment
 from fer_tune.tuning.callback import DriverCallback
-from fer_tune.tuning.checkpoints import Checkpoints
+from fer_tune.tuning.checkpoints import Checkpoints, checkpointed
 from fer_tune.tuning.confirmation import confusion_rows
 from fer_tune.tuning.events import EventLog, History
 from fer_tune.tuning.faults import fault_of
@@ -139,15 +139,16 @@ class Recorder(DriverCallback):
 
     def repair(self) -> None:
         """Writes what a kill left between the log and the records."""
+        # Asked once for all: a store takes its time over every question.
+        written, left = self.results.parts("trials"), checkpointed(self.results.root)
         for run in self._history.runs.values():
-            part = _part(run.assignment)
             if not run.ended:
                 self._take_back(run.assignment)  # it may have been begun again
                 self._write_epochs(run)
-            elif not self.results.has("trials", part):
+            elif _part(run.assignment) not in written:
                 self._write_epochs(run)
                 self._write_end(run)
-            else:
+            elif run.assignment.number in left:
                 Checkpoints(self.results.root, run.assignment.number).drop()
 
     def _take_back(self, assignment: Assignment) -> None:

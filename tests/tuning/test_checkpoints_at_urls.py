@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,13 @@ from typing import Any
 import pytest
 import ray
 
-from fer_tune.storage import UrlPath, local_copy
+from fer_tune.records import Results
+from fer_tune.storage import UrlPath, local_copy, url_path
 from fer_tune.tuning.checkpoints import Checkpoints
+from fer_tune.tuning.events import EventLog, History
 from fer_tune.tuning.recorded import RecordedRun, Recording, recorded_settings
+from fer_tune.tuning.recorder import Recorder
+from fer_tune.tuning.run_history import RunHistory
 from fer_tune.tuning.trainable import TrialActor
 from tests.object_store import ObjectStore
 from tests.tuning.conftest import make_space
@@ -87,6 +92,32 @@ def test_a_run_that_has_ended_keeps_its_report_alone(store: ObjectStore) -> None
     checkpoints = saved(store.folder("checkpoints/ended"), 1)
     checkpoints.save(2, {"epoch": 2, "done": True}, lambda folder: None)
     assert next(checkpoints.newest_first()).result == {"epoch": 2, "done": True}
+
+
+def test_a_resume_asks_little_of_the_runs_that_have_ended(
+    store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store takes its time over every question, and there may be a thousand of them."""
+    folder = store.folder("checkpoints/repaired")
+    history = History(identity={})
+    for number in range(20):
+        run = RunHistory(assignment=replace(RUN, number=number), planned="tpe", done=True)
+        history.runs[number] = run
+    results, log = Results(folder), EventLog.begin(folder, {})
+    recorder = Recorder(results, log, history, classes=("x",), gpu=0, cpu=1)
+    saved(folder, 1)  # of run 3, which a kill left
+    recorder.repair()
+    assert len(results.read("trials")) == 20 and not (folder / "checkpoints/000003").exists()
+    saved(folder, 1)
+    results.remove("trials", "trial-000007")
+    asked: list[str] = []
+    real = url_path.trying
+    monkeypatch.setattr(
+        url_path, "trying", lambda where, do: asked.append(where) or real(where, do)
+    )
+    recorder.repair()
+    assert len(asked) < 10, asked
+    assert len(results.read("trials")) == 20 and not (folder / "checkpoints/000003").exists()
 
 
 @pytest.fixture
