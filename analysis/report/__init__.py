@@ -54,7 +54,10 @@ def write_report(
     paths = _write(json.loads(text), text, target)
     explore = write_explore(search, target / "explore.html")
     if explore is None:
-        (target / "explore.html").unlink(missing_ok=True)  # an earlier report's
+        try:
+            (target / "explore.html").unlink(missing_ok=True)  # an earlier report's
+        except OSError as error:
+            raise _unwritable(target, error) from None
     return replace(paths, explore=explore)
 
 

@@ -24,7 +24,8 @@ from fer_tune.storage import Place, UrlPath, write_atomically
 from fer_tune.training.compute import available_cpus
 from fer_tune.tuning.claim import CLAIM_FILE, Claim, claimed
 from fer_tune.tuning.engine import Engine
-from fer_tune.tuning.events import EVENTS_FILE, has_log
+from fer_tune.tuning.events import EVENTS_FILE, EventLog, History, has_log
+from fer_tune.tuning.faults import disk_fault
 from fer_tune.tuning.logs import LOG_FILE
 from fer_tune.tuning.options import SearchOptions
 
@@ -109,12 +110,32 @@ def _is_remnant(path: Place) -> bool:
 
 def check_log(folder: Place) -> None:
     """Raises ResultsError unless a log of events is there to go on from."""
-    if not has_log(folder):
+    try:
+        there = has_log(folder)
+    except OSError as error:
+        raise ResultsError(
+            f"cannot be read: {error.strerror or error}",
+            where=str(folder),
+            remedy="Check the path and its rights",
+        ) from None
+    if not there:
         raise ResultsError(
             f"no {EVENTS_FILE} here, so there is nothing to go on from",
             where=str(folder),
             remedy="Name the results folder of a search that this version began",
         )
+
+
+def open_log(folder: Place, history: History, claim: Claim | None) -> EventLog:
+    """The log of events of a search that is taken up again.
+
+    Raises:
+        ResultsError: the disk, or the store at the URL, refuses.
+    """
+    try:
+        return EventLog(folder, spent=history.spent, claim=claim)
+    except OSError as error:
+        raise disk_fault(error, folder) from None
 
 
 @contextmanager

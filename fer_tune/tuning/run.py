@@ -34,6 +34,7 @@ from fer_tune.tuning.preparation import (
     check_weights,
     make_folder,
     only_writer,
+    open_log,
     splits_of,
 )
 from fer_tune.tuning.resuming import extended, tell_changed_versions, unchanged_space
@@ -130,7 +131,7 @@ def resume_search(
         space = larger or space
         with ray_session(bounded(options, space)) as engine:
             asked = asked_at_once(engine, space)
-            log = EventLog(folder, spent=history.spent, claim=claim)
+            log = open_log(folder, history, claim)
             search = _search(
                 space, dataset, results, log, history, options, console, asked, working
             )
@@ -184,7 +185,7 @@ def confirm_more(
         space, dataset = _unchanged(manifest, history, folder, data, console)
         with ray_session(bounded(options, space)) as engine:
             asked = asked_at_once(engine, space)
-            log = EventLog(folder, spent=history.spent, claim=claim)
+            log = open_log(folder, history, claim)
             search = _search(
                 space, dataset, results, log, history, options, console, asked, working
             )

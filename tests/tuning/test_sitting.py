@@ -10,7 +10,9 @@ import pytest
 
 from fer_tune.errors import ResultsError
 from fer_tune.records import Results
+from fer_tune.storage import UrlPath
 from fer_tune.tuning.events import EventLog, History
+from fer_tune.tuning.preparation import check_log, open_log
 from fer_tune.tuning.search import sitting
 from tests.object_store import ObjectStore
 
@@ -32,3 +34,27 @@ def test_what_ended_it_is_told_and_not_what_came_of_it(store: ObjectStore) -> No
         store.start()
     assert str(raised.value).startswith(f"{results.root}: ")
     assert f"fer-tune resume '{results.root}'" in str(raised.value)
+
+
+class Away:
+    """A filesystem behind which nobody answers."""
+
+    def get_file_info(self, *_: object) -> Any:
+        raise OSError("AWS Error NETWORK_CONNECTION during HeadObject operation: curlCode: 7, x")
+
+
+def test_a_store_that_goes_away_before_a_sitting_begins_is_one_message(
+    store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between two looks at it, or while Ray starts."""
+    folder = store.folder("before")
+    EventLog.begin(folder, {"space": {"budget": {}}})
+    history = History.read(folder)
+    monkeypatch.setenv("FER_TUNE_STORAGE_PATIENCE", "0")
+    with monkeypatch.context() as patched:
+        patched.setattr(UrlPath, "filesystem", Away())
+        with pytest.raises(ResultsError, match="cannot be read: the store does not answer"):
+            check_log(folder)
+        with pytest.raises(ResultsError, match="the store does not answer") as raised:
+            open_log(folder, history, None)
+    assert f"fer-tune resume '{folder}'" in str(raised.value)
