@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,10 @@ from fer_tune.storage.url_path import UrlPath
 from fer_tune.storage.urls import is_url
 
 Place = Path | UrlPath
+
+_SCRATCH = "fer_tune-scratch-"
+#: Seconds after which nobody copies to or from a scratch folder any more.
+_LEFT_S = 24 * 3600.0
 
 
 def place(where: Place | str) -> Place:
@@ -110,6 +115,17 @@ def put_folder(source: Path, target: UrlPath) -> None:
 
 
 @contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """A folder of this machine that is gone afterwards; what a kill left of others goes later."""
+    for left in Path(tempfile.gettempdir()).glob(f"{_SCRATCH}*"):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > _LEFT_S:
+                shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=_SCRATCH, ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@contextmanager
 def local_copy(folder: Place) -> Iterator[Path]:
     """The folder itself, or for a URL a copy that is gone afterwards."""
     if isinstance(folder, Path):
@@ -125,6 +141,6 @@ def local_copy(folder: Place) -> Iterator[Path]:
             destination_filesystem=LocalFileSystem(),
         )
 
-    with tempfile.TemporaryDirectory(prefix="fer_tune-") as scratch:
-        trying(str(folder), lambda: fetch(scratch))
-        yield Path(scratch)
+    with scratch_folder() as scratch:
+        trying(str(folder), lambda: fetch(str(scratch)))
+        yield scratch

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_tune.storage import Place, UrlPath, place, put_folder, remove_tree, write_atomically
+from fer_tune.storage.places import scratch_folder
 
 _RESULT = "result.json"
 #: The last, and one before it should the disk have lost the last one's end.
@@ -112,7 +112,7 @@ def _rename_into(
 
 def _put(target: UrlPath, result: dict[str, Any], write: Callable[[Path], None]) -> None:
     (target / _RESULT).unlink(missing_ok=True)  # of the same epoch, come to once more
-    with tempfile.TemporaryDirectory(prefix="fer_tune-") as scratch:
-        write(Path(scratch))
-        put_folder(Path(scratch), target)
+    with scratch_folder() as scratch:
+        write(scratch)
+        put_folder(scratch, target)
     write_atomically(target / _RESULT, json.dumps(result))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -19,6 +22,7 @@ from fer_tune.storage import (
     without_secrets,
     write_atomically,
 )
+from fer_tune.storage.places import scratch_folder
 from tests.object_store import ObjectStore
 
 
@@ -72,6 +76,22 @@ def test_folders_go_there_and_come_back(store: ObjectStore, tmp_path: Path) -> N
     assert not copy.exists()
     with local_copy(tmp_path) as same:
         assert same == tmp_path
+
+
+def test_what_a_killed_process_left_here_goes_a_day_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    bank = tmp_path / "fer_tune-bank-0"
+    bank.mkdir()
+    with scratch_folder() as old, scratch_folder() as young:
+        (old / "state").write_bytes(b"of a run that was killed")
+        for folder in (old, bank):
+            os.utime(folder, (time.time() - 90_000,) * 2)
+        with scratch_folder() as mine:
+            assert mine.is_dir() and not old.exists() and young.is_dir() and bank.is_dir()
+        assert not mine.exists()
+    assert list(tmp_path.iterdir()) == [bank]
 
 
 def test_credentials_are_never_shown_and_reach_other_processes(store: ObjectStore) -> None:
