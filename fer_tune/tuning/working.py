@@ -62,6 +62,8 @@ def working_folder(root: Place, claim: Claim | None = None) -> Iterator[Path]:
         yield folder
     finally:
         mirror.close()
+        for name in _STAYS_HERE:  # what else there is may be looked at here, too
+            shutil.rmtree(folder / name, ignore_errors=True)
 
 
 def cache_folder(root: UrlPath) -> Path:

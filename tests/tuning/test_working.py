@@ -35,6 +35,7 @@ def test_files_are_there_at_the_end_but_for_rays(store: ObjectStore, cache: Path
         (folder / ".hidden").write_text("")
         assert store.keys(root) == []
     assert set(store.keys(root)) == {"search.log", "tensorboard/a/0/events"}
+    assert (folder / "tensorboard").is_dir() and not (folder / "ray").exists()
 
 
 def test_they_come_now_and_then_and_only_what_has_changed(
