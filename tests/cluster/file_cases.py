@@ -269,6 +269,39 @@ BROKEN: dict[str, tuple[str, Changes, Faults]] = {
         [("    resources: {CPU: 24, GPU: 1}\n", "")],
         [(f"{TYPES}.a100.resources", "is missing")],
     ),
+    "the network that is there": (
+        "gcp-gpu",
+        [("subnetworks/fer-tune", "subnetworks/default")],
+        [
+            (
+                f"{TYPES}.{name}.node_config.networkInterfaces[0].subnetwork",
+                "must be a network of its own: the default one opens port 22 to the world",
+            )
+            for name in ("head", "l4", "a100")
+        ],
+    ),
+    "half a pair of keys": (
+        "azure-gpu",
+        [("ssh_user: ubuntu\n", "ssh_user: ubuntu\n  ssh_private_key: ~/.ssh/mine\n")],
+        [("auth.ssh_private_key", "must name both keys or none: Ray makes a pair of its own")],
+    ),
+    "a key that the machines do not know": (
+        "aws-gpu",
+        [
+            ("ssh_user: ubuntu\n", "ssh_user: ubuntu\n  ssh_private_key: ~/.ssh/mine\n"),
+            (
+                "      InstanceType: m7i.large\n",
+                "      InstanceType: m7i.large\n      KeyName: x\n",
+            ),
+        ],
+        [
+            (
+                f"{TYPES}.{name}.node_config.KeyName",
+                "is missing: the machine would not know auth.ssh_private_key",
+            )
+            for name in ("l4", "a10g", "l40s")
+        ],
+    ),
     "nobody to log in as": (
         "on-prem",
         [("  ssh_user: ubuntu  # CHANGE-ME\n", "")],
@@ -447,6 +480,34 @@ GOOD: dict[str, tuple[str, Changes]] = {
         [("us-west-2a,us-west-2b,us-west-2c", "eu-north-1a"), ("us-west-2\n", "eu-north-1\n")],
     ),
     "another region of Google": ("gcp-gpu", [("us-central1", "europe-west4")]),
+    "installed from a tag by pip": (
+        "on-prem",
+        [
+            (
+                "~/fer_tune-$VERSION\n  # First",
+                "'git+https://host/me/fer-tune.git@v0.1.0'\n  # First",
+            ),
+            ("git clone --quiet --depth 1 --branch $VERSION", "echo"),
+        ],
+    ),
+    "cloned by the short option": ("on-prem", [("--branch $VERSION", "-b $VERSION")]),
+    "paths and variables written otherwise": (
+        "aws-gpu",
+        [
+            ("--autoscaling-config=~/", "--autoscaling-config $HOME/"),
+            ("--address=$RAY_HEAD_IP:6379", '--address "${RAY_HEAD_IP}:6379"'),
+        ],
+    ),
+    "started by a login shell": (
+        "on-prem",
+        [
+            (
+                "    RAY_AUTH_MODE=token FER_TUNE_BANK=/var/tmp/fer_tune-bank\n"
+                "    ray start --address=$RAY_HEAD_IP:6379 --disable-usage-stats",
+                "    bash -lc 'RAY_AUTH_MODE=token ray start --address=$RAY_HEAD_IP:6379'",
+            )
+        ],
+    ),
     "types of other names": (
         "aws-gpu",
         [("  head:\n", "  ray.head:\n"), ("_type: head", "_type: ray.head"), ("  l4:", "  w:")],

@@ -33,6 +33,24 @@ def _login(document: Document) -> Iterator[Fault]:
         yield document.fault(
             ("auth", "ssh_user"), "is missing", remedy="Name the user that logs in, as ubuntu"
         )
+    provider, auth = document.get("provider", "type"), document.mapping("auth")
+    keys = [key for key in ("ssh_private_key", "ssh_public_key") if key in auth]
+    if provider == "azure" and len(keys) == 1:
+        yield document.fault(
+            ("auth", keys[0]),
+            "must name both keys or none: Ray makes a pair of its own",
+            value=auth[keys[0]],
+            remedy="Add ssh_private_key and ssh_public_key, or neither",
+        )
+    told = provider == "aws" and "ssh_private_key" in keys
+    for name in document.mapping("available_node_types") if told else ():
+        place: Place = ("available_node_types", name, "node_config")
+        if not {"KeyName", "UserData"} & set(document.mapping(*place)):
+            yield document.fault(
+                (*place, "KeyName"),
+                "is missing: the machine would not know auth.ssh_private_key",
+                remedy="Name the key pair of EC2, or leave auth.ssh_private_key out: Ray makes one",
+            )
 
 
 def _authentication(document: Document) -> Iterator[Fault]:
@@ -102,6 +120,7 @@ def _firewall(document: Document) -> Iterator[Fault]:
                 words[provider],
                 remedy=f"Add {own[0]}; docs/cluster.md says how to make one",
             )
+        yield from _default_network(document, (*place, "networkInterfaces"))
     place = ("provider", "use_internal_ips")
     if provider == "azure" and document.get(*place) is not True and not document.reason(place):
         yield document.fault(
@@ -110,6 +129,21 @@ def _firewall(document: Document) -> Iterator[Fault]:
             value=document.get(*place),
             remedy="Set it, or add # open: REASON on its line",
         )
+
+
+def _default_network(document: Document, place: Place) -> Iterator[Fault]:
+    """Google's interfaces that are on the network of every project."""
+    for index in range(len(document.list(*place))):
+        for key in ("network", "subnetwork"):
+            here: Place = (*place, index, key)
+            name = str(document.get(*here)).rpartition("/")[2]
+            if name == "default" and not document.reason(here):
+                yield document.fault(
+                    here,
+                    "must be a network of its own: the default one opens port 22 to the world",
+                    value=document.get(*here),
+                    remedy="docs/cluster.md says how to make one",
+                )
 
 
 def check_commands(document: Document, *keys: str) -> Iterator[Fault]:

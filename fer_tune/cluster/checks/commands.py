@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import PurePosixPath
 
 from fer_tune.cluster.checks.document import Document, Place
@@ -74,9 +75,25 @@ def parse(command: str) -> list[Simple]:
         if not rest:
             known |= own
             exported |= own if words[0] == "export" else {}
+            continue
+        environment = {**exported, **own}
+        if (script := _script(rest)) is None:
+            found.append(Simple(words=tuple(rest), environment=environment))
         else:
-            found.append(Simple(words=tuple(rest), environment={**exported, **own}))
+            found += [
+                replace(inner, environment=environment | inner.environment)
+                for inner in parse(script)
+            ]
     return found
+
+
+def _script(words: list[str]) -> str | None:
+    """What a shell is to run, as in ``bash -lc 'ray start --head'``."""
+    if PurePosixPath(words[0]).name in ("bash", "sh"):
+        for option, after in pairwise(words[1:]):
+            if re.fullmatch(r"-[a-z]*c", option):
+                return after
+    return None
 
 
 def _with_values(word: str, known: dict[str, str]) -> str:

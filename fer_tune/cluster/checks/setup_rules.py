@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 
 from fer_tune.cluster.checks.access_rules import ray_start
 from fer_tune.cluster.checks.commands import SETUP, STARTS, commands, simple_commands
@@ -16,10 +17,11 @@ _RAY = re.compile(r"ray\[([\w,\s-]+)\]==\d[\w.]*")
 #: The project at one version: a release, a tag or commit of a repository, or a wheel.
 _FIXED = re.compile(
     r"fer[-_]tune(\[[\w,]+\])?(==\d|\s*@\s*\S+@(v?\d|[0-9a-f]{40}))|fer[-_]tune\S*\.whl"
-    r"|(--branch|checkout)[ =](v?\d[\w.]*|[0-9a-f]{40})"
+    r"|fer[-_]tune(\.git)?@(v?\d|[0-9a-f]{40})|(--branch|-b|checkout)[ =](v?\d[\w.]*|[0-9a-f]{40})"
 )
 _TYPES = "available_node_types"
-_AUTOSCALING = "~/ray_bootstrap_config.yaml"
+_FILE = "ray_bootstrap_config.yaml"
+_AUTOSCALING = f"~/{_FILE}"
 
 
 def check_setup(document: Document) -> Iterator[Fault]:
@@ -113,11 +115,12 @@ def _head_start(document: Document) -> Iterator[Fault]:
     options = start.options()
     if "head" not in options:
         yield document.fault(place, "must start the head", remedy="Add --head")
-    if options.get("autoscaling-config") != _AUTOSCALING:
+    written = options.get("autoscaling-config", "")
+    if not written.startswith(("~/", "/", "$HOME/")) or PurePosixPath(written).name != _FILE:
         yield document.fault(
             place,
             f"must pass --autoscaling-config={_AUTOSCALING}",
-            value=options.get("autoscaling-config"),
+            value=written or None,
             remedy="Without it no worker is ever started",
         )
     local = document.get("provider", "type") == "local"
@@ -141,11 +144,11 @@ def _worker_start(document: Document) -> Iterator[Fault]:
     place, start = found
     head = ray_start(document, "head_start_ray_commands")
     port = head[1].options().get("port", "6379") if head else "6379"
-    address = start.options().get("address")
+    address = start.options().get("address", "").replace("${RAY_HEAD_IP}", "$RAY_HEAD_IP")
     if address != f"$RAY_HEAD_IP:{port}":
         yield document.fault(
             place,
             f"must join the head at $RAY_HEAD_IP:{port}",
-            value=address,
+            value=address or None,
             remedy=f"Pass --address=$RAY_HEAD_IP:{port}",
         )
