@@ -39,7 +39,7 @@ class Address:
         """Reads a URL.
 
         Raises:
-            ResultsError: another scheme, or no bucket.
+            ResultsError: another scheme, no bucket, or ``..`` on the way.
         """
         found = _URL.fullmatch(url)
         scheme, rest = found.groups() if found else ("", url)
@@ -63,7 +63,15 @@ class Address:
                 remedy="Write %2F for a `/` in a secret, or give credentials in the environment; "
                 "a server's address goes behind `?endpoint_override=`",
             )
-        key = "/".join(part for part in key.split("/") if part)
+        parts = [part for part in key.split("/") if part]
+        for part in parts:
+            if part in (".", ".."):  # clients write to another place than they list
+                raise ResultsError(
+                    f"there is no `{part}` in a store",
+                    where=without_secrets(url),
+                    remedy="Write it out, as in s3://BUCKET/NAME",
+                )
+        key = "/".join(parts)
         return cls(scheme=scheme, user=user, bucket=bucket, key=key, query=query)
 
     def url(self, *, secret: bool) -> str:

@@ -148,6 +148,8 @@ def test_paths_stay_paths(tmp_path: Path) -> None:
         ("ftp://host/x", "ftp:// is no store that is known here"),
         ("s3:///x", "names no bucket"),
         ("s3://key:secret@/x", "names no bucket"),
+        ("s3://key:secret@b/x/../y", r"`\.\.` in a store"),
+        ("gs://key:secret@b/./y", r"`\.` in a store"),
     ],
 )
 def test_urls_that_are_none_are_told(url: str, message: str) -> None:
