@@ -74,6 +74,26 @@ BROKEN = {
             (f"{GROUP}.template.spec.volumes", "must hold a shared volume at /local/results"),
         ],
     ),
+    "a store that nobody here speaks to": (
+        "fer-tune/results: /shared/results",
+        "fer-tune/results: s4://bucket/results",
+        [("metadata.annotations.fer-tune/results", "must be s3://, gs:// or a mounted folder")],
+    ),
+    "more workers than there may be": (
+        "minReplicas: 0",
+        "minReplicas: 9",
+        [(f"{GROUP}.minReplicas", "must be at most maxReplicas, 8")],
+    ),
+    "pods that start again": (
+        "          tolerations:",
+        "          restartPolicy: Always\n          tolerations:",
+        [
+            (
+                f"{GROUP}.template.spec.restartPolicy",
+                "must be Never: the operator refuses others with Ray's second autoscaler",
+            )
+        ],
+    ),
     "no machine that trains": (
         "  workerGroupSpecs:\n",
         "  workerGroupSpec:\n",
@@ -200,6 +220,13 @@ def test_a_broken_job(old: str, new: str, expected: tuple[str, str], tmp_path: P
 )
 def test_what_a_user_would_write(old: str, new: str, tmp_path: Path) -> None:
     assert check(str(changed("rayjob", old, new, tmp_path)))
+
+
+def test_ray_is_told_its_resources_first_by_its_parameters(tmp_path: Path) -> None:
+    old = '          disable-usage-stats: "true"\n        template'
+    path = changed("rayjob", old, old.replace("disable-usage-stats", "num-gpus"), tmp_path)
+    path.write_text(path.read_text().replace('num-gpus: "true"', 'num-gpus: "2"'))
+    assert ("workers gpu", "0 to 8: 4 CPUs, 2 GPUs") in check(str(path)).summary.rows
 
 
 def test_a_job_of_a_fixed_size_and_one_that_its_user_submits(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from fer_tune.cluster.checks.access_rules import open_to_the_world
 from fer_tune.cluster.checks.commands import Simple, parse
 from fer_tune.cluster.checks.document import Document, Place
 from fer_tune.cluster.checks.memory_rules import Slot
+from fer_tune.cluster.checks.storage_rules import at_url
 from fer_tune.errors import Fault
 
 KINDS = ("RayCluster", "RayJob")
@@ -22,8 +23,17 @@ def check_manifest(document: Document) -> Iterator[Fault]:
         return
     yield from _access(document, cluster)
     yield from _scale(document, cluster)
+    second = document.get(*cluster, "autoscalerOptions", "version") == "v2"
     for place in pods(document, cluster):
         yield from _pod(document, place)
+        restarts = document.get(*place, "restartPolicy")
+        if second and restarts not in (None, "Never"):
+            yield document.fault(
+                (*place, "restartPolicy"),
+                "must be Never: the operator refuses others with Ray's second autoscaler",
+                value=restarts,
+                remedy="Set it, or leave it out",
+            )
     yield from _storage(document, cluster)
     if document.get("kind") == "RayJob":
         yield from _job(document)
@@ -121,6 +131,14 @@ def _scale(document: Document, cluster: Place) -> Iterator[Fault]:
                 "must be set",
                 remedy="It bounds what the cluster can cost",
             )
+        least, most = document.get(*group, "minReplicas"), document.get(*group, "maxReplicas")
+        if isinstance(least, int) and isinstance(most, int) and least > most:
+            yield document.fault(
+                (*group, "minReplicas"),
+                f"must be at most maxReplicas, {most}",
+                value=least,
+                remedy="Change one of the two",
+            )
         if ends and not grows and not document.get(*group, "replicas"):
             yield document.fault(
                 (*group, "replicas"),
@@ -167,7 +185,8 @@ def _storage(document: Document, cluster: Place) -> Iterator[Fault]:
             remedy="Name s3://, gs://, or a folder on a volume that head and workers mount",
         )
         return
-    if results.startswith(("s3://", "gs://")):
+    if "://" in results:
+        yield from at_url(document, RESULTS, results)
         return
     for place in pods(document, cluster):
         if not _on_a_volume(document, place, results):
@@ -247,6 +266,10 @@ def worker_slots(document: Document, gpu_memory: float | None) -> list[Slot]:
     cluster = cluster_place(document)
     for place in pods(document, cluster)[1:]:
         limits = document.mapping(*place, "containers", 0, "resources", "limits")
+        told = document.mapping(
+            *place[:-2], "rayStartParams"
+        )  # where Ray takes its resources first
+        gpus, cpus = told.get("num-gpus", limits.get(_GPU)), told.get("num-cpus", limits.get("cpu"))
         name = document.get(*place[:-2], "groupName")
         found.append(
             Slot(
@@ -254,8 +277,8 @@ def worker_slots(document: Document, gpu_memory: float | None) -> list[Slot]:
                 name=str(name),
                 gpu_memory=gpu_memory,
                 bfloat16=True,
-                gpus=int(_number(limits.get(_GPU))),
-                cpus=_number(limits.get("cpu")) if "cpu" in limits else None,
+                gpus=int(_number(gpus)),
+                cpus=None if cpus is None else _number(cpus),
             )
         )
     return found

@@ -47,26 +47,32 @@ def _several(document: Document) -> bool:
     return not alone
 
 
-def _object_store(document: Document, results: str) -> Iterator[Fault]:
+def at_url(document: Document, place: Place, results: str) -> Iterator[Fault]:
+    """Faults of results at a URL, whoever writes there."""
     scheme = results.partition("://")[0] + "://"
+    bucket = results.removeprefix(scheme).partition("/")[0]
     if scheme not in ("s3://", "gs://"):
         yield document.fault(
-            RESULTS,
+            place,
             "must be s3://, gs:// or a mounted folder",
             value=results,
-            remedy="Stores of other kinds can be mounted by setup_commands",
+            remedy="Stores of other kinds can be mounted",
         )
-        return
-    if "@" in results.removeprefix(scheme).partition("/")[0]:
+    elif not bucket:
         yield document.fault(
-            RESULTS,
+            place, "must name a bucket", value=results, remedy=f"As {scheme}BUCKET/results"
+        )
+    elif "@" in bucket:
+        yield document.fault(
+            place,
             "must not hold credentials",
             remedy="Give the machines an identity that may use the bucket",
         )
-    if results.removeprefix(scheme).strip("/") == "":
-        yield document.fault(
-            RESULTS, "must name a bucket", value=results, remedy=f"As {scheme}BUCKET/results"
-        )
+
+
+def _object_store(document: Document, results: str) -> Iterator[Fault]:
+    yield from at_url(document, RESULTS, results)
+    scheme = results.partition("://")[0] + "://"
     identity = _IDENTITY.get((str(document.get("provider", "type")), scheme))
     head = document.get("head_node_type")
     for name in document.mapping("available_node_types") if identity else ():
