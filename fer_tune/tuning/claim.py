@@ -115,7 +115,7 @@ class Claim:
             logger.warning("%s: %s is gone; taken over", self._folder, holder)
         self._asked, began = True, _now()
         self._write(lambda: self._refuse_if_not(holder))
-        time.sleep(max(SETTLE_S, 2 * (_now() - began)))
+        time.sleep(max(SETTLE_S, min(2 * (_now() - began), BEAT_S)))
         holder = self._holder()
         if holder is None or holder.token != self._me.token:
             raise _taken(self._folder, str(holder or "another process"), "just now")

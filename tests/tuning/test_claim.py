@@ -143,6 +143,19 @@ def test_a_sign_of_life_that_was_held_up_does_not_take_the_claim_back(
     assert json.loads((folder / CLAIM_FILE).read_bytes()) == asdict(other)
 
 
+def test_a_store_that_was_away_at_the_start_is_not_waited_for_again(
+    store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, waited = store.folder("claim/start"), list[float]()
+    cut = CutOff(folder.filesystem, CLAIM_FILE, lambda: time.sleep(0.5))
+    monkeypatch.setattr(UrlPath, "filesystem", cut)
+    sleep = time.sleep
+    monkeypatch.setattr(module.time, "sleep", lambda s: (waited.append(s), sleep(min(s, 1.0))))
+    with claimed(folder) as claim:
+        claim.check()
+    assert cut.cut and waited[-1] <= module.BEAT_S
+
+
 def test_an_event_that_was_held_up_is_not_written_under_anothers_claim(
     store: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
