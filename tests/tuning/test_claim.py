@@ -153,7 +153,7 @@ def test_a_store_that_was_away_at_the_start_is_not_waited_for_again(
     monkeypatch.setattr(module.time, "sleep", lambda s: (waited.append(s), sleep(min(s, 1.0))))
     with claimed(folder) as claim:
         claim.check()
-    assert cut.cut and waited[-1] <= module.BEAT_S
+    assert cut.cut and max(waited) < 0.6, waited
 
 
 def test_an_event_that_was_held_up_is_not_written_under_anothers_claim(
