@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -86,17 +85,11 @@ def audit_(
     """Class balance, exact copies, leaks between splits, conflicting labels, blanks, sizes."""
     from rich.console import Console
 
-    from fer_tune.data import PackedDataset, audit
+    from fer_tune.data import audit
+    from fer_tune.data.at_url import index_at
     from fer_tune.storage import place
 
-    where = place(folder)
-    if isinstance(where, Path):
-        dataset = PackedDataset.open(where)
-    else:
-        from fer_tune.tuning.fetched import opened
-
-        dataset = opened(where, Console(stderr=True))
-    found = audit(dataset)
+    found = audit(index_at(place(folder)))
     if as_json:
         typer.echo(json.dumps(found.as_dict(), indent=2))
     else:

@@ -140,11 +140,11 @@ def _has_begun(folder: Place) -> bool:
 def _show_plan(space: SearchSpace, data: Place, console: Console) -> None:
     from rich.table import Table
 
+    from fer_tune.data.at_url import index_at
     from fer_tune.space import plan
-    from fer_tune.tuning.fetched import opened
     from fer_tune.tuning.preparation import splits_of
 
-    split = splits_of(space, opened(data, console))
+    split = splits_of(space, index_at(data))
     table = Table(box=None, show_header=False, pad_edge=False)
     pictures = (
         f"{len(split.train)} train, {len(split.validation)} validation, {len(split.test)} test"

@@ -15,7 +15,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from fer_tune.data.dataset import DESCRIPTION, INDEX, PIXELS, PackedDataset, parse_description
+import pyarrow as pa
+
+from fer_tune.data.dataset import (
+    DESCRIPTION,
+    INDEX,
+    PIXELS,
+    DatasetIndex,
+    PackedDataset,
+    checked_index,
+    parse_description,
+)
 from fer_tune.errors import DataError
 from fer_tune.storage import Place, UrlPath, put_folder
 
@@ -40,17 +50,30 @@ class DatasetAtUrl:
         self.url = url
 
     @cached_property
+    def description(self) -> dict[str, Any]:
+        """``dataset.json``, its format, version and fingerprint checked."""
+        description = parse_description(self._content, self.url)
+        if not re.fullmatch("[0-9a-f]{64}", str(description["fingerprint"])):
+            raise self._damaged(f"{DESCRIPTION} has no fingerprint")
+        return description
+
+    @property
     def fingerprint(self) -> str:
         """64 hex digits, as the description has it."""
-        found = str(parse_description(self._description, self.url)["fingerprint"])
-        if not re.fullmatch("[0-9a-f]{64}", found):
-            raise self._damaged(f"{DESCRIPTION} has no fingerprint")
-        return found
+        return str(self.description["fingerprint"])
 
     @cached_property
     def size(self) -> int:
         """Bytes of the three files."""
-        return len(self._description) + sum(map(self._size_of, (INDEX, PIXELS)))
+        return len(self._content) + sum(map(self._size_of, (INDEX, PIXELS)))
+
+    def index(self) -> DatasetIndex:
+        """The index, read anew; of the pixels no more is known than that there are as many."""
+        description, pixels = self.description, self._size_of(PIXELS)
+        content = pa.BufferReader(b"".join(self._pieces(INDEX)))
+        with self._put_again():
+            index = checked_index(content, description, pixels, self.url)
+        return DatasetIndex(self.url, description, index)
 
     def bring(self, folder: Path, came: Callable[[int], Any]) -> None:
         """Writes the files into ``folder`` and checks every picture against its content hash.
@@ -61,16 +84,15 @@ class DatasetAtUrl:
         Raises:
             OSError: the disk refuses.
         """
-        (folder / DESCRIPTION).write_bytes(self._description)
+        (folder / DESCRIPTION).write_bytes(self._content)
+        came(len(self._content))
         for name in (INDEX, PIXELS):
             with (folder / name).open("wb") as out:
                 for piece in self._pieces(name):
                     out.write(piece)
                     came(len(piece))
-        try:
+        with self._put_again():
             dataset = PackedDataset.open(folder)
-        except DataError as error:
-            raise DataError(error.what, where=str(self.url), remedy=_AGAIN) from None
         if (wrong := dataset.damaged()) is not None:
             raise self._damaged(
                 f"picture {wrong} of {PIXELS} is another than {INDEX} says "
@@ -78,7 +100,7 @@ class DatasetAtUrl:
             )
 
     @cached_property
-    def _description(self) -> bytes:
+    def _content(self) -> bytes:
         with _reading(self.url):
             try:
                 return (self.url / DESCRIPTION).read_bytes()
@@ -101,10 +123,30 @@ class DatasetAtUrl:
     def _pieces(self, name: str) -> Iterator[bytes]:
         # What the consumer raises between two pieces, of its disk, does not come by here.
         with _reading(self.url):
-            yield from (self.url / name).pieces()
+            try:
+                yield from (self.url / name).pieces()
+            except FileNotFoundError:
+                raise self._damaged(f"{name} is missing") from None
+
+    @contextmanager
+    def _put_again(self) -> Iterator[None]:
+        """What is found to be damaged is so at the URL."""
+        try:
+            yield
+        except DataError as error:
+            raise DataError(error.what, where=str(self.url), remedy=_AGAIN) from None
 
     def _damaged(self, what: str) -> DataError:
         return DataError(f"packed dataset is damaged: {what}", where=str(self.url), remedy=_AGAIN)
+
+
+def index_at(where: Place) -> DatasetIndex:
+    """The index of a packed dataset; of one at a URL nothing more is fetched, and nothing kept.
+
+    Raises:
+        DataError: none, another version, damaged, or the store refuses or stays away.
+    """
+    return PackedDataset.open(where) if isinstance(where, Path) else DatasetAtUrl(where).index()
 
 
 @contextmanager

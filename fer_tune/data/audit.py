@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_tune.data.dataset import PackedDataset
+from fer_tune.data.dataset import DatasetIndex
 from fer_tune.data.names import SPLITS
 
 #: A picture is blank if no channel's standard deviation (0 to 127.5) reaches this.
@@ -70,7 +70,7 @@ class Audit:
         return as_text(self, width)
 
 
-def audit(dataset: PackedDataset) -> Audit:
+def audit(dataset: DatasetIndex) -> Audit:
     """Audits a dataset from its index alone; reads no pixels."""
     groups, labels, splits = dataset.groups, dataset.labels, dataset.splits
     test = splits == "test"
@@ -126,7 +126,7 @@ def _groups(groups: NDArray[np.int64], mask: NDArray[np.bool_]) -> int:
     return len(np.unique(groups[mask]))
 
 
-def _counts(dataset: PackedDataset) -> dict[str, dict[str, int]]:
+def _counts(dataset: DatasetIndex) -> dict[str, dict[str, int]]:
     return {
         split: {
             name: int(((dataset.splits == split) & (dataset.labels == label)).sum())
@@ -136,6 +136,6 @@ def _counts(dataset: PackedDataset) -> dict[str, dict[str, int]]:
     }
 
 
-def _size(dataset: PackedDataset, i: int) -> tuple[int, int]:
+def _size(dataset: DatasetIndex, i: int) -> tuple[int, int]:
     height, width = dataset.sizes[i]
     return int(height), int(width)

@@ -59,14 +59,14 @@ def fingerprint(
     return digest.hexdigest()
 
 
-class PackedDataset:
-    """Pictures, labels and splits of one packed dataset; ``open`` is the way in.
+class DatasetIndex:
+    """Labels, splits and content hashes of one packed dataset, without its pixels.
 
     Arrays run over all n pictures in canonical order, so that picture i is the same wherever the
-    same pictures were imported. Pickles as its path and opens again on the other side.
+    same pictures were imported.
 
     Attributes:
-        root: the folder.
+        root: the folder, or the URL.
         fingerprint: 64 hex digits; equal for the same pictures, splits and classes.
         classes: class names; a label is a position in it.
         channels: 1 or 3, for every picture of the dataset (grey ones of a colour set get three).
@@ -80,7 +80,9 @@ class PackedDataset:
         origins: str objects (n,), the name of each picture inside its source.
     """
 
-    def __init__(self, root: Path, description: dict[str, Any], index: pa.Table) -> None:
+    root: Place
+
+    def __init__(self, root: Place, description: dict[str, Any], index: pa.Table) -> None:
         self.root = root
         self.description = description
         self.fingerprint: str = description["fingerprint"]
@@ -97,6 +99,24 @@ class PackedDataset:
         ).astype(np.int64)
         self.deviations: NDArray[np.float64] = index["deviation"].to_numpy()
         self.origins: NDArray[np.object_] = np.array(index["origin"].to_pylist(), np.object_)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self.root)!r}, {len(self)} pictures)"
+
+
+class PackedDataset(DatasetIndex):
+    """The same with pixels, in a folder; ``open`` is the way in.
+
+    Pickles as its path and opens again on the other side.
+    """
+
+    root: Path
+
+    def __init__(self, root: Path, description: dict[str, Any], index: pa.Table) -> None:
+        super().__init__(root, description, index)
         self._channels: NDArray[np.int64] = index["channels"].to_numpy().astype(np.int64)
         self._offsets: NDArray[np.int64] = index["offset"].to_numpy()
         self._pixels: NDArray[np.uint8] = np.memmap(root / PIXELS, np.uint8, mode="r")
@@ -113,26 +133,9 @@ class PackedDataset:
         for name in (INDEX, PIXELS):
             if not (root / name).is_file():
                 raise _damaged(root, f"{name} is missing")
-        try:
-            index = pq.read_table(
-                root / INDEX,
-                schema=INDEX_SCHEMA,
-                partitioning=None,
-                page_checksum_verification=True,
-            )
-            index.validate(full=True)
-        except (OSError, ValueError, pa.ArrowException):
-            raise _damaged(root, f"{INDEX} is cut short or no Parquet") from None
         size = (root / PIXELS).stat().st_size
-        if (fault := _fault(description, index, size)) is not None:
-            raise _damaged(root, fault)
+        index = checked_index(root / INDEX, description, size, root)
         return cls(root, description, index)
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def __repr__(self) -> str:
-        return f"PackedDataset({str(self.root)!r}, {len(self)} pictures)"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (_reopen, (str(self.root.absolute()), self.fingerprint))
@@ -212,6 +215,30 @@ def parse_description(content: bytes, root: Place) -> dict[str, Any]:
     if missing:
         raise _damaged(root, f"{DESCRIPTION} lacks {', '.join(missing)}")
     return description
+
+
+def checked_index(
+    source: Path | pa.NativeFile, description: dict[str, Any], size: int, root: Place
+) -> pa.Table:
+    """The rows of ``index.parquet``, which must fit the description and the pixels.
+
+    Args:
+        size: of the pixels, in bytes.
+        root: for messages.
+
+    Raises:
+        DataError: damaged.
+    """
+    try:
+        index = pq.read_table(
+            source, schema=INDEX_SCHEMA, partitioning=None, page_checksum_verification=True
+        )
+        index.validate(full=True)
+    except (OSError, ValueError, pa.ArrowException):
+        raise _damaged(root, f"{INDEX} is cut short or no Parquet") from None
+    if (fault := _fault(description, index, size)) is not None:
+        raise _damaged(root, fault)
+    return index
 
 
 def copy_groups(hashes: NDArray[np.str_]) -> NDArray[np.int64]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_tune.data.audit import BLANK_DEVIATION, conflicting_mask, spanning_mask
-from fer_tune.data.dataset import PackedDataset
+from fer_tune.data.dataset import DatasetIndex
 from fer_tune.errors import DataError
 
 Handling = Literal["drop", "keep"]
@@ -42,7 +42,7 @@ class Split:
 
 
 def cut(
-    dataset: PackedDataset,
+    dataset: DatasetIndex,
     *,
     validation_share: float,
     seed: int,
@@ -99,7 +99,7 @@ def cut(
     return split
 
 
-def _cut_by_class(dataset: PackedDataset, pool: Mask, share: float, seed: int) -> Mask:
+def _cut_by_class(dataset: DatasetIndex, pool: Mask, share: float, seed: int) -> Mask:
     groups, labels = dataset.groups, dataset.labels
     members = np.flatnonzero(pool)
     # Kept conflicting copies must move together too: a group belongs to the class of its first
@@ -161,7 +161,7 @@ def _remedy(name: str, *, own_validation: bool) -> str:
     return f"{need}, or leave the class out with --classes on import"
 
 
-def _check_classes(dataset: PackedDataset, split: Split) -> None:
+def _check_classes(dataset: DatasetIndex, split: Split) -> None:
     for name in ("train", "validation", "test"):
         positions: Positions = getattr(split, name)
         present = np.bincount(dataset.labels[positions], minlength=len(dataset.classes)) > 0

@@ -15,7 +15,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from fer_tune.data import PackedDataset, Split, cut
+from fer_tune.data import Split, cut
+from fer_tune.data.dataset import DatasetIndex
 from fer_tune.errors import EnvironmentFault, ResultsError, WeightsError
 from fer_tune.models import backbone, file_fingerprint, locate, read_state
 from fer_tune.space import SearchSpace
@@ -30,7 +31,7 @@ from fer_tune.tuning.logs import LOG_FILE
 from fer_tune.tuning.options import SearchOptions
 
 
-def splits_of(space: SearchSpace, dataset: PackedDataset) -> Split:
+def splits_of(space: SearchSpace, dataset: DatasetIndex) -> Split:
     """The splits that the space asks for."""
     return cut(
         dataset,
