@@ -16,11 +16,11 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from fer_tune.errors import EnvironmentFault
 from fer_tune.features import bank_folder
@@ -30,6 +30,8 @@ from fer_tune.tuning.faults import NOT_OF_THE_DISK
 logger = logging.getLogger(__name__)
 
 _CHECKED = ".checked"
+#: Seconds of waiting for another process after which it is told.
+_TELLING_S = 1.0
 #: A file's size in bytes and its time of change in ns: while they stay, so does its content.
 _State = list[int]
 
@@ -49,6 +51,7 @@ def kept(
     right: Callable[[str], bool],
     size: Callable[[], int],
     fill: Callable[[Path], None],
+    tell: Callable[[str], None] = logger.info,
 ) -> Path:
     """``folder`` of the cache, made now if it is not there or damaged.
 
@@ -59,6 +62,7 @@ def kept(
             is not makes the folder a damaged one. May raise OSError.
         size: bytes that it takes; asked before it is made.
         fill: writes the files, right ones, into the folder that it is given.
+        tell: takes a word for the user while another process has the folder.
 
     Raises:
         EnvironmentFault: no room or no right to write; and whatever ``size`` and ``fill`` raise
@@ -67,7 +71,7 @@ def kept(
     cache, names = folder.parent, list(names)
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        with FileLock(cache / f".{folder.name}.lock"):
+        with _locked(cache / f".{folder.name}.lock", what, tell):
             if not _is_whole(folder, names, right):
                 _make(folder, what, names, size(), fill)
     except NOT_OF_THE_DISK:
@@ -80,6 +84,20 @@ def kept(
             "FER_TUNE_CACHE there to another folder",
         ) from error
     return folder
+
+
+@contextmanager
+def _locked(file: Path, what: str, tell: Callable[[str], None]) -> Iterator[None]:
+    lock = FileLock(file)
+    try:
+        lock.acquire(timeout=_TELLING_S)
+    except Timeout:
+        tell(f"waiting for another process that copies the {what} or checks its copy: {file}")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _make(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,8 @@ def _copy(there: DatasetAtUrl, fingerprint: str, console: Console) -> PackedData
             there.bring(scratch, came)
 
     names = (DESCRIPTION, INDEX, PIXELS)
-    kept(folder, "dataset", names=names, right=is_right, size=size, fill=fill)
+    tell = partial(_tell, console)
+    kept(folder, "dataset", names=names, right=is_right, size=size, fill=fill, tell=tell)
     return PackedDataset.open(folder)
 
 
@@ -94,15 +95,14 @@ def _check(expected: str, found: str, where: Place) -> None:
 def _shown(there: DatasetAtUrl, console: Console) -> Iterator[Callable[[int], Any]]:
     """Shows how much has come, on a terminal; elsewhere a line when it begins."""
     if not console.is_terminal:
-        console.print(
-            f"fetching the dataset, {there.size / 2**20:,.1f} MiB: {there.url}",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
-        )
+        _tell(console, f"fetching the dataset, {there.size / 2**20:,.1f} MiB: {there.url}")
     columns = (TextColumn("fetching the dataset"), DownloadColumn(True), TransferSpeedColumn())
     with Progress(
         *columns, console=console, transient=True, disable=not console.is_terminal
     ) as bar:
         task = bar.add_task("fetching", total=there.size)
         yield lambda came: bar.advance(task, came)
+
+
+def _tell(console: Console, text: str) -> None:
+    console.print(text, highlight=False, markup=False, soft_wrap=True)

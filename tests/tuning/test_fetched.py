@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import json
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from rich.console import Console
 
 from fer_tune.data import PackedDataset, import_source
@@ -18,6 +20,7 @@ from fer_tune.data.at_url import index_at
 from fer_tune.errors import DataError, EnvironmentFault, ResultsError, UserError
 from fer_tune.storage import UrlPath, put_folder, remove_tree
 from fer_tune.storage import url_path as storage
+from fer_tune.tuning import copies
 from fer_tune.tuning.fetched import opened, reopened
 from tests.disks import mounted
 from tests.object_store import ObjectStore
@@ -113,6 +116,29 @@ def test_who_comes_at_once_shares_one_fetch(
         roots = {dataset.root for dataset in pool.map(lambda _: opened(url, said), range(4))}
     assert len(roots) == 1 and len(left(cache)) == 1
     assert read(store).count("pixels.bin") == 1
+
+
+def test_who_waits_for_another_says_so_once(
+    url: UrlPath,
+    faces: PackedDataset,
+    cache: Path,
+    said: Console,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(copies, "_TELLING_S", 0.05)
+    cache.mkdir()
+    lock = FileLock(cache / f".fetched-{faces.fingerprint[:32]}.lock")
+    with ThreadPoolExecutor(1) as pool:
+        with lock:
+            waiting = pool.submit(opened, url, said)
+            late = time.monotonic() + 30
+            while not text(said) and time.monotonic() < late:
+                time.sleep(0.01)
+            assert text(said).startswith("waiting for another process that copies the dataset")
+            assert not waiting.done()
+        same(waiting.result(), faces)
+    first, second = text(said).splitlines()
+    assert "fetching" not in first and second.startswith("fetching the dataset")
 
 
 def test_a_resumed_search_does_not_ask_while_the_copy_is_there(
