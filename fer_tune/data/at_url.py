@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import re
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
@@ -26,13 +25,15 @@ from fer_tune.data.dataset import (
     checked_index,
     parse_description,
 )
-from fer_tune.errors import DataError
+from fer_tune.errors import DataError, EnvironmentFault
 from fer_tune.storage import Place, UrlPath, put_folder
+from fer_tune.storage.places import scratch_folder
 
 #: Written and removed to see whether one may.
 _PROBE = ".writable"
 _FOLDER = "Name the URL of a folder that `fer-tune data import SOURCE --out URL` made"
 _AGAIN = "Put it there again: `fer-tune data import SOURCE --out URL --force`"
+_ROOM = "The dataset is made here before it is put there: make room, or set TMPDIR to a larger disk"
 _ACCESS = (
     "Check the URL, and what this machine may do there: AWS_PROFILE, AWS_ACCESS_KEY_ID or a role "
     "for s3://, GOOGLE_APPLICATION_CREDENTIALS or a role for gs://"
@@ -159,6 +160,7 @@ def made_at(out: Place, *, force: bool) -> Iterator[Path]:
     Raises:
         DataError: something else is at the URL, or it cannot be written to. Once putting up has
             begun, none is there then.
+        EnvironmentFault: the temporary folder has no room.
     """
     if isinstance(out, Path):
         yield out
@@ -167,9 +169,14 @@ def made_at(out: Place, *, force: bool) -> Iterator[Path]:
         _check_target(out, force)
         (out / _PROBE).write_bytes(b"")
         (out / _PROBE).unlink()
-    with tempfile.TemporaryDirectory(prefix="fer_tune-") as scratch:
-        folder = Path(scratch) / "packed"
-        yield folder
+    with scratch_folder() as scratch:
+        folder = scratch / "packed"
+        try:
+            yield folder
+        except EnvironmentFault as error:
+            if error.where != str(folder):
+                raise
+            raise EnvironmentFault(error.what, where=str(scratch), remedy=_ROOM) from None
         with _writing(out):
             _check_target(out, force)  # hours may lie between the first check and now
             _put(folder, out)
@@ -177,7 +184,7 @@ def made_at(out: Place, *, force: bool) -> Iterator[Path]:
 
 def _check_target(out: UrlPath, force: bool) -> None:
     there = {entry.name for entry in out.iterdir()} - {_PROBE}
-    if there - {DESCRIPTION, INDEX, PIXELS}:
+    if there - {DESCRIPTION, INDEX, PIXELS} or out.is_file():
         raise DataError(
             "something else than a packed dataset is here",
             where=str(out),

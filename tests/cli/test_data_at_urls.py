@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from fer_tune.data.dataset import DESCRIPTION, INDEX, PIXELS
 from fer_tune.storage import UrlPath, local_copy
 from tests.command_line import Run
+from tests.disks import mounted
 from tests.object_store import BUCKET, ObjectStore
 
 FILES = [DESCRIPTION, INDEX, PIXELS]
@@ -98,6 +100,7 @@ def test_a_bucket_holds_one_at_its_top(run: Run, store: ObjectStore) -> None:
     ("url", "message"),
     [
         ("made/full", "something else than a packed dataset is here"),
+        ("made/full/holiday.jpg", "something else than a packed dataset is here"),
         ("nobodys/x", "cannot be written: there is no such bucket"),
         ("ftp://host/x", "ftp:// is no store that is known here"),
         ("s3://", "names no bucket"),
@@ -142,3 +145,14 @@ def test_where_none_is_is_one_message(
     assert done.code == 2 and message in done.err and done.err.count("\n") == 1, done.err
     assert "secret" not in done.err and done.out == ""
     assert not (tmp_path / "r").exists()
+
+
+def test_a_temporary_folder_without_room_is_told(
+    run: Run, store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with mounted(tmp_path / "disk", "64k") as disk:
+        monkeypatch.setattr(tempfile, "tempdir", str(disk))
+        done = run(*IMPORT, store.url("made/roomless"))
+        assert done.code == 2 and done.err.startswith(f"fer-tune: {disk}/")
+        assert "No space left on device" in done.err and "TMPDIR" in done.err
+        assert list(disk.iterdir()) == store.keys(store.folder("made/roomless")) == []
