@@ -42,8 +42,10 @@ def run(
     from fer_tune.tuning.fetched import opened
 
     where = place(data)
-    dataset = opened(where, console)
     folder = place(results) if results else default_folder(space.name)
+    if isinstance(where, UrlPath):
+        _check_before_fetching(space, folder)
+    dataset = opened(where, console)
 
     from fer_tune.tuning.run import run_search
 
@@ -90,6 +92,14 @@ def run_confirm(
     with _telling_how_to_go_on(folder, console):
         confirm_more(folder, seeds, options, console, where)
     show_report([folder], briefly=options.verbosity == "quiet")
+
+
+def _check_before_fetching(space: SearchSpace, folder: Place) -> None:
+    """What needs no pictures is refused before they are fetched."""
+    from fer_tune.tuning.preparation import check_unused, check_weights
+
+    check_unused(folder)
+    check_weights(space)
 
 
 def default_folder(name: str) -> Place:

@@ -73,8 +73,25 @@ def make_folder(folder: Place) -> None:
     Raises:
         ResultsError: it holds something already, or cannot be written to.
     """
+    with _writing_to(folder):
+        _refuse_used(folder)
+        probe = folder / ".writable"
+        if isinstance(folder, Path):
+            folder.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"")
+        probe.unlink()
+
+
+def check_unused(folder: Place) -> None:
+    """What :func:`make_folder` raises of what is there already; makes nothing."""
+    with _writing_to(folder):
+        _refuse_used(folder)
+
+
+@contextmanager
+def _writing_to(folder: Place) -> Iterator[None]:
     try:
-        _make_folder(folder)
+        yield
     except OSError as error:
         raise ResultsError(
             f"cannot write here: {error.strerror or error}",
@@ -83,7 +100,7 @@ def make_folder(folder: Place) -> None:
         ) from None
 
 
-def _make_folder(folder: Place) -> None:
+def _refuse_used(folder: Place) -> None:
     if folder.is_dir() and has_log(folder):
         raise ResultsError(
             "the results folder holds a search already",
@@ -97,11 +114,6 @@ def _make_folder(folder: Place) -> None:
             where=str(folder),
             remedy="Give a new one with --results",
         )
-    probe = folder / ".writable"
-    if isinstance(folder, Path):
-        folder.mkdir(parents=True, exist_ok=True)
-    probe.write_bytes(b"")
-    probe.unlink()
 
 
 def _is_remnant(path: Place) -> bool:

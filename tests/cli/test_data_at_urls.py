@@ -156,3 +156,21 @@ def test_a_temporary_folder_without_room_is_told(
         assert done.code == 2 and done.err.startswith(f"fer-tune: {disk}/")
         assert "No space left on device" in done.err and "TMPDIR" in done.err
         assert list(disk.iterdir()) == store.keys(store.folder("made/roomless")) == []
+
+
+def test_what_needs_no_pictures_is_refused_before_they_are_fetched(
+    run: Run, store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path
+) -> None:
+    url = store.url("made/late")
+    assert run(*IMPORT, url).code == 0
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/holiday.jpg").touch()
+    monkeypatch.setenv("FER_TUNE_WEIGHTS", str(tmp_path / "none"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "none"))
+    for space, results, message in (
+        ("quickstart", "full", "the results folder is not empty"),
+        ("densenet161_vs_resnet152", "new", "weights"),
+    ):
+        done = run("search", space, "--data", url, "--results", tmp_path / results)
+        assert done.code == 2 and message in done.err and done.out == ""
+    assert not cache.exists() and not (tmp_path / "new").exists()
