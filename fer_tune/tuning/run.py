@@ -117,7 +117,7 @@ def resume_search(
     check_log(folder)
     with _held(folder) as (claim, working):
         history, manifest = History.read(folder), results.manifest()
-        space, dataset = _unchanged(manifest, history, folder, data, console)
+        space = unchanged_space(manifest, history, folder)
         larger = extended(space, history, extend) if extend else None
         if manifest["state"] == "finished" and history.searched and larger is None:
             console.print(
@@ -127,6 +127,7 @@ def resume_search(
                 soft_wrap=True,
             )
             return results
+        dataset = _dataset(space, manifest, history, data, console)
         tell_changed_versions(manifest, console)
         space = larger or space
         with ray_session(bounded(options, space)) as engine:
@@ -182,7 +183,8 @@ def confirm_more(
                 value=manifest["state"],
                 remedy=f"Finish it first: fer-tune resume {shlex.quote(str(folder))}",
             )
-        space, dataset = _unchanged(manifest, history, folder, data, console)
+        space = unchanged_space(manifest, history, folder)
+        dataset = _dataset(space, manifest, history, data, console)
         with ray_session(bounded(options, space)) as engine:
             asked = asked_at_once(engine, space)
             log = open_log(folder, history, claim)
@@ -202,20 +204,17 @@ def _held(folder: Place) -> Iterator[tuple[Claim | None, Path]]:
         yield claim, working
 
 
-def _unchanged(
+def _dataset(
+    space: SearchSpace,
     manifest: Mapping[str, Any],
     history: History,
-    folder: Place,
     data: Place | None,
     console: Console,
-) -> tuple[SearchSpace, PackedDataset]:
-    """The search space and the dataset of a search, which must be those that it began with."""
-    space = unchanged_space(manifest, history, folder)
+) -> PackedDataset:
+    """The dataset of a search; it and the weights must be those that the search began with."""
+    check_weights(space, manifest)  # first: a dataset may have to be fetched
     where = place(manifest["dataset"]["path"]) if data is None else data
-    fingerprint = history.identity["fingerprint"]
-    dataset = reopened(where, fingerprint, console, named=data is not None)
-    check_weights(space, manifest)
-    return space, dataset
+    return reopened(where, history.identity["fingerprint"], console, named=data is not None)
 
 
 def _search(

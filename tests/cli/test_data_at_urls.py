@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from pathlib import Path
 
 import pytest
 
 from fer_tune.data.dataset import DESCRIPTION, INDEX, PIXELS
+from fer_tune.records import SCHEMA_VERSION, Results
+from fer_tune.space import load
 from fer_tune.storage import UrlPath, local_copy
+from fer_tune.tuning.events import EventLog
+from fer_tune.tuning.manifest import identity
 from tests.command_line import Run
 from tests.disks import mounted
 from tests.object_store import BUCKET, ObjectStore
@@ -174,3 +179,27 @@ def test_what_needs_no_pictures_is_refused_before_they_are_fetched(
         done = run("search", space, "--data", url, "--results", tmp_path / results)
         assert done.code == 2 and message in done.err and done.out == ""
     assert not cache.exists() and not (tmp_path / "new").exists()
+
+
+def test_a_resume_that_has_nothing_to_do_fetches_nothing(
+    run: Run, store: ObjectStore, tmp_path: Path, cache: Path
+) -> None:
+    url, folder, space = store.url("made/done"), tmp_path / "r", load("quickstart").as_dict()
+    assert run(*IMPORT, url).code == 0
+    fingerprint = json.loads((store.folder("made/done") / DESCRIPTION).read_bytes())["fingerprint"]
+    manifest = {
+        "schema_version": SCHEMA_VERSION,
+        "state": "finished",
+        "space": space,
+        "dataset": {"path": url, "fingerprint": fingerprint},
+    }
+    folder.mkdir()
+    Results(folder).write_manifest(manifest)
+    EventLog.begin(folder, identity(manifest)).append("searched")
+    for words, code, message in (
+        ((), 0, "This search has finished"),
+        (("--extend", "trials=1"), 2, "--extend"),
+    ):
+        done = run("resume", folder, *words)
+        assert done.code == code and message in done.out + done.err
+        assert not cache.exists(), "fetched for nothing"
