@@ -101,7 +101,7 @@ def _check_usage(
         raise EnvironmentFault(
             "which pictures?",
             where="--data",
-            remedy="Name a packed dataset: as the cluster sees it, or with --cluster one here",
+            remedy="A packed dataset: as the cluster sees it, its URL, or with --cluster one here",
         )
     if resume is not None and (results is not None or overrides):
         raise EnvironmentFault(
