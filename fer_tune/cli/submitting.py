@@ -101,7 +101,7 @@ def _check_usage(
         raise EnvironmentFault(
             "which pictures?",
             where="--data",
-            remedy="A packed dataset: as the cluster sees it, its URL, or with --cluster one here",
+            remedy="Name a packed dataset: as the cluster sees it, a URL, or one here (--cluster)",
         )
     if resume is not None and (results is not None or overrides):
         raise EnvironmentFault(
