@@ -102,7 +102,7 @@ class DatasetAtUrl:
 
     @cached_property
     def _content(self) -> bytes:
-        with _reading(self.url):
+        with _reaching(self.url, "read"):
             try:
                 return (self.url / DESCRIPTION).read_bytes()
             except FileNotFoundError:
@@ -115,7 +115,7 @@ class DatasetAtUrl:
                 ) from None
 
     def _size_of(self, name: str) -> int:
-        with _reading(self.url):
+        with _reaching(self.url, "read"):
             try:
                 return (self.url / name).size()
             except FileNotFoundError:
@@ -123,7 +123,7 @@ class DatasetAtUrl:
 
     def _pieces(self, name: str) -> Iterator[bytes]:
         # What the consumer raises between two pieces, of its disk, does not come by here.
-        with _reading(self.url):
+        with _reaching(self.url, "read"):
             try:
                 yield from (self.url / name).pieces()
             except FileNotFoundError:
@@ -165,7 +165,7 @@ def made_at(out: Place, *, force: bool) -> Iterator[Path]:
     if isinstance(out, Path):
         yield out
         return
-    with _writing(out):
+    with _reaching(out, "written"):
         _check_target(out, force)
         (out / _PROBE).write_bytes(b"")
         (out / _PROBE).unlink()
@@ -177,7 +177,7 @@ def made_at(out: Place, *, force: bool) -> Iterator[Path]:
             if error.where != str(folder):
                 raise
             raise EnvironmentFault(error.what, where=str(scratch), remedy=_ROOM) from None
-        with _writing(out):
+        with _reaching(out, "written"):
             _check_target(out, force)  # hours may lie between the first check and now
             _put(folder, out)
 
@@ -217,20 +217,11 @@ def _no_bucket(url: UrlPath) -> OSError:
 
 
 @contextmanager
-def _reading(url: UrlPath) -> Iterator[None]:
+def _reaching(url: UrlPath, to_be: str) -> Iterator[None]:
+    """Says what the store refuses; ``to_be``: "read" or "written"."""
     try:
         yield
     except OSError as error:
         raise DataError(
-            f"cannot be read: {error.strerror or error}", where=str(url), remedy=_ACCESS
-        ) from None
-
-
-@contextmanager
-def _writing(url: UrlPath) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise DataError(
-            f"cannot be written: {error.strerror or error}", where=str(url), remedy=_ACCESS
+            f"cannot be {to_be}: {error.strerror or error}", where=str(url), remedy=_ACCESS
         ) from None
