@@ -4,11 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 CHECKED := $(VENV)/.checked
-# Starting Ray is mostly waiting, so two at a time pay on two cores; a file's tests stay together.
+# Starting Ray is mostly waiting, so two at a time pay on two cores; a file of tests stays together.
 PROCESSES ?= 2
+# Every run shows where its time went.
+PYTEST_ARGS = --durations=25 --durations-min=5 $(PYTEST)
+IN_PARALLEL := -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 AXE := tests/browser/node_modules/axe-core/axe.min.js
 
-.PHONY: quickstart gpu-smoke test fast kills browser lint format clean
+.PHONY: quickstart gpu-smoke test fast slow-list kills browser lint format clean
 
 # A small real search on drawn faces: both backbones, a quarter of an hour on two cores.
 quickstart: $(INSTALLED)
@@ -19,20 +22,25 @@ quickstart: $(INSTALLED)
 gpu-smoke: $(INSTALLED)
 	$(BIN)/fer-tune doctor --gpu
 
-# Everything; `make fast` leaves out what starts Ray or a browser or takes more than ten seconds,
+# Everything; `make fast` leaves out what starts Ray or a browser or takes long,
 # and `make kills` runs the searches that are killed and resumed alone.
 test: $(CHECKED)
-	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder $(PYTEST)
+	$(BIN)/python -m pytest $(IN_PARALLEL) $(PYTEST_ARGS)
 
 fast: $(CHECKED)
-	$(BIN)/python -m pytest -m 'not ray and not slow and not kills and not browser' $(PYTEST)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not ray and not slow and not kills and not browser' $(PYTEST_ARGS)
+
+# What `make fast` leaves out besides the marked tests: measured, on a machine that does nothing else.
+slow-list: $(CHECKED)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not ray and not kills and not browser' \
+		--write-slow-list
 
 kills: $(CHECKED)
-	$(BIN)/python -m pytest -m kills $(PYTEST)
+	$(BIN)/python -m pytest -m kills $(PYTEST_ARGS)
 
 # The report in a real browser. Needs Chromium and npm; without them `make test` skips these.
 browser: $(CHECKED) $(AXE)
-	BROWSER_TESTS=required $(BIN)/python -m pytest -m browser $(PYTEST)
+	BROWSER_TESTS=required $(BIN)/python -m pytest -m browser $(PYTEST_ARGS)
 
 lint: $(CHECKED)
 	$(BIN)/ruff check .

@@ -7,8 +7,8 @@
     search = analysis.load("results/quickstart")     # tidy pandas frames
     paths = analysis.write_report("results/quickstart")
 
-Importing this package is free: pandas comes with :func:`load`, matplotlib with
-:func:`write_report`.
+Importing this package loads nothing else: :func:`load` imports pandas, :func:`write_report`
+Matplotlib.
 """
 
 from __future__ import annotations
@@ -18,31 +18,31 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from analysis.loading import Search
+    from analysis.inputs.search import Search
     from analysis.report import ReportPaths
     from analysis.settings import Settings
-    from fer_tune.storage import Place
+    from fer_tune.storage import AnyPath
 
 __all__ = ["load", "write_report"]
 
 
-def load(folders: Place | str | Sequence[Place | str]) -> Search:
-    """A results folder, or several as one, as frames; see :class:`analysis.loading.Search`.
+def load(folders: AnyPath | str | Sequence[AnyPath | str]) -> Search:
+    """Loads a results folder, or several as one search, as pandas frames.
 
     Args:
         folders: a path or a URL, or several.
 
     Raises:
-        ResultsError: a folder is no results folder or has another schema.
+        ResultsError: a folder is not a results folder or has another schema.
     """
-    from analysis.loading import load as load_folders
+    from analysis.inputs.loading import load as load_folders
 
     return load_folders(folders)
 
 
 def write_report(
-    folders: Place | str | Sequence[Place | str],
-    out: Place | str | None = None,
+    folders: AnyPath | str | Sequence[AnyPath | str],
+    out: AnyPath | str | None = None,
     settings: Settings | None = None,
 ) -> ReportPaths:
     """Writes report.html, report.md, report.json and explore.html into ``out``.
@@ -55,7 +55,7 @@ def write_report(
         settings: thresholds and choices, see :class:`analysis.settings.Settings`.
 
     Raises:
-        ResultsError: a folder is no results folder or has another schema, or ``out`` cannot be
+        ResultsError: a folder is not a results folder or has another schema, or ``out`` cannot be
             written.
     """
     from analysis.report import write_report as write

@@ -8,14 +8,16 @@ import sys
 from collections.abc import Sequence
 
 from fer_tune.errors import UserError
+from fer_tune.escaping import lines, one_line
+from fer_tune.process import entered
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Writes the report, prints its summary and where it stands; 2 for the user's faults."""
+    """Writes the report, prints its summary and its paths; returns 2 on a user's error."""
     options = _parser().parse_args(arguments)
     from analysis import write_report
+    from analysis.outputs.terminal import summary_text
     from analysis.settings import Settings
-    from analysis.terminal import summary_text
 
     try:
         settings = Settings(
@@ -27,12 +29,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         paths = write_report(options.results, options.out, settings)
     except UserError as error:
-        print(error, file=sys.stderr)
+        print(lines(error), file=sys.stderr)
         return 2
-    print(summary_text(json.loads(paths.json.read_text(encoding="utf-8"))))
-    print(f"\nReport: {paths.html}")
+    print(lines(summary_text(json.loads(paths.json.read_text(encoding="utf-8")))))
+    print(f"\nReport: {one_line(paths.html)}")
     if paths.explore:
-        print(f"Interactive plots: {paths.explore}")
+        print(f"Interactive plots: {one_line(paths.explore)}")
     return 0
 
 
@@ -46,41 +48,44 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "results",
         nargs="+",
-        help="the folder (or URL) that the search printed; or several",
+        help="results folder or URL; several are reported as one search",
     )
     parser.add_argument(
         "--out",
-        help="where to write; by default RESULTS/report, of several FIRST/report-merged",
+        help="output folder; default RESULTS/report, of several FIRST/report-merged",
     )
     parser.add_argument(
         "--smallest-effect",
         type=float,
         default=SMALLEST_EFFECT,
         metavar="F1",
-        help="difference of macro-F1 worth having, from 0 to 1; by default %(default)s, one point",
+        help="smallest difference of macro-F1 that matters, 0 to 1; default %(default)s, one point",
     )
     parser.add_argument(
         "--failed-share",
         type=float,
         default=FAILED_SHARE,
         metavar="SHARE",
-        help="share of an arm's trials that may fail; by default %(default)s",
+        help="largest share of an arm's trials that may fail; default %(default)s",
     )
     parser.add_argument(
         "--price-per-hour",
         type=float,
         metavar="PRICE",
-        help="of one accelerator (one CPU where there is none): adds prices to the costs",
+        help="price of one accelerator (or one CPU) per hour; adds prices to the costs",
     )
-    parser.add_argument("--currency", default="USD", help="of the price; by default %(default)s")
+    parser.add_argument(
+        "--currency", default="USD", help="currency of the price; default %(default)s"
+    )
     parser.add_argument(
         "--gallery",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="whether the report shows test pictures; by default it does",
+        help="show test pictures; default yes",
     )
     return parser
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with entered():
+        sys.exit(main())

@@ -1,10 +1,10 @@
-"""How numbers look in the page, the Markdown and the terminal: one place, so that all agree."""
+"""Formats of numbers, the same in the page, the Markdown and the terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-#: Stands for a value that does not exist (a trial that never scored, a missing interval).
+#: Shown for a value that does not exist (a trial that never scored, a missing interval).
 NOTHING = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 
@@ -22,13 +22,18 @@ def points(value: float | None, *, sign: bool = False) -> str:
     return ("0.0" if text in ("+0.0", "-0.0") else text).replace("-", MINUS)
 
 
+def signed_points(value: float | None) -> str:
+    """A difference of scores in points, always with its sign."""
+    return points(value, sign=True)
+
+
 def percent(value: float | None) -> str:
     """A share in [0, 1] as whole per cent."""
     return NOTHING if value is None else f"{100 * value:.0f} %"
 
 
 def probability(value: float | None) -> str:
-    """A probability, two decimals; a p-value below 0.001 is said to be that."""
+    """A probability with two or three decimals; below 0.001 as ``< 0.001``."""
     if value is None:
         return NOTHING
     return "< 0.001" if 0 < value < 0.001 else f"{value:.2f}" if value >= 0.1 else f"{value:.3f}"
@@ -41,7 +46,7 @@ def stated(name: str, value: float | None) -> str:
 
 
 def count(value: float | None) -> str:
-    """A whole number with thousands apart."""
+    """A whole number with thousands separators."""
     return NOTHING if value is None else f"{value:,.0f}"
 
 
@@ -68,7 +73,7 @@ def duration(seconds: float | None) -> str:
 
 
 def general(value: object) -> str:
-    """A configuration's value or any other cell: short, and never in needless digits."""
+    """A configuration's value or any other cell, in at most three significant digits."""
     if value is None:
         return NOTHING
     if isinstance(value, bool):
@@ -81,12 +86,12 @@ def general(value: object) -> str:
 
 
 def capped(text: str) -> str:
-    """The first letter large, the others as they are."""
+    """``text`` with its first letter in upper case."""
     return text[:1].upper() + text[1:]
 
 
 def listing(items: Iterable[str]) -> str:
-    """Items parted by commas."""
+    """Items separated by commas."""
     return ", ".join(items)
 
 
@@ -95,6 +100,11 @@ def plural(number: int, one: str, many: str = "") -> str:
     return f"{number} {one if number == 1 else many or one + 's'}"
 
 
+def units(kind: str) -> str:
+    """Units of comparison in the plural: ``studies`` or ``seeds``."""
+    return "studies" if kind == "study" else "seeds"
+
+
 def money(value: float | None) -> str:
-    """An amount in any currency, two decimals, thousands apart."""
+    """An amount in any currency: two decimals, thousands separators."""
     return NOTHING if value is None else f"{value:,.2f}"

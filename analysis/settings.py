@@ -1,4 +1,4 @@
-"""What the reader may set of a report."""
+"""Thresholds of a report: what the reader may set, and what is fixed."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 from fer_tune.errors import UserError
 
-#: Smallest effect of interest: one point of macro-F1.
+#: Smallest effect of interest, a difference of macro-F1: one point.
 SMALLEST_EFFECT = 0.01
 #: Share of an arm's trials that may end without a usable value (``oom``, ``failed``).
 FAILED_SHARE = 0.2
+#: Share of a domain's range at either end that counts as its limit; fixed.
+LIMIT_MARGIN = 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +19,7 @@ class Settings:
     """Thresholds and choices of one report; stored in report.json.
 
     Attributes:
-        smallest_effect: difference of test macro-F1 that is worth having, in (0, 1).
+        smallest_effect: smallest difference of test macro-F1 that matters, in (0, 1).
         failed_share: share of an arm's trials that may fail, in [0, 1].
         price_per_hour: of one accelerator (or, without any, one CPU), in ``currency``; None: no
             prices are shown.

@@ -3,7 +3,7 @@
     python -m benchmarks.kills quickstart --data D --kills 20 --seed 1 --out FOLDER -- --cpus 2
 
 What follows ``--`` goes to ``fer-tune search``. A search that ends before all kills are made is
-compared, and another one is begun. Results can be equal to the last bit only where trials run one
+compared, and another one is started. Results can be equal to the last bit only where trials run one
 at a time: ``--set resources.max_concurrent=1`` is always given. Linux alone: it reads /proc.
 
 Exit code 1 if anything was lost, repeated, unreadable, left running or different.
@@ -23,7 +23,7 @@ from benchmarks.killing.processes import adopt_orphans
 from benchmarks.killing.snapshots import differences
 from benchmarks.killing.victim import ENDING_S, HOWS, Victim
 from fer_tune.records import Results
-from fer_tune.tuning.events import EVENTS_FILE
+from fer_tune.tuning.log.events import EVENTS_FILE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +44,7 @@ class Pace:
         """Seconds to the next kill, so that about ``kills`` of them fit one search.
 
         Args:
-            fresh: the sitting has yet to start up.
+            fresh: the session has yet to start up.
         """
         startup = self.startup_s if fresh else 0.0
         longest = min(startup + 2 * self.work_s / kills, 0.8 * (startup + self.work_s))
@@ -72,7 +72,7 @@ def disturb(
             victim.sit()
     code = victim.driver.wait(ENDING_S * 10)
     if code != 0:
-        victim.faults.append(f"the last sitting ended with exit code {code}: {victim.output}")
+        victim.faults.append(f"the last session ended with exit code {code}: {victim.output}")
     victim.end()
     return len(victim.kills)
 
@@ -90,24 +90,24 @@ def ways(draw: random.Random, mode: str, count: int) -> list[str]:
 def table(victims: list[Victim]) -> str:
     """What was done, as Markdown."""
     rows = [
-        "| kill | moment (s into sitting, stage) | how | trials ended before | epochs lost "
+        "| kill | moment (s into session, phase) | how | trials ended before | epochs lost "
         "| rung entries before / after resume |",
         "|---|---|---|---|---|---|",
     ]
-    kills = [(victim, kill) for victim in victims for kill in victim.kills]
-    for number, (victim, kill) in enumerate(kills, start=1):
+    kills = [kill for victim in victims for kill in victim.kills]
+    for number, kill in enumerate(kills, start=1):
         code = "" if kill.code is None or kill.code < 0 else f" (exit code {kill.code})"
-        lost = sum(kill.lost(victim.watch.saves).values())
+        lost = sum(kill.lost().values())
         after = "–" if kill.after is None else kill.after.entries
         rows.append(
-            f"| {number} | {kill.at:.1f}, {kill.stage} | {HOWS[kill.how]}{code} "
+            f"| {number} | {kill.at:.1f}, {kill.phase} | {HOWS[kill.how]}{code} "
             f"| {kill.before.ended} of {kill.before.asked} asked | {lost} "
             f"| {kill.before.entries} / {after} |"
         )
     return "\n".join(rows)
 
 
-def told(victim: Victim, unequal: dict[str, str]) -> list[str]:
+def summary(victim: Victim, unequal: dict[str, str]) -> list[str]:
     """What is to be said of one search besides its kills."""
     lives = [(last - first, name) for name, first, last in victim.watch.orphans.values()]
     longest, whose = max(lives, default=(0.0, "none"))
@@ -129,7 +129,7 @@ def main() -> int:
     out: Path = given.out
     out.mkdir(parents=True, exist_ok=True)
     adopt_orphans()
-    # A job in a shell's background is begun deaf to Ctrl-C, and so would its children be.
+    # A background job of a shell ignores Ctrl-C, and so would its children.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     reference = given.reference or out / "undisturbed"
     if given.reference is None:
@@ -146,7 +146,7 @@ def main() -> int:
         with victim.watched():
             left -= disturb(victim, draw, ways(draw, given.mode, left), pace, arms)
         unequal = differences(Results(reference), Results(folder))
-        text += ["", *told(victim, unequal)]
+        text += ["", *summary(victim, unequal)]
         sound = not unequal and not victim.faults
         seed += 1
     report = "\n".join([table(victims), *text])

@@ -1,6 +1,6 @@
 """A search of many recorded trials through the real driver: does anything grow with its length?
 
-Ray, Optuna, ASHA, the log of events and the records are the real ones; the training is a recorded
+Ray, Optuna, ASHA, the event log and the records are the real ones; the training is a recorded
 curve that takes no time, so that what is measured is the driver alone. Prints, per quarter of the
 search: reports per second, the driver's resident memory, the bytes and files of the results folder
 per trial, and the longest gap between two reports. Then what a resume of it costs.
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import io
 import os
 import random
 import resource
@@ -24,18 +25,20 @@ from rich.console import Console
 
 from fer_tune.records import Results
 from fer_tune.space import SearchSpace
-from fer_tune.tuning.asha import StudyAsha
-from fer_tune.tuning.assignment import Assignment
-from fer_tune.tuning.callback import DriverCallback
-from fer_tune.tuning.engine import ray_session
-from fer_tune.tuning.events import EVENTS_FILE, EventLog, History
-from fer_tune.tuning.interruption import Interruption
-from fer_tune.tuning.mirrors import Journal, TensorBoard
+from fer_tune.tuning.log.assignment import Assignment
+from fer_tune.tuning.log.events import EVENTS_FILE, EventLog, History
+from fer_tune.tuning.monitor.metrics import Metrics
+from fer_tune.tuning.monitor.mirrors import Journal, TensorBoard
+from fer_tune.tuning.monitor.progress import Progress
+from fer_tune.tuning.monitor.recorder import Recorder
 from fer_tune.tuning.options import SearchOptions
-from fer_tune.tuning.recorded import Player, RecordedRun, Recording, recorded_settings
-from fer_tune.tuning.recorder import Recorder
-from fer_tune.tuning.searcher import StudySearcher
-from fer_tune.tuning.stage import run_stage
+from fer_tune.tuning.raytune.callback import DriverCallback
+from fer_tune.tuning.raytune.interruption import Interruption
+from fer_tune.tuning.raytune.replay import Player, Recording, ReplayedRun, replay_settings
+from fer_tune.tuning.raytune.runtime import ray_connection
+from fer_tune.tuning.raytune.tune_runner import run_phase
+from fer_tune.tuning.studies.asha import StudyAsha
+from fer_tune.tuning.studies.searcher import StudySearcher
 
 EPOCHS = 9
 
@@ -47,7 +50,7 @@ def main() -> None:
     chosen = options.parse_args()
     with (
         tempfile.TemporaryDirectory() as folder,
-        ray_session(SearchOptions(cpus=chosen.cpus, dashboard=False)),
+        ray_connection(SearchOptions(cpus=chosen.cpus, dashboard=False)),
     ):
         root = Path(folder)
         space = space_of(chosen.trials)
@@ -65,21 +68,24 @@ def search(
     log = EventLog.begin(root, {"space": space.as_dict()})
     history = History.read(root)
     searcher = StudySearcher(space, log)
-    run_stage(
+    quiet = Console(file=io.StringIO())
+    run_phase(
         space,
-        recorded_settings(space, root),
+        replay_settings(space, root),
         name="search",
         asked=asked,
         callbacks=[
             Recorder(results, log, history, classes=("x", "y"), gpu=0.0, cpu=1.0),
             TensorBoard(root / "tensorboard", history),
             Journal(root / "optuna.journal", searcher),
+            Metrics("long", history),
+            Progress(quiet, results, history=history, total=space.budget.trials, title="search"),
             *callbacks,
         ],
         interruption=Interruption(Console()),
         scheduler=_scheduler(space),
         searcher=searcher,
-        make_run=functools.partial(RecordedRun, play),
+        make_run=functools.partial(ReplayedRun, play),
     )
 
 
@@ -89,7 +95,7 @@ def resume(space: SearchSpace, root: Path) -> None:
     history = History.read(root)
     read = time.monotonic()
     scheduler = _scheduler(space)
-    scheduler.recall(history.trials)
+    scheduler.replay(history.trials)
     searcher = StudySearcher(space, EventLog(root), history=history)
     recalled = time.monotonic()
     trials = Results(root).read("trials")
@@ -133,7 +139,7 @@ class Meter(DriverCallback):
             (
                 self._ended,
                 self._reports / (now - self._began),
-                _resident_mib(),
+                resident_mib(),
                 sum(s.st_blocks * 512 for s in sizes) / self._ended / 1024,
                 len(sizes) / self._ended,
                 (self._root / EVENTS_FILE).stat().st_size / self._ended / 1024,
@@ -186,7 +192,7 @@ def space_of(trials: int) -> SearchSpace:
     )
 
 
-def _resident_mib() -> float:
+def resident_mib() -> float:
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 

@@ -1,6 +1,6 @@
 """How much faster three machines are than one.
 
-Ray, Optuna, ASHA, the log of events and the records are the real ones; a trial sleeps through the
+Ray, Optuna, ASHA, the event log and the records are the real ones; a trial sleeps through the
 epochs of one that was recorded, so that all machines fit on this one. A machine is a raylet with
 one logical CPU. Throughput is trials per second from the first trial's start to the last one's
 end, so the wait for the last trials counts and the start of Ray does not.
@@ -21,10 +21,10 @@ from ray.cluster_utils import Cluster
 
 from benchmarks.long_search import EPOCHS, search, space_of
 from fer_tune.records import Results
-from fer_tune.tuning.assignment import Assignment
-from fer_tune.tuning.engine import ray_session
+from fer_tune.tuning.log.assignment import Assignment
 from fer_tune.tuning.options import SearchOptions
-from fer_tune.tuning.recorded import Recording
+from fer_tune.tuning.raytune.replay import Recording
+from fer_tune.tuning.raytune.runtime import ray_connection
 
 
 def main() -> None:
@@ -61,7 +61,7 @@ def cluster(machines: int) -> Iterator[None]:
     try:
         for _ in range(machines):
             made.add_node(num_cpus=1, object_store_memory=100 * 1024**2)
-        with ray_session(SearchOptions(address=made.address, dashboard=False)):
+        with ray_connection(SearchOptions(address=made.address, dashboard=False)):
             assert ray.cluster_resources()["CPU"] == machines
             yield
     finally:

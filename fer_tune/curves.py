@@ -1,4 +1,4 @@
-"""What one learning curve tells: best epoch, overfit onset, gap, divergence. Pure NumPy.
+"""Properties of one learning curve: best epoch, overfit onset, gap, divergence. Pure NumPy.
 
 Epochs count from 1 everywhere; a curve is a sequence of floats whose element ``k`` belongs to
 epoch ``k + 1``.
@@ -68,6 +68,17 @@ def overfit_onset(
     return turn + 1 if risen and still_falling else None
 
 
+def improves(values: Curve, mode: Literal["max", "min"] = "max", *, patience: int) -> bool:
+    """Whether the best value so far is of one of the last ``patience`` epochs.
+
+    An equal value is no improvement. The overfit stopper does not end such a run. Where ``values``
+    are the validation losses themselves, none improves after an onset: the last ``patience`` lie
+    above a mean of earlier ones.
+    """
+    best = best_epoch(values, mode)
+    return best is not None and len(values) - best < patience
+
+
 def generalisation_gap(train_loss: Curve, val_loss: Curve, epoch: int) -> float:
     """Validation loss minus training loss at ``epoch``."""
     return float(val_loss[epoch - 1]) - float(train_loss[epoch - 1])
@@ -77,7 +88,7 @@ def diverged(train_loss: Curve, val_loss: Curve, classes: int) -> bool:
     """Whether the last epoch's loss is not finite or its training loss exploded.
 
     Only the training loss can explode: a validation loss far above ln(classes) is what
-    overconfident overfitting looks like, and the overfit stopper sees to that.
+    overconfident overfitting looks like, and the overfit stopper handles that.
     """
     train, val = float(train_loss[-1]), float(val_loss[-1])
     if not (math.isfinite(train) and math.isfinite(val)):

@@ -1,13 +1,14 @@
-"""Every fault that fer_tune tells its user about.
+"""Every error that fer_tune reports to its user.
 
 ::
 
     FerTuneError
     └── UserError            bad input: one clear message, exit code 2, no traceback
         ├── DataError        a source, a packed dataset or a split
-        ├── SpaceError       a search space; carries every fault found at once
-        ├── ClusterFileError a cluster file; carries every fault found at once
+        ├── SpaceError       a search space; lists all errors
+        ├── ClusterFileError a cluster file; lists all errors
         ├── WeightsError     pretrained weights that are missing or do not fit
+        ├── ModelError       a kept model that is missing, damaged or foreign
         ├── ResultsError     a results folder that is missing, foreign or in use
         └── EnvironmentFault the machine: no Ray at the address, no space left, no accelerator
 
@@ -16,18 +17,21 @@ Anything else that escapes is a bug and keeps its traceback.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+
+from fer_tune.escaping import one_line
 
 
 class FerTuneError(Exception):
-    """Root of the tree."""
+    """Base class of all errors."""
 
 
 class UserError(FerTuneError):
-    """Bad input: what is wrong, where it stands, which value, what to do.
+    """Bad input: what is wrong, where, which value, and the remedy.
 
-    ``str(error)`` is the whole message as the command line prints it.
+    ``str(error)`` is the whole message as the command line prints it, on one line.
     """
 
     def __init__(
@@ -44,7 +48,7 @@ class UserError(FerTuneError):
         if self.value is not None:
             text += f" (got {self.value!r})"
         stop = "" if text.endswith("?") else "."
-        return f"{text}{stop} {self.remedy}" if self.remedy else text
+        return one_line(f"{text}{stop} {self.remedy}" if self.remedy else text)
 
     def __reduce__(self) -> tuple[object, ...]:
         # Ray sends exceptions between processes; keyword-only arguments need help to survive it.
@@ -66,6 +70,10 @@ class WeightsError(UserError):
     """Pretrained weights are missing or do not fit the backbone."""
 
 
+class ModelError(UserError):
+    """A kept model is missing, damaged, or of another schema."""
+
+
 class ResultsError(UserError):
     """A results folder is missing, foreign, of another schema or in use."""
 
@@ -74,48 +82,90 @@ class EnvironmentFault(UserError):
     """The machine or cluster cannot do what was asked."""
 
 
+def because(error: object) -> str:
+    """Why an operation failed: of an OSError, the system's words without number and path."""
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+@contextmanager
+def reporting(
+    what: str,
+    where: object,
+    remedy: str,
+    kind: type[UserError] = ResultsError,
+    *,
+    passing: tuple[type[OSError], ...] = (),
+) -> Iterator[None]:
+    """Turns an OSError inside it into a message for the user, which ends with the reason.
+
+    Args:
+        what: what failed, as in "cannot be written".
+        where: the path or URL.
+        remedy: what to do.
+        kind: of the error that is raised.
+        passing: kinds of OSError that are left as they are.
+    """
+    try:
+        yield
+    except passing:
+        raise
+    except OSError as error:
+        raise kind(f"{what}: {because(error)}", where=str(where), remedy=remedy) from None
+
+
+def reading(path: object, kind: type[UserError] = ResultsError) -> AbstractContextManager[None]:
+    """Reports an OSError of a file or folder that is read; see :func:`reporting`."""
+    return reporting("cannot be read", path, "Check the path and its permissions", kind)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """One fault of a file: the key, the rule it breaks, its value, the remedy and the line."""
+    """An error in a file: the key, the rule it breaks, its value, the remedy and the position.
+
+    Attributes:
+        line: from 1; None for an error that is not in a file, such as a command-line option.
+        column: from 1, for invalid YAML.
+    """
 
     key: str
     rule: str
     value: object = None
     remedy: str = ""
     line: int | None = None
+    column: int | None = None
 
     def __str__(self) -> str:
-        text = f"{self.key}: {self.rule}"
-        if self.line is not None:
-            text = f"line {self.line}, {text}"
+        at = (("line", self.line), ("column", self.column))
+        known = "".join(f"{name} {number}, " for name, number in at if number is not None)
+        text = f"{known}{self.key}: {self.rule}"
         if self.value is not None:
             text += f" (got {self.value!r})"
-        return f"{text}. {self.remedy}" if self.remedy else text
+        return one_line(f"{text}. {self.remedy}" if self.remedy else text)
 
 
-class _FaultyFile(UserError):
-    """A file with one or more faults, all of them listed."""
+class _InvalidFile(UserError):
+    """A file with one or more errors, listed by line, those without a line last."""
 
     kind = ""
 
     def __init__(self, where: str, faults: Sequence[Fault]) -> None:
-        assert faults, "a faulty file has at least one fault"
-        self.faults = tuple(faults)
-        count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+        assert faults, "at least one error"
+        self.faults = tuple(sorted(faults, key=lambda one: (one.line is None, one.line or 0)))
+        count = "1 error" if len(faults) == 1 else f"{len(faults)} errors"
         super().__init__(f"{count} in the {self.kind}", where=where)
 
     def __str__(self) -> str:
         lines = "\n".join(f"  - {fault}" for fault in self.faults)
-        return f"{self.where}: {self.what}:\n{lines}"
+        return f"{one_line(self.where)}: {self.what}:\n{lines}"
 
 
-class SpaceError(_FaultyFile):
-    """A search space with one or more faults, all of them listed."""
+class SpaceError(_InvalidFile):
+    """A search space with one or more errors, all of them listed."""
 
     kind = "search space"
 
 
-class ClusterFileError(_FaultyFile):
-    """A cluster file with one or more faults, all of them listed."""
+class ClusterFileError(_InvalidFile):
+    """A cluster file with one or more errors, all of them listed."""
 
     kind = "cluster file"

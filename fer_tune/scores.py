@@ -1,4 +1,4 @@
-"""Accuracy and macro-F1 from labels or from confusion counts. Pure NumPy.
+"""Accuracy and macro-F1 from labels or from confusion counts. NumPy and SciPy alone.
 
 Everything goes through confusion counts (..., C, C), rows true, columns predicted, so that one
 formula serves a run, a sum of runs and ten thousand bootstrap resamples alike.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import stats
 
 Counts = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -44,6 +45,17 @@ def macro_f1(counts: ArrayLike) -> Floats:
     """Unweighted mean of :func:`class_f1` over all C classes: (..., C, C) to (...)."""
     mean: Floats = class_f1(counts).mean(axis=-1)
     return mean
+
+
+def mean_half_width(sample: Floats, level: float) -> float | None:
+    """Half of Student's interval of the mean of ``sample`` (n,); None without any spread.
+
+    A spread of zero says that nothing was varied, not that the mean is known exactly.
+    """
+    n = sample.size
+    if n < 2 or not np.ptp(sample):
+        return None
+    return float(stats.t.ppf((1 + level) / 2, n - 1) * sample.std(ddof=1) / n**0.5)
 
 
 def _ratio(part: Floats, whole: Floats) -> Floats:

@@ -2,26 +2,47 @@
 
 from __future__ import annotations
 
+import functools
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from fer_tune.data import PackedDataset, import_source
-from tests.object_store import ObjectStore
+from fer_tune.storage import retry, urls
+from tests.object_store import ObjectStore, impatient
+from tests.slowest import mark_slow, pytest_addoption, pytest_terminal_summary  # noqa: F401
 
 SAMPLE = Path(__file__).resolve().parents[1] / "../shared/data"
 
 
+# A run in the background of a script ignores Ctrl-C, and so would every command that tests start.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Ray gives its workers a low priority; two test processes on two cores would leave them nothing.
+os.environ.setdefault("RAY_worker_niceness", "0")
+
 LONG = ("machines", "kills", "browser", "ray", "slow")
+#: Seconds after which a test with Ray is taken to hang: starting processes is slow where CPUs are
+#: busy, and says nothing of what is tested.
+RAY_TIMEOUT_S = 900
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files first, so that at the end no process waits for one that began late."""
 
+    mark_slow(items)
+
     def rank(item: pytest.Item) -> int:
         marks = {mark.name for mark in item.iter_markers()}
         return next((n for n, name in enumerate(LONG) if name in marks), len(LONG))
+
+    for item in items:
+        if item.get_closest_marker("ray") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(RAY_TIMEOUT_S))
 
     first: dict[Path, int] = {}
     for item in items:
@@ -48,14 +69,27 @@ def s3_server() -> Iterator[ObjectStore]:
 
 @pytest.fixture(scope="module")
 def served(s3_server: ObjectStore) -> ObjectStore:
-    """The S3 server with a bucket, which the simulated Amazon of another module takes away."""
+    """The S3 server with a bucket, which another module's simulated Amazon would remove."""
     s3_server.make_bucket()
     return s3_server
 
 
 @pytest.fixture
-def store(served: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> ObjectStore:
-    """The S3 server, for a test that shall not wait long for one that is away."""
+def asks_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """S3 is asked by pyarrow once; it would try again for seconds before fer_tune does."""
+    original = urls._filesystem.__wrapped__
+    once = functools.lru_cache(lambda url, process: impatient(original(url, process)))
+    monkeypatch.setattr(urls, "_filesystem", once)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture
+def store(served: ObjectStore, asks_once: None, monkeypatch: pytest.MonkeyPatch) -> ObjectStore:
+    """The S3 server, for a test that does not wait long for one that is unavailable.
+
+    What an earlier test left unavailable is forgotten: the server is the same one.
+    """
     monkeypatch.setenv("FER_TUNE_STORAGE_PATIENCE", "1")
+    monkeypatch.setattr(retry, "_unavailable", {})
+    monkeypatch.setattr(retry, "_given_up", set())
     return served

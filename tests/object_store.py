@@ -1,4 +1,4 @@
-"""A real S3-speaking server on loopback, that can go away and come back."""
+"""A real S3-speaking server on loopback, that can become unavailable and available again."""
 
 from __future__ import annotations
 
@@ -64,3 +64,13 @@ class ObjectStore:
         infos = folder.filesystem.get_file_info(selector)
         start = len(folder.path) + 1
         return sorted(info.path[start:] for info in infos if info.type == FileType.File)
+
+
+def impatient(filesystem: Any) -> Any:
+    """An S3 file system that asks once: pyarrow itself would try again for up to six seconds."""
+    from pyarrow.fs import AwsStandardS3RetryStrategy, S3FileSystem
+
+    if not isinstance(filesystem, S3FileSystem):
+        return filesystem
+    make, (options,) = filesystem.__reduce__()
+    return make({**options, "retry_strategy": AwsStandardS3RetryStrategy(max_attempts=1)})

@@ -29,6 +29,12 @@ def test_no_onset_before_patience_has_passed(after: int) -> None:
     assert curves.overfit_onset(falling(8), valley(5, 8), patience=3) == 5
 
 
+def test_the_epoch_of_the_minimum_does_not_count_towards_patience() -> None:
+    val = [3.0, 0.5, 1.2, 1.1, 2.0]  # smoothed, the minimum is at epoch 3: two epochs follow
+    assert curves.overfit_onset(falling(5), val, patience=3) is None
+    assert curves.overfit_onset(falling(5), val, patience=2) == 3
+
+
 def test_no_onset_when_training_rises_too() -> None:
     rising = [1.0 + 0.05 * e for e in range(20)]
     assert curves.overfit_onset(rising, valley(5, 20), patience=3) is None

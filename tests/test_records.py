@@ -93,11 +93,13 @@ def test_manifest_round_trip_and_update(tmp_path: Path) -> None:
     [
         (None, "not a results folder"),
         ("{", "not valid JSON"),
-        ("[]", "holds no mapping"),
+        ("[]", "is not a mapping"),
         ('{"schema_version": 99}', "schema version 99"),
     ],
 )
-def test_what_is_no_results_folder_is_told(tmp_path: Path, text: str | None, message: str) -> None:
+def test_what_is_no_results_folder_is_reported(
+    tmp_path: Path, text: str | None, message: str
+) -> None:
     if text is not None:
         (tmp_path / "manifest.json").write_text(text)
     with pytest.raises(ResultsError, match=message):

@@ -1,4 +1,4 @@
-"""Groups of arms that were not told apart: the bars of a critical-difference diagram.
+"""Groups of arms without significant differences: the bars of a critical-difference diagram.
 
 Source: Demsar, "Statistical comparisons of classifiers over multiple data sets", Journal of
 Machine Learning Research 7 (2006), figure 1; here with pairwise tests in place
@@ -14,11 +14,11 @@ from numpy.typing import ArrayLike
 
 
 def cliques(order: Sequence[int], apart: ArrayLike) -> tuple[tuple[int, ...], ...]:
-    """Maximal runs of two or more neighbours in ``order`` of whom no pair was told apart.
+    """Maximal runs of two or more neighbours in ``order`` without a significant difference.
 
     Args:
-        order: arm numbers by falling mean, each of 0 .. k-1 once.
-        apart: (k, k), symmetric: whether arms i and j were found different.
+        order: arm numbers by descending mean, each of 0 .. k-1 once.
+        apart: (k, k), symmetric: whether arms i and j differ significantly.
 
     Returns:
         arm numbers of each run, in ``order``; an arm that differs from both its neighbours is in

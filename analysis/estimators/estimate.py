@@ -1,4 +1,4 @@
-"""A number with its interval and where it came from."""
+"""A number with its interval and its estimator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holm's correction for several comparisons.
+"""Holm's and Bonferroni's corrections for several comparisons.
 
 Source: Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of
 Statistics 6 (1979).
@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.estimators.estimate import Floats
+from analysis.estimators.estimate import LEVEL, Floats
 
 
 def holm(p_values: ArrayLike) -> Floats:
@@ -25,3 +25,8 @@ def holm(p_values: ArrayLike) -> Floats:
     adjusted = np.empty_like(p)
     adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
     return adjusted
+
+
+def joint_level(intervals: int) -> float:
+    """Level of each of so many intervals at which all cover at once with 95 % (Bonferroni)."""
+    return 1 - (1 - LEVEL) / max(intervals, 1)

@@ -1,4 +1,4 @@
-"""The Pareto front: what nothing else beats in score without costing more.
+"""The Pareto front: the points that no other beats in score without costing more.
 
 Source: the usual definition of dominance, as in Deb et al., "A fast and elitist multiobjective
 genetic algorithm: NSGA-II", IEEE Transactions on Evolutionary Computation 6 (2002), section III.
@@ -14,8 +14,8 @@ def pareto_front(score: ArrayLike, costs: ArrayLike) -> NDArray[np.bool_]:
     """Which of n points lie on the front, (n,): highest score (n,), lowest of every cost (n, k).
 
     A point is off the front if another is at least as good in everything and better in
-    something; equal points stay or go together. A point with a NaN is never on the front, and
-    beats nothing.
+    something; equal points are on or off the front together. A point with a NaN is never on the
+    front, and beats nothing.
     """
     gain, price = np.asarray(score, dtype=np.float64), np.asarray(costs, dtype=np.float64)
     assert gain.ndim == 1 and price.ndim == 2, "a score and a row of costs per point"

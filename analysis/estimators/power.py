@@ -17,7 +17,7 @@ POWER = 0.8
 #: More units than this are not worth proposing.
 LARGEST = 1000
 
-#: An effect of more spreads than this is found by two units for certain; far beyond, SciPy's
+#: Two units are certain to find an effect of more spreads than this; far beyond it, SciPy's
 #: noncentral F gives NaN.
 _CERTAIN = 100.0
 

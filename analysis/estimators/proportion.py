@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import stats
 
-from analysis.estimators.estimate import LEVEL, Estimate
+from analysis.estimators.estimate import LEVEL, Estimate, Floats
 
 
 def clopper_pearson(successes: int, trials: int, level: float = LEVEL) -> Estimate:
@@ -26,6 +27,25 @@ def clopper_pearson(successes: int, trials: int, level: float = LEVEL) -> Estima
         estimator="share with Clopper and Pearson's interval",
         level=level,
     )
+
+
+def clopper_pearson_ends(
+    successes: ArrayLike, trials: ArrayLike, level: float = LEVEL
+) -> tuple[Floats, Floats]:
+    """Ends of :func:`clopper_pearson`'s interval for arrays of one shape; NaN without a trial.
+
+    They are quantiles of beta distributions (Brown, Cai and DasGupta, "Interval estimation for a
+    binomial proportion", Statistical Science 16 (2001), section 4.2.1).
+    """
+    hits, of = np.broadcast_arrays(
+        np.asarray(successes, dtype=np.float64), np.asarray(trials, dtype=np.float64)
+    )
+    assert (hits >= 0).all() and (hits <= of).all(), "shares of their trials"
+    tail = (1 - level) / 2
+    # Where all trials or none succeed, one of beta's parameters is 0 and it has no quantiles.
+    low = np.where(hits > 0, stats.beta.ppf(tail, np.maximum(hits, 1), of - hits + 1), 0.0)
+    high = np.where(hits < of, stats.beta.isf(tail, hits + 1, np.maximum(of - hits, 1)), 1.0)
+    return np.where(of > 0, low, np.nan), np.where(of > 0, high, np.nan)
 
 
 def at_least_one(p: float, n: int) -> float:

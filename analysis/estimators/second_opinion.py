@@ -1,7 +1,8 @@
 """Second opinions on a difference of means: label permutation and BCa bootstrap, both SciPy's.
 
-They stand beside Welch's interval and decide nothing. Neither assumes a normal distribution; the
-permutation test assumes that under "no difference" the units of both arms could be exchanged.
+They accompany Welch's interval and do not affect the verdict. Neither assumes a normal
+distribution; the permutation test assumes that under "no difference" the units of both arms could
+be exchanged.
 
 Sources: Pitman, "Significance tests which may be applied to samples from any populations",
 Supplement to the Journal of the Royal Statistical Society 4 (1937); Phipson and Smyth,
@@ -64,7 +65,7 @@ def bca_difference(
     low = high = None
     if n >= 2 and (np.ptp(first) > 0 or np.ptp(second) > 0):
         with warnings.catch_warnings(), np.errstate(invalid="ignore"):
-            # Where all resamples fall on one side SciPy warns and answers NaN, seen below.
+            # Where all resamples fall on one side SciPy warns and returns NaN, handled below.
             warnings.simplefilter("ignore", stats.DegenerateDataWarning)
             interval = stats.bootstrap(
                 (first, second),

@@ -24,6 +24,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from analysis.estimators.estimate import LEVEL, Estimate
+from fer_tune.scores import mean_half_width
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,9 +48,9 @@ def mean_interval(values: ArrayLike, level: float = LEVEL) -> Estimate:
     assert sample.ndim == 1 and sample.size >= 1, "a mean needs at least one unit"
     n, mean = sample.size, float(sample.mean())
     name = "mean over units with Student's t interval"
-    if n < 2 or not np.ptp(sample):
+    half = mean_half_width(sample, level)
+    if half is None:
         return Estimate(value=mean, low=None, high=None, n=n, estimator=name, level=level)
-    half = float(stats.t.ppf((1 + level) / 2, n - 1)) * float(sample.std(ddof=1)) / n**0.5
     return Estimate(value=mean, low=mean - half, high=mean + half, n=n, estimator=name, level=level)
 
 

@@ -1,136 +1,140 @@
-"""The report: built once as JSON, rendered from that JSON alone as a page and as Markdown."""
+"""The report: built as JSON, then rendered from that JSON alone as HTML and Markdown."""
 
 from __future__ import annotations
 
 import json
 import re
-import tempfile
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from analysis.loading import load
+from analysis.inputs.loading import load
 from analysis.report.document import build
+from analysis.report.presentation.cursor import At
 from analysis.report.quantities import Json
+from analysis.report.topics import TOPICS, chapter_of
 from analysis.settings import Settings
-from fer_tune.errors import ResultsError
-from fer_tune.storage import Place, place, write_atomically
+from fer_tune.errors import reporting
+from fer_tune.escaping import json_text, readable
+from fer_tune.schema import TooLarge, read_at_most
+from fer_tune.schema.limits import MIB
+from fer_tune.storage import AnyPath, any_path, remove_file, write_atomically
 
 __all__ = ["ReportPaths", "build", "write_report"]
+
+#: A larger report.md was not written by this package.
+_MARKDOWN_BYTES = 64 * MIB
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReportPaths:
-    """Where a report stands. Figures of the Markdown stand beside it as SVG.
+    """Files of a report. Figures of the Markdown are SVG files beside it.
 
-    ``explore`` is None where plotly is not installed or there is nothing to explore.
+    ``explore`` is None if plotly is not installed or no trial has ended.
     """
 
-    html: Place
-    markdown: Place
-    json: Place
-    explore: Place | None = None
+    html: AnyPath
+    markdown: AnyPath
+    json: AnyPath
+    explore: AnyPath | None = None
 
 
 def write_report(
-    folders: Place | str | Sequence[Place | str],
-    out: Place | str | None = None,
+    folders: AnyPath | str | Sequence[AnyPath | str],
+    out: AnyPath | str | None = None,
     settings: Settings | None = None,
 ) -> ReportPaths:
-    """Writes report.json, renders report.html and report.md from it, and explore.html beside.
+    """Writes report.json, report.html and report.md rendered from it, and explore.html.
 
     The same results folders give the same bytes. See :func:`analysis.write_report`.
 
     Raises:
-        ResultsError: as there; that nothing can be written is noticed before anything is built.
+        ResultsError: as there; whether the folder can be written is checked first.
     """
-    from analysis.explore import write_explore
+    from analysis.outputs.explore import write_explore
 
     search = load(folders)
     name = "report" if len(search.manifests) == 1 else "report-merged"
-    target = place(out) if out is not None else search.root / name
-    _try_writing(target)
+    # The user's own path may be a link; links below it are not followed.
+    target, within = (any_path(out),) * 2 if out is not None else (search.root / name, search.root)
+    _try_writing(target, within)
     text = _dump(build(search, settings))
-    paths = _write(json.loads(text), text, target)
-    explore = write_explore(search, target / "explore.html")
+    paths = _write(json.loads(text), text, target, within)
+    explore = write_explore(search, target / "explore.html", within=within)
     if explore is None:
-        try:
-            (target / "explore.html").unlink(missing_ok=True)  # an earlier report's
-        except OSError as error:
-            raise _unwritable(target, error) from None
+        with _writing_to(target):
+            remove_file(target / "explore.html", within=within)  # an earlier report's
     return replace(paths, explore=explore)
 
 
-def _try_writing(target: Place) -> None:
-    """Makes the folder and a file in it that is gone again: permissions alone do not tell.
+def _try_writing(target: AnyPath, within: AnyPath) -> None:
+    """Creates the folder and a probe file, and removes the file: permissions are not conclusive.
 
-    At a URL, a file alone.
-
-    Raises:
-        ResultsError: the folder cannot be written.
-    """
-    try:
-        if isinstance(target, Path):
-            target.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=target):
-                pass
-        else:
-            probe = target / ".writable"
-            probe.write_bytes(b"")
-            probe.unlink()
-    except OSError as error:
-        raise _unwritable(target, error) from None
-
-
-def _write(report: Json, text: str, target: Place) -> ReportPaths:
-    """Writes report.json's ``text`` and what is rendered from it into ``target``.
+    At a URL, the file alone.
 
     Raises:
         ResultsError: the folder cannot be written.
     """
-    # Matplotlib and jinja2 come with the drawing alone; reading and estimating do without.
-    from analysis.report.content import content_of
-    from analysis.report.render import render_html, render_markdown
+    with _writing_to(target):
+        probe = target / ".writable"
+        write_atomically(probe, b"", within=within)
+        remove_file(probe, within=within)
+
+
+def _write(report: Json, text: str, target: AnyPath, within: AnyPath) -> ReportPaths:
+    """Writes report.json's ``text`` and the files rendered from it into ``target``.
+
+    The JSON keeps every name as it is; rendered files show names in readable form.
+
+    Args:
+        within: the folder below which no link is followed.
+
+    Raises:
+        ResultsError: the folder cannot be written.
+    """
+    # Only rendering imports Matplotlib and jinja2.
+    from analysis.report.presentation.render import Content, render_html, render_markdown
+    from analysis.report.verdict.opening import opening
 
     paths = ReportPaths(
         html=target / "report.html",
         markdown=target / "report.md",
         json=target / "report.json",
     )
-    content = content_of(report)
+    report = readable(report)
+    at = At(report)
+    # Before any trial has reported there is the chapter on the method alone.
+    topics = TOPICS if report["arms"] else ("method",)
+    chapters = tuple(chapter_of(topic, at) for topic in topics)
+    content = Content(opening=opening(at), chapters=chapters)
     markdown, figures = render_markdown(report, content)
     files = {paths.json: text, paths.html: render_html(report, content), paths.markdown: markdown}
-    try:
+    with _writing_to(target):
         old = _figures_of(paths.markdown)
         for path, words in {**files, **{target / n: svg for n, svg in figures.items()}}.items():
-            write_atomically(path, words)
+            write_atomically(path, words, within=within)
         for name in old - figures.keys():
-            (target / name).unlink(missing_ok=True)
-    except OSError as error:
-        raise _unwritable(target, error) from None
+            remove_file(target / name, within=within)
     return paths
 
 
-def _unwritable(target: Place, error: OSError) -> ResultsError:
-    return ResultsError(
-        f"the report cannot be written: {error.strerror}",
-        where=str(target),
-        remedy="Give another folder with --out",
-    )
+def _writing_to(target: AnyPath) -> AbstractContextManager[None]:
+    return reporting("the report cannot be written", target, "Choose another folder with --out")
 
 
-def _figures_of(markdown: Place) -> set[str]:
-    """The figures that an earlier report.md shows; whatever else lies there is not ours."""
-    if not markdown.exists():
+def _figures_of(markdown: AnyPath) -> set[str]:
+    """The figures of an earlier report.md; other files are not touched."""
+    try:
+        text = read_at_most(markdown, _MARKDOWN_BYTES).decode(errors="replace")
+    except (FileNotFoundError, TooLarge):
         return set()
-    text = markdown.read_text(encoding="utf-8", errors="replace")
-    return set(re.findall(r"\]\((figures/[\w-]+\.svg)\)", text))
+    return set(re.findall(r"^!\[.*\]\((figures/[\w-]+\.svg)\)$", text, flags=re.MULTILINE))
 
 
 def _dump(report: Json) -> str:
-    """A line per section: thousands of curve points stay small, and a diff stays readable."""
+    """A line per section: compact, and readable in a diff."""
     lines = (
-        f"{json.dumps(key)}: {json.dumps(section, ensure_ascii=False, allow_nan=False)}"
+        f"{json_text(key)}: {json_text(section, allow_nan=False)}"
         for key, section in report.items()
     )
     return "{\n" + ",\n".join(lines) + "\n}\n"

@@ -6,50 +6,24 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from analysis.loading import Search
+from analysis.inputs.search import Search
 from analysis.report.evidence import Evidence
 from analysis.report.quantities import Json, plain
-from analysis.report.sections import (
-    arms,
-    calibration,
-    classes,
-    cost,
-    curves,
-    data,
-    disagreements,
-    effect,
-    fairness,
-    method,
-    parameters,
-    stopping,
-    tuning,
-    verdict,
-)
+from analysis.report.topics import TOPICS, section_of
+from analysis.report.verdict import arms, section
 from analysis.settings import Settings
 
-#: Of report.json; raised whenever a key changes its meaning or goes.
+#: Of report.json; increased whenever a key changes its meaning or is removed.
 REPORT_SCHEMA_VERSION = 2
 
-#: What stands in report.json under which key, in order.
-SECTIONS: dict[str, Callable[[Evidence], Any]] = {
-    "search": verdict.search_section,
-    "verdict": verdict.verdict_section,
-    "pairs": verdict.pair_sections,
+#: The sections of the first screen; those of the topics follow.
+FIRST_SCREEN: dict[str, Callable[[Evidence], Any]] = {
+    "search": section.search_section,
+    "verdict": section.verdict_section,
+    "pairs": section.pair_sections,
     "arms": arms.arm_sections,
     "floors": arms.floor_sections,
-    "validity": verdict.validity_section,
-    "effect": effect.section,
-    "fairness": fairness.section,
-    "tuning": tuning.section,
-    "curves": curves.section,
-    "classes": classes.section,
-    "disagreements": disagreements.section,
-    "data": data.section,
-    "calibration": calibration.section,
-    "parameters": parameters.section,
-    "stopping": stopping.section,
-    "cost": cost.section,
-    "method": method.section,
+    "validity": section.validity_section,
 }
 
 
@@ -63,7 +37,8 @@ def build(search: Search, settings: Settings | None = None) -> Json:
     report = {
         "schema_version": REPORT_SCHEMA_VERSION,
         "settings": asdict(evidence.settings),
-        **{name: section(evidence) for name, section in SECTIONS.items()},
+        **{key: make(evidence) for key, make in FIRST_SCREEN.items()},
+        **{topic: section_of(topic, evidence) for topic in TOPICS},
     }
     cleaned: Json = plain(report)
     return cleaned

@@ -1,4 +1,4 @@
-"""What every section of the report is estimated from, worked out once."""
+"""The input of every section of the report, computed once."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from analysis.compare import Pair, compare
-from analysis.loading import Search
-from analysis.pictures import Answers, PictureScores, answers_of, score_pictures
+from analysis.inputs.pictures import Answers, PictureScores, answers_of, score_pictures
+from analysis.inputs.search import Search
 from analysis.settings import Settings
 from analysis.validity import Check, checklist
+from analysis.verdict.compare import Pair, compare
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """A search with what its verdict rests on.
+    """A search with the estimates that its verdict is based on.
 
     Attributes:
         search: the records.
         settings: the reader's.
-        answers: on single test pictures, by arm and by floor.
-        scores: recomputed from predictions, by arm and by floor.
+        answers: predictions for single test pictures, by arm and by floor.
+        scores: recomputed from the predictions, by arm and by floor.
         pairs: every comparison of two arms; one in most searches.
-        checks: the validity checklist: the pair's own if there is one pair.
+        checks: the validity checklist; that of the pair if there is only one.
     """
 
     search: Search

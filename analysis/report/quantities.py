@@ -1,4 +1,4 @@
-"""Numbers as report.json holds them: never bare, always with estimator, n, interval and unit."""
+"""Numbers of report.json, each with estimator, n, interval and unit."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def quantity(
     high: float | None = None,
     level: float | None = None,
 ) -> Json:
-    """One number: ``n`` counts ``of`` what (seeds, studies, test pictures, trials)."""
+    """One number; ``n`` is the number of ``of`` (seeds, studies, test pictures, trials)."""
     return {
         "value": value,
         "low": low,
@@ -77,14 +77,14 @@ def plain(value: Any) -> Any:
 
 
 def whole(value: Any) -> int | None:
-    """A nullable integer out of a frame (which holds it as a float) as an integer or null."""
+    """A nullable integer of a frame (stored as a float) as an integer or null."""
     return None if pd.isna(value) else int(value)
 
 
 def flat(tree: Mapping[str, Any], prefix: str = "") -> list[Json]:
     """A nested mapping of the manifest as rows (name, value).
 
-    A mapping inside it that holds plain values alone is one row; long lists are counted.
+    A nested mapping of plain values is one row; long lists are shown by their length.
     """
     rows: list[Json] = []
     for key, value in tree.items():

@@ -1,16 +1,16 @@
 """The validity checklist: what must hold before two arms may be compared.
 
-A check is ``pass``, ``warn`` (said on the first screen) or ``broken`` (no comparison is made).
-``fairness`` asks whether the arms were searched alike, ``confirmation`` whether the test scores
-may be compared, ``floors`` whether there is anything to compare.
+A check is ``pass``, ``warn`` (shown on the first screen) or ``broken`` (failed: the arms are not
+compared). ``fairness`` checks that the arms were searched under the same conditions,
+``confirmation`` that the test scores may be compared, ``floors`` that the arms exceed the floors.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from analysis.loading import Search
-from analysis.pictures import PictureScores
+from analysis.inputs.pictures import PictureScores
+from analysis.inputs.search import Search
 from analysis.settings import Settings
 from analysis.validity import confirmation, fairness, floors
 from analysis.validity.check import Case, Check, Status
@@ -50,10 +50,10 @@ def checklist(
     """Every check for ``arms`` (two for a verdict, all or one for the report's list).
 
     Args:
-        scores: of :func:`analysis.pictures.score_pictures`.
+        scores: of :func:`analysis.inputs.pictures.score_pictures`.
 
     Returns:
-        Broken checks first, then warnings, then what holds.
+        Failed checks first, then warnings, then those that passed.
     """
     case = Case(search=search, arms=arms, scores=scores, settings=settings)
     wanted = _ALONE if len(arms) < 2 else (*_TOGETHER, *_ALONE)

@@ -1,4 +1,4 @@
-"""What a check is, and what it looks at."""
+"""A validity check and its input."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from analysis.loading import Search
-from analysis.pictures import PictureScores
+from analysis.inputs.pictures import PictureScores
+from analysis.inputs.search import Search
 from analysis.settings import Settings
 
 Status = Literal["pass", "warn", "broken"]
@@ -15,9 +15,9 @@ Status = Literal["pass", "warn", "broken"]
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """One line of the checklist: ``name`` is what should hold, ``detail`` what was found.
+    """One line of the checklist: ``name`` is the requirement, ``detail`` the finding.
 
-    ``broken`` means that no comparison is made, ``warn`` is said on the first screen.
+    ``broken`` means that the arms are not compared; ``warn`` is shown on the first screen.
     """
 
     id: str
@@ -28,7 +28,7 @@ class Check:
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """A search, the arms in question, scores on pictures by name, the reader's thresholds."""
+    """The search, the arms to compare, picture scores by arm or floor, and thresholds."""
 
     search: Search
     arms: Sequence[str]

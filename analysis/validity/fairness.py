@@ -1,4 +1,4 @@
-"""Whether the arms were searched alike: budget, weights, data, failures, room in the space."""
+"""Whether the arms were searched fairly: budget, weights, data, failures, limits of the space."""
 
 from __future__ import annotations
 
@@ -10,49 +10,52 @@ import numpy as np
 import pandas as pd
 
 from analysis.formats import count, listing, percent
-from analysis.limits import LimitFinding, backed, limit_findings
+from analysis.inputs.search import value_at
 from analysis.validity.check import Case, Check, Status
+from analysis.validity.limits import LimitFinding, backed, limit_findings
 
 #: ``crowded``: in most studies, or backed by a single study's next best trials. ``alone``: in a
 #: single study, whose next best trials lie elsewhere. ``few``: in a minority of studies.
 Often = Literal["crowded", "alone", "few"]
 
-#: One arm may run this many times the epochs of another before it is said.
+#: Ratio of the epochs of two arms above which there is a warning.
 EPOCHS_RATIO = 1.5
 
 
 def allocation(case: Case) -> Check:
-    """Equal shares: a sampler that chooses the arm follows early luck."""
-    kinds = {_in(m, "space", "compare", "allocation") or "equal" for m in case.search.manifests}
+    """Equal numbers of trials: a sampler that chooses the arm follows early luck."""
+    kinds = {
+        value_at(m, "space", "compare", "allocation") or "equal" for m in case.search.manifests
+    }
     equal = kinds == {"equal"}
     return Check(
         id="allocation",
-        name="Trials were shared out equally",
+        name="Trials were allocated equally",
         status="pass" if equal else "broken",
-        detail="one study per arm and replicate, served in turn"
+        detail="one study per arm and replicate, in round-robin order"
         if equal
-        else "the comparison is unbalanced: the sampler itself chose how many trials an arm gets",
+        else "the comparison is unbalanced: the sampler chose how many trials each arm got",
     )
 
 
 def trials(case: Case) -> Check:
-    """As many ended trials in every arm, and in studies that were merged in every study."""
+    """Equal numbers of ended trials in every arm; in merged searches, in every study."""
     table = case.search.trials
     counts = {arm: int((table["arm"] == arm).sum()) for arm in case.arms}
     equal = len(set(counts.values())) == 1
     if equal and len(case.search.manifests) > 1:
         studies = {arm: sorted(_of(table, arm).groupby("replicate").size()) for arm in case.arms}
         if len({tuple(sizes) for sizes in studies.values()}) > 1:
-            told = listing(f"{arm} {' + '.join(map(str, sizes))}" for arm, sizes in studies.items())
+            each = listing(f"{arm} {' + '.join(map(str, sizes))}" for arm, sizes in studies.items())
             return Check(
                 id="trials",
-                name="Arms have equally many trials",
+                name="Arms have equal numbers of trials",
                 status="broken",
-                detail=f"the arms' studies had unequal budgets: {told}",
+                detail=f"the arms' studies had unequal budgets: {each}",
             )
     return Check(
         id="trials",
-        name="Arms have equally many trials",
+        name="Arms have equal numbers of trials",
         status="pass" if equal else "broken",
         detail=("" if equal else "the arms had unequal budgets: ")
         + listing(f"{arm} {number}" for arm, number in counts.items()),
@@ -60,10 +63,10 @@ def trials(case: Case) -> Check:
 
 
 def weights(case: Case) -> Check:
-    """The same recipe: otherwise recipes are compared."""
+    """The same weights recipe: otherwise recipes are compared."""
     recipes = {
         arm: sorted(
-            {str(w) for m in case.search.manifests if (w := _in(m, "arms", arm, "weights"))}
+            {str(w) for m in case.search.manifests if (w := value_at(m, "arms", arm, "weights"))}
         )
         for arm in case.arms
     }
@@ -71,22 +74,22 @@ def weights(case: Case) -> Check:
     equal = len(known) <= 1
     return Check(
         id="weights",
-        name="Arms start from the same weights recipe",
+        name="Arms use the same weights recipe",
         status="pass" if equal else "broken",
         detail=next(iter(known), "not recorded")
         if equal
-        else "the comparison would compare recipes: "
+        else "the comparison would be between recipes: "
         + listing(f"{arm} {' and '.join(found) or '?'}" for arm, found in recipes.items()),
     )
 
 
 def data(case: Case) -> Check:
     """The same dataset, split in the same way, scored on the same test pictures."""
-    name = "Arms saw the same data"
-    prints = {_in(m, "dataset", "fingerprint") for m in case.search.manifests}
+    name = "Arms used the same data"
+    prints = {value_at(m, "dataset", "fingerprint") for m in case.search.manifests}
     if len(prints) > 1:
-        told = listing(str(one)[:12] for one in sorted(map(str, prints)))
-        detail = f"different datasets, by their fingerprints: {told}"
+        each = listing(str(one)[:12] for one in sorted(map(str, prints)))
+        detail = f"different dataset fingerprints: {each}"
         return Check(id="data", name=name, status="broken", detail=detail)
     cuts = {_cut(manifest) for manifest in case.search.manifests}
     scored = [case.scores[arm] for arm in case.arms if arm in case.scores]
@@ -101,9 +104,9 @@ def data(case: Case) -> Check:
     if not same:
         status, detail = "broken", "confirmation runs were scored on different test pictures"
     elif len(cuts) > 1:
-        status, detail = "broken", "training and validation were cut in different ways"
+        status, detail = "broken", "training and validation were split differently"
     elif not fingerprint:
-        detail = "the manifest names no dataset fingerprint"
+        detail = "the manifest has no dataset fingerprint"
     return Check(id="data", name=name, status=status, detail=detail)
 
 
@@ -124,8 +127,10 @@ def spaces(case: Case) -> Check:
     different = [
         key
         for key in keys
-        if any(_in(m, "space", key) != _in(manifests[0], "space", key) for m in manifests)
+        if any(value_at(m, "space", key) != value_at(manifests[0], "space", key) for m in manifests)
     ]
+    if len(case.search.training_versions) > 1:
+        different.append("training version")
     # Budgets count trials over all arms of a folder; unequal ones show in the check on trials.
     detail = (
         f"the merged searches differ in: {listing(different)}"
@@ -138,28 +143,30 @@ def spaces(case: Case) -> Check:
 
 
 def epochs(case: Case) -> Check:
-    """About as many epochs in every arm; early stopping makes them unequal by itself."""
+    """Similar numbers of epochs in every arm; early stopping alone makes them unequal."""
     table = case.search.trials
     allowed = {arm: sorted(set(_of(table, arm)["max_epochs"].dropna())) for arm in case.arms}
     run = {arm: float(_of(table, arm)["epochs"].sum()) for arm in case.arms}
-    told = listing(f"{arm} {count(number)}" for arm, number in run.items())
+    each = listing(f"{arm} {count(number)}" for arm, number in run.items())
     least, most = min(run.values()), max(run.values())
     unequal = least == 0 < most or (least > 0 and most / least > EPOCHS_RATIO)
     if len({tuple(values) for values in allowed.values()}) > 1:
         status: Status = "warn"
-        detail = "a full trial was not as long in every arm: " + listing(
+        detail = "the maximum length of a trial differs between arms: " + listing(
             f"{arm} {' or '.join(count(v) for v in values) or '?'} epochs"
             for arm, values in allowed.items()
         )
     elif unequal:
-        status, detail = "warn", f"early stopping left one arm far more epochs: {told}"
+        status, detail = "warn", f"early stopping left one arm with far more epochs: {each}"
     else:
-        status, detail = "pass", f"epochs run: {told}"
-    return Check(id="epochs", name="Arms ran about as many epochs", status=status, detail=detail)
+        status, detail = "pass", f"epochs run: {each}"
+    return Check(
+        id="epochs", name="Arms ran similar numbers of epochs", status=status, detail=detail
+    )
 
 
 def failures(case: Case) -> Check:
-    """An arm of which much failed was searched less than it seems."""
+    """Failed trials reduce the effective budget of an arm."""
     bound = case.settings.failed_share
     shares = {arm: share for arm in case.arms if (share := _failed_share(case, arm)) > 0}
     too_many = any(share > bound for share in shares.values())
@@ -174,43 +181,43 @@ def failures(case: Case) -> Check:
 
 
 def limits(case: Case) -> Check:
-    """A continuous parameter whose best values crowd at a limit: the optimum lies outside."""
+    """Best values of a continuous parameter at a limit: the optimum may lie outside."""
     found = _at_limits(case, continuous=True)
     crowded = [where for where, often in found if often == "crowded"]
     alone = [where for where, often in found if often == "alone"]
-    name = "Best values of continuous parameters lie inside their domains"
+    name = "Chosen values of continuous parameters lie inside their domains"
     if crowded:
         detail = f"the optimum may lie outside the search space: {listing(crowded)}"
         return Check(id="limits", name=name, status="broken", detail=detail)
     if alone:
-        detail = f"the chosen value, but not those of the next best trials: {listing(alone)}"
+        detail = f"only the chosen value, not those of the next best trials: {listing(alone)}"
         return Check(id="limits", name=name, status="warn", detail=detail)
     if found:
-        detail = f"in a minority of studies at a limit: {listing(where for where, _ in found)}"
+        detail = f"at a limit in a minority of studies: {listing(where for where, _ in found)}"
     else:
-        detail = "none at a limit" if case.search.get("choices") else "nothing has been chosen yet"
+        detail = "none at a limit" if case.search.get("choices") else "no choice has been made yet"
     return Check(id="limits", name=name, status="pass", detail=detail)
 
 
 def ends(case: Case) -> Check:
-    """A whole number or a choice at its end often has no further value to offer."""
+    """Integers and categories often have no value beyond the end of their domain."""
     found = _at_limits(case, continuous=False)
     most = [where for where, often in found if often != "few"]
     return Check(
         id="ends",
-        name="Best values of the other parameters lie inside as well",
+        name="Chosen integers and categories lie inside their domains",
         status="warn" if most else "pass",
-        detail=f"at the end of what was searched: {listing(most)}"
+        detail=f"at the end of the domain: {listing(most)}"
         if most
-        else "none at an end in most studies",
+        else "none at the end of its domain in most studies",
     )
 
 
 def _at_limits(case: Case, *, continuous: bool) -> list[tuple[str, Often]]:
-    """Parameters with chosen values at a limit, in words, and how much speaks for it."""
+    """Parameters with chosen values at a limit, in words, and how strong the evidence is."""
     found: list[tuple[str, Often]] = []
     for arm in case.arms:
-        studies = len(case.search.chosen()[arm])
+        studies = len(case.search.chosen[arm])
         mine = [f for f in limit_findings(case.search, arm) if f.continuous is continuous]
         for (parameter, end), number in _counted(mine).items():
             where = f"{arm} {parameter} at its {'upper' if end == 'high' else 'lower'} limit"
@@ -239,11 +246,4 @@ def _of(table: pd.DataFrame, arm: str) -> pd.DataFrame:
 
 def _cut(manifest: Mapping[str, Any]) -> tuple[str, ...]:
     keys = (("space", "data"), ("seeds", "split"))
-    return tuple(repr(_in(manifest, *path)) for path in keys)
-
-
-def _in(manifest: Mapping[str, Any], *path: str) -> Any:
-    value: Any = manifest
-    for key in path:
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return value
+    return tuple(repr(value_at(manifest, *path)) for path in keys)

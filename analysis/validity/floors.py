@@ -1,4 +1,4 @@
-"""Whether the arms are above the floors: below them there is nothing worth comparing."""
+"""Whether the arms are above the floors: models below a floor are not worth comparing."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import numpy as np
 
 from analysis.estimators.estimate import LEVEL
 from analysis.formats import listing, score
-from analysis.pictures import FLOORS, PictureScores
+from analysis.inputs.pictures import FLOORS, PictureScores
 from analysis.validity.check import Case, Check
 
 
 def majority(case: Case) -> Check:
-    """Above the answer that needs no model at all."""
+    """Above the most frequent class, which needs no model."""
     return _floor(case, "majority")
 
 
@@ -21,17 +21,17 @@ def regression(case: Case) -> Check:
 
 
 def _floor(case: Case, floor: str) -> Check:
-    """The difference on the same pictures, of the models at hand, must exclude zero."""
+    """The interval of the difference on the same pictures must exclude zero."""
     name = f"Arms are above the floor: {FLOORS[floor]}"
     if floor not in case.scores or not any(arm in case.scores for arm in case.arms):
         confirmed = not case.search.confirmations.empty
         detail = f"no comparison with {FLOORS[floor]}: " + (
-            "it was not measured" if confirmed else "nothing has been confirmed yet"
+            "it was not measured" if confirmed else "no configuration has been confirmed yet"
         )
         return Check(id=f"floor_{floor}", name=name, status="warn", detail=detail)
     unknown = [arm for arm in case.arms if arm not in case.scores]
     if unknown:
-        detail = f"no answers on the test split to compare it with: {listing(unknown)}"
+        detail = f"no test predictions to compare it with: {listing(unknown)}"
         return Check(id=f"floor_{floor}", name=name, status="warn", detail=detail)
     bar = case.scores[floor]
     below = [
@@ -41,19 +41,18 @@ def _floor(case: Case, floor: str) -> Check:
     ]
     if below:
         detail = (
-            f"not above {FLOORS[floor]} at {score(bar.macro_f1.value)}, "
-            f"as the interval of the difference covers zero or less: {listing(below)}"
+            f"not above {FLOORS[floor]} at {score(bar.macro_f1.value)}: "
+            f"the interval of the difference includes zero or lies below it: {listing(below)}"
         )
         return Check(id=f"floor_{floor}", name=name, status="broken", detail=detail)
-    detail = (
-        f"above its {score(bar.macro_f1.value)}, as the intervals of the differences exclude zero"
-    )
+    detail = f"above its {score(bar.macro_f1.value)}: the intervals of the differences exclude zero"
     return Check(id=f"floor_{floor}", name=name, status="pass", detail=detail)
 
 
 def _lowest(arm: PictureScores, floor: PictureScores) -> float:
     """The lower end of the 95 % interval of arm minus floor: a percentile bootstrap over pictures.
 
-    Paired where both answered the same pictures; arms that did not are told by another check.
+    Paired where both have predictions for the same pictures; another check reports arms that do
+    not.
     """
     return float(np.quantile(arm.resampled - floor.resampled, (1 - LEVEL) / 2))

@@ -13,13 +13,21 @@ import pandas as pd
 from fer_tune.errors import ResultsError
 from fer_tune.records import KEYS, SCHEMAS, Results
 from fer_tune.space import SearchSpace
-from fer_tune.tuning.asha import StudyAsha
-from fer_tune.tuning.checkpoints import Checkpoints
-from fer_tune.tuning.events import EVENTS_FILE, History
+from fer_tune.tuning.log.events import EVENTS_FILE, History
+from fer_tune.tuning.raytune.checkpoints import Checkpoints
+from fer_tune.tuning.studies.asha import StudyAsha
 
 #: Columns that depend on the machine and the moment.
 TIMES = ("started", "setup_seconds", "seconds", "accelerator_seconds", "cpu_seconds")
-TIMES += ("peak_memory_mib", "images_per_s", "bank_hits", "bank_misses", "node")
+TIMES += (
+    "peak_memory_mib",
+    "peak_reserved_mib",
+    "images_per_s",
+    "bank_hits",
+    "bank_misses",
+    "node",
+    "replayed_epochs",
+)
 #: Keys of report.json that do.
 REPORT_TIMES = {"command", "started", "ended", "wall_seconds", "startup_seconds", "cost", "latency"}
 REPORT_TIMES |= {"accelerator_hours", "cpu_hours", "saved_hours", "spending"}
@@ -35,7 +43,7 @@ class Snapshot:
         rungs: per study and epoch, the value of every trial that reached it.
     """
 
-    stage: str
+    phase: str
     asked: int
     ended: int
     logged: dict[int, int]
@@ -57,7 +65,7 @@ class Snapshot:
         )
 
 
-NOTHING = Snapshot(stage="start-up", asked=0, ended=0, logged={}, saved={}, over=set(), rungs={})
+NOTHING = Snapshot(phase="start-up", asked=0, ended=0, logged={}, saved={}, over=set(), rungs={})
 
 
 def snapshot(folder: Path) -> Snapshot:
@@ -65,14 +73,14 @@ def snapshot(folder: Path) -> Snapshot:
     if not (folder / EVENTS_FILE).exists():
         return NOTHING
     history = History.read(folder)
-    going = {number: run for number, run in history.runs.items() if not run.ended}
-    newest = {n: next(Checkpoints(folder, n).newest_first(), None) for n in going}
+    running = {number: run for number, run in history.runs.items() if not run.ended}
+    newest = {n: next(Checkpoints(folder, n).newest_first(), None) for n in running}
     results = {n: {} if point is None else point.result for n, point in newest.items()}
     return Snapshot(
-        stage=_stage(folder, history),
+        phase=_phase(folder, history),
         asked=len(history.runs),
-        ended=len(history.runs) - len(going),
-        logged={number: run.epochs for number, run in going.items()},
+        ended=len(history.runs) - len(running),
+        logged={number: run.epochs for number, run in running.items()},
         saved={number: int(result.get("epoch", 0)) for number, result in results.items()},
         over={number for number, result in results.items() if result.get("stop_reason")},
         rungs=rungs_of(history),
@@ -87,11 +95,11 @@ def rungs_of(history: History) -> dict[str, dict[int, dict[int, float]]]:
         grace_epochs=space.scheduler.grace_epochs,
         reduction_factor=space.scheduler.reduction_factor,
     )
-    asha.recall(history.trials)
+    asha.replay(history.trials)
     return asha.rungs()
 
 
-def _stage(folder: Path, history: History) -> str:
+def _phase(folder: Path, history: History) -> str:
     with suppress(ResultsError):
         if Results(folder).manifest()["state"] == "finished":
             return "report"

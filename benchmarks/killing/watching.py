@@ -55,7 +55,7 @@ class Reading:
             assert twice.empty, f"epochs twice: {twice[['trial', 'epoch']].values.tolist()[:3]}"
 
 
-def keep_reading(folder: Path, stop: Any, told: Any) -> None:
+def keep_reading(folder: Path, stop: Any, answers: Any) -> None:
     """The reader process: polls until ``stop`` is set, then puts its :class:`Reading`."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     reading = Reading()
@@ -63,7 +63,7 @@ def keep_reading(folder: Path, stop: Any, told: Any) -> None:
         reading.poll(folder)
         stop.wait(POLL_S)
     reading.poll(folder)
-    told.put((reading.polls, reading.slowest_s, reading.faults))
+    answers.put((reading.polls, reading.slowest_s, reading.faults))
 
 
 class Watch(threading.Thread):
@@ -78,21 +78,21 @@ class Watch(threading.Thread):
         super().__init__(daemon=True)
         self._folder = folder / "checkpoints"
         self._known: dict[tuple[int, int], tuple[int, int]] = {}
-        self._over = threading.Event()
+        self._stop = threading.Event()
         self.mine: set[int] = set()  # children that others wait for
         self.saves: list[tuple[float, int, int]] = []
         self.orphans: dict[int, tuple[str, float, float]] = {}
 
     def run(self) -> None:
         turn = 0
-        while not self._over.wait(0.01):
+        while not self._stop.wait(0.01):
             self._look_for_checkpoints()
             turn += 1
             if turn % 10 == 0:
                 self._look_for_orphans()
 
     def close(self) -> None:
-        self._over.set()
+        self._stop.set()
         self.join()
 
     def _look_for_checkpoints(self) -> None:

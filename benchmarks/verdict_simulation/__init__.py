@@ -1,7 +1,7 @@
 """How often the verdict is wrong, by simulation of the whole procedure.
 
 Each arm is tuned, chosen and confirmed; nothing is trained. A search of made-up curves takes
-milliseconds, so thousands of them show how often arms without a difference are told apart, and
+milliseconds, so thousands of them show how often arms without a difference are distinguished, and
 how often the interval holds the difference there is. Two levels:
 
 =============  ====================================================================================

@@ -16,8 +16,9 @@ from fer_tune.curves import generalisation_gap
 from fer_tune.records import Results
 from fer_tune.scores import confusion
 from fer_tune.space import SearchSpace
-from fer_tune.tuning.confirmation import choose, confusion_rows, missing_runs, number_runs
-from fer_tune.tuning.recorder import state_of
+from fer_tune.tuning.log.record_rows import confusion_rows
+from fer_tune.tuning.monitor.recorder import state_of
+from fer_tune.tuning.studies.confirmation import choose, missing_runs, number_runs
 
 #: Pictures of which the validation confusion is counted.
 _VALIDATION = 1000
@@ -45,7 +46,7 @@ def write_search(space: SearchSpace, folder: Path) -> Path:
 
 
 def _epochs(ended: list[Ended]) -> int:
-    return sum(one.course.epoch for one in ended)
+    return sum(one.curve.epoch for one in ended)
 
 
 def _write_runs(
@@ -60,22 +61,22 @@ def _write_runs(
 
 
 def _trial_row(one: Ended) -> Row:
-    course, assignment = one.course, one.assignment
-    seconds = EPOCH_SECONDS * course.epoch
+    curve, assignment = one.curve, one.assignment
+    seconds = EPOCH_SECONDS * curve.epoch
     row = {
-        **assignment.who(),
+        **assignment.id_columns(),
         **assignment.config.as_dict(),
         "seed": assignment.seed,
         "state": state_of(one.reason),
         "stop_reason": one.reason,
         "audit_epoch": one.audited_at,
-        "epochs": course.epoch,
-        "max_epochs": course.max_epochs,
-        "onset_epoch": course.onset,
-        "best_epoch": course.best_epoch,
-        "last_val_macro_f1": course.reports[-1].val_macro_f1,
-        "last_val_loss": course.reports[-1].val_loss,
-        "last_train_loss": course.reports[-1].train_loss,
+        "epochs": curve.epoch,
+        "max_epochs": curve.max_epochs,
+        "onset_epoch": curve.onset,
+        "best_epoch": curve.best_epoch,
+        "last_val_macro_f1": curve.reports[-1].val_macro_f1,
+        "last_val_loss": curve.reports[-1].val_loss,
+        "last_train_loss": curve.reports[-1].train_loss,
         "started": BEGAN + EPOCH_SECONDS * assignment.number,
         "setup_seconds": 0.5,
         "seconds": seconds,
@@ -84,13 +85,13 @@ def _trial_row(one: Ended) -> Row:
         "peak_memory_mib": 900.0,
         "node": "simulated",
     }
-    best = course.best
+    best = curve.best
     if best is not None:
         row |= {
             "best_val_macro_f1": best.val_macro_f1,
             "best_val_accuracy": best.val_accuracy,
             "best_val_loss": best.val_loss,
-            "generalisation_gap": generalisation_gap(*course.losses(), best.epoch),
+            "generalisation_gap": generalisation_gap(*curve.losses(), best.epoch),
         }
     return row
 
@@ -99,18 +100,18 @@ def _epoch_rows(one: Ended) -> list[Row]:
     config = one.assignment.config
     rates = {"lr_head": config.lr_head, "lr_backbone": config.lr_backbone}
     return [
-        {**one.assignment.who(), **vars(report), **rates, "seconds": EPOCH_SECONDS}
-        for report in one.course.reports
+        {**one.assignment.id_columns(), **vars(report), **rates, "seconds": EPOCH_SECONDS}
+        for report in one.curve.reports
     ]
 
 
 def _validation_rows(one: Ended) -> list[Row]:
-    best = one.course.best
+    best = one.curve.best
     if best is None:
         return []
     counts = validation_counts(best.val_macro_f1, _VALIDATION)
-    who = one.assignment.who()
-    return confusion_rows(who, "validation", "all", best.epoch, counts, CLASSES)
+    id_columns = one.assignment.id_columns()
+    return confusion_rows(id_columns, "validation", "all", best.epoch, counts, CLASSES)
 
 
 def _write_answers(
@@ -120,24 +121,24 @@ def _write_answers(
     chosen = {(choice["arm"], choice["replicate"]): choice["trial"] for choice in choices}
     scores: dict[int, Row] = {}
     for one in confirmed:
-        run, epoch = one.assignment, one.course.best_epoch
+        run, epoch = one.assignment, one.curve.best_epoch
         assert epoch is not None, "a trial that diverged is not chosen"
         taste = world.test.taste(world.rng(2, chosen[run.arm, run.replicate]))
         share = float(world.curve(run).test_share[epoch - 1])
         answers = world.test.probabilities(share, taste, world.rng(3, run.number))
         part = f"run-{run.number:06d}"
-        rows = _prediction_rows(run.who(), run.seed, world, answers)
+        rows = _prediction_rows(run.id_columns(), run.seed, world, answers)
         results.append("predictions", rows, part=part)
-        results.append("confusion", _test_rows(run.who(), world, answers, epoch), part=part)
+        results.append("confusion", _test_rows(run.id_columns(), world, answers, epoch), part=part)
         scores[run.number] = world.test.scores(answers.argmax(axis=1))
     return scores
 
 
-def _prediction_rows(who: Row, seed: int, world: World, answers: Floats) -> list[Row]:
+def _prediction_rows(id_columns: Row, seed: int, world: World, answers: Floats) -> list[Row]:
     test = world.test
     return [
         {
-            **who,
+            **id_columns,
             "seed": seed,
             "split": "test",
             "picture": f"{n:064x}",
@@ -153,14 +154,14 @@ def _prediction_rows(who: Row, seed: int, world: World, answers: Floats) -> list
     ]
 
 
-def _test_rows(who: Row, world: World, answers: Floats, epoch: int) -> list[Row]:
+def _test_rows(id_columns: Row, world: World, answers: Floats, epoch: int) -> list[Row]:
     clean = ~(world.test.leaked | world.test.conflicting)
     predicted: Labels = answers.argmax(axis=1)
     everything = confusion(world.test.truth, predicted, len(CLASSES))
     cleaned = confusion(world.test.truth[clean], predicted[clean], len(CLASSES))
     return [
-        *confusion_rows(who, "test", "all", epoch, everything, CLASSES),
-        *confusion_rows(who, "test", "clean", epoch, cleaned, CLASSES),
+        *confusion_rows(id_columns, "test", "all", epoch, everything, CLASSES),
+        *confusion_rows(id_columns, "test", "clean", epoch, cleaned, CLASSES),
     ]
 
 
@@ -173,6 +174,6 @@ def _write_floors(results: Results, world: World) -> None:
         "logistic_regression": test.probabilities(_REGRESSION, taste, world.rng(5)),
     }
     for trial, (name, answers) in enumerate(floors.items(), start=1):
-        who = {"trial": -trial, "arm": name, "replicate": 0, "cohort": "floor"}
-        rows = _prediction_rows(who, 0, world, answers)
+        id_columns = {"trial": -trial, "arm": name, "replicate": 0, "cohort": "floor"}
+        rows = _prediction_rows(id_columns, 0, world, answers)
         results.append("predictions", rows, part=f"floor-{name}")

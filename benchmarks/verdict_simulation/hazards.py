@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import stats
 
-from analysis.estimators.mcnemar import mcnemar
+from analysis.estimators.pictures.mcnemar import mcnemar
 from analysis.estimators.second_opinion import bca_difference, permutation_p_value
 from analysis.estimators.welch import difference_interval
 from benchmarks.verdict_simulation.surface import POINT, Floats

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 import analysis
-from analysis.compare import Pair, compare
-from analysis.pictures import score_pictures
+from analysis.inputs.pictures import score_pictures
 from analysis.settings import Settings
+from analysis.verdict.compare import Pair, compare
 from benchmarks.verdict_simulation.folders import write_search
 from benchmarks.verdict_simulation.real import Driver
 from benchmarks.verdict_simulation.world import World, make_space
@@ -192,7 +192,7 @@ def _shared(seed: int) -> tuple[float, float]:
     counts = Counter(one.assignment.arm for one in ended)
     larger, number = counts.most_common(1)[0]
     able = [one for one in ended if one.reason in ("completed", *ELIGIBLE)]
-    best = max(able, key=lambda one: one.course.score)
+    best = max(able, key=lambda one: one.curve.score)
     tie = 2 * number == len(ended)
     return number / len(ended), 0.5 if tie else float(best.assignment.arm == larger)
 

@@ -1,8 +1,8 @@
 """Level 2: a search by the project's own pieces, driven by a small loop in place of Ray.
 
 The real ones are the search space, ``StudySearcher`` with Optuna, ``StudyAsha`` with its audit,
-and ``Course`` with its stopper. Ray's part is to call them in the order of :meth:`Driver._step`:
-ASHA decides on a report before the searcher hears of it.
+and ``LearningCurve`` with its stopper. Ray's part is to call them in the order of
+:meth:`Driver._step`: ASHA decides on a report before the searcher hears of it.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from ray.tune.search import Searcher
 
 from benchmarks.verdict_simulation.world import World
 from fer_tune.space import SearchSpace
-from fer_tune.training.course import Course
-from fer_tune.tuning.asha import SCORE, make_scheduler
-from fer_tune.tuning.assignment import Assignment
-from fer_tune.tuning.audit import Audit
-from fer_tune.tuning.events import EventLog, History
-from fer_tune.tuning.recorded import RecordedRun, recorded_settings
-from fer_tune.tuning.recorder import reason_of
-from fer_tune.tuning.searcher import StudySearcher
+from fer_tune.training.learning_curve import LearningCurve
+from fer_tune.tuning.log.assignment import Assignment
+from fer_tune.tuning.log.events import EventLog, History
+from fer_tune.tuning.monitor.recorder import reason_of
+from fer_tune.tuning.raytune.replay import ReplayedRun, replay_settings
+from fer_tune.tuning.studies.asha import SCORE, make_scheduler
+from fer_tune.tuning.studies.regret_audit import RegretAudit
+from fer_tune.tuning.studies.searcher import StudySearcher
 
 #: Trials at a time.
 SLOTS = 4
@@ -33,7 +33,7 @@ class Ended:
     """A run that has ended: its curve, why it ended, and since when it was audited, if it was."""
 
     assignment: Assignment
-    course: Course
+    curve: LearningCurve
     reason: str
     audited_at: int | None
 
@@ -42,23 +42,23 @@ class Ended:
 class _Running:
     name: str  # Ray's trial id
     assignment: Assignment
-    run: RecordedRun
+    run: ReplayedRun
 
 
 class Driver:
     """Runs the trials of one search, a few at a time, an epoch of each in turn.
 
     Args:
-        folder: an empty one, for the log of events.
+        folder: an empty one, for the event log.
     """
 
     def __init__(self, space: SearchSpace, world: World, folder: Path) -> None:
         self._world = world
-        self._settings = recorded_settings(space, folder)
+        self._settings = replay_settings(space, folder)
         log = EventLog.begin(folder, {"space": space.as_dict()})
         self._history = History(identity={"space": space.as_dict()})
         self._searcher = StudySearcher(space, log, history=self._history)
-        audit = Audit(log, self._history, share=space.audit.share, seed=space.seeds.search)
+        audit = RegretAudit(log, self._history, share=space.audit.share, seed=space.seeds.search)
         self._asha = make_scheduler(space, audit)
         self._asked = 0
 
@@ -78,9 +78,9 @@ class Driver:
     def confirm(self, assignment: Assignment) -> Ended:
         """A confirmation run, which neither ASHA nor the stopper ends."""
         run = self._run(assignment)
-        while (reason := run.course.stop_reason()) is None:
+        while (reason := run.curve.stop_reason()) is None:
             run.run_epoch()
-        return Ended(assignment=assignment, course=run.course, reason=reason, audited_at=None)
+        return Ended(assignment=assignment, curve=run.curve, reason=reason, audited_at=None)
 
     def _ask(self) -> _Running | None:
         name = f"t{self._asked}"
@@ -91,21 +91,21 @@ class Driver:
         assignment = Assignment.from_dict(asked["run"])
         return _Running(name=name, assignment=assignment, run=self._run(assignment))
 
-    def _run(self, assignment: Assignment) -> RecordedRun:
-        return RecordedRun(
+    def _run(self, assignment: Assignment) -> ReplayedRun:
+        return ReplayedRun(
             lambda asked: self._world.curve(asked).recording, self._settings, assignment
         )
 
     def _step(self, one: _Running) -> bool:
-        """Trains an epoch and tells everybody; whether that was the last."""
+        """Trains an epoch and reports it; whether that was the last."""
         report = one.run.run_epoch()
         assert report is not None, "recordings here do not run out of memory"
-        course = one.run.course
+        curve = one.run.curve
         result = {
             "epoch": report.epoch,
             "val_macro_f1": report.val_macro_f1,
-            SCORE: course.score,
-            "stop_reason": course.stop_reason(),
+            SCORE: curve.score,
+            "stop_reason": curve.stop_reason(),
             "ran": True,
         }
         if result["stop_reason"] is not None:
@@ -113,7 +113,7 @@ class Driver:
             over = True
         else:
             over = self._asha.judge(one.assignment, result) == TrialScheduler.STOP
-        self._history.run(one.assignment).take(result, done=over)
+        self._history.run(one.assignment).add_result(result, done=over)
         tell = self._searcher.on_trial_complete if over else self._searcher.on_trial_result
         tell(one.name, result)
         return over
@@ -122,7 +122,7 @@ class Driver:
         known = self._history.run(one.assignment)
         return Ended(
             assignment=one.assignment,
-            course=one.run.course,
+            curve=one.run.curve,
             reason=reason_of(known),
             audited_at=known.audited_at,
         )

@@ -49,10 +49,10 @@ def verdicts(cells: Sequence[Cell]) -> str:
     """``better`` for the better arm / for the other / ``small`` / ``inconclusive``."""
     names = ("better", "wrong", "small", "inconclusive")
 
-    def told(effect: float) -> Callable[[Cell], str]:
+    def cell_text(effect: float) -> Callable[[Cell], str]:
         return lambda cell: " / ".join(f"{100 * cell.rates[effect][n].mean():.0f}" for n in names)
 
-    tables = [_rows(cells, told(effect), f"{effect:.0f}") for effect in EFFECTS]
+    tables = [_rows(cells, cell_text(effect), f"{effect:.0f}") for effect in EFFECTS]
     rows = [row for group in zip(*tables, strict=True) for row in group]
     return markdown(["true difference", *_head(cells)], rows)
 
@@ -76,8 +76,8 @@ def searches(cells: Sequence[Cell]) -> str:
     return markdown(head, rows)
 
 
-def _by_design(cells: Sequence[Cell], told: Callable[[Cell], str]) -> str:
-    return markdown(_head(cells), _rows(cells, told))
+def _by_design(cells: Sequence[Cell], cell_text: Callable[[Cell], str]) -> str:
+    return markdown(_head(cells), _rows(cells, cell_text))
 
 
 def _designs(cells: Sequence[Cell]) -> list[str]:
@@ -89,13 +89,13 @@ def _head(cells: Sequence[Cell]) -> list[str]:
     return ["search luck", "seed spread", *_designs(cells)]
 
 
-def _rows(cells: Sequence[Cell], told: Callable[[Cell], str], *first: str) -> list[list[str]]:
+def _rows(cells: Sequence[Cell], cell_text: Callable[[Cell], str], *first: str) -> list[list[str]]:
     """A row per luck and spread, a column per design."""
     found: dict[tuple[str, float], dict[str, str]] = {}
     for cell in cells:
         setting = cell.setting
         row = found.setdefault((setting.luck, setting.seed_spread), {})
-        row[setting.design.name] = told(cell)
+        row[setting.design.name] = cell_text(cell)
     return [
         [*first, luck, f"{spread:.1f}", *(row.get(name, "") for name in _designs(cells))]
         for (luck, spread), row in found.items()
@@ -138,7 +138,7 @@ def whole(summaries: Sequence[Summary]) -> str:
     for one in summaries:
         n, scenario = one.searches, one.scenario
         better = one.verdicts["better"] / n - one.wrong
-        told = [better, one.wrong, *(one.verdicts[kind] / n for kind in _KINDS)]
+        shares = [better, one.wrong, *(one.verdicts[kind] / n for kind in _KINDS)]
         rows.append(
             [
                 scenario.name,
@@ -147,7 +147,7 @@ def whole(summaries: Sequence[Summary]) -> str:
                 f"{100 * one.true[0]:.2f} ± {100 * one.true[1]:.2f}",
                 proportion(one.excluded, n),
                 proportion(one.covered, n),
-                " / ".join(f"{100 * share:.0f}" for share in told),
+                " / ".join(f"{100 * share:.0f}" for share in shares),
             ]
         )
     head = ["searches of", "design", "number", "mean difference", "zero excluded", "covered"]

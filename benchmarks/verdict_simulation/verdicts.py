@@ -14,7 +14,7 @@ import numpy as np
 
 from analysis.estimators.superiority import wins
 from analysis.estimators.welch import difference_interval
-from analysis.verdict import decide
+from analysis.verdict.decision import decide
 from benchmarks.verdict_simulation.studies import Studies, run_studies
 from benchmarks.verdict_simulation.surface import POINT, Floats, Splits, Surface
 

@@ -20,8 +20,8 @@ from benchmarks.verdict_simulation.surface import (
     lowered,
 )
 from fer_tune.space import SearchSpace, TrialConfig
-from fer_tune.tuning.assignment import Assignment
-from fer_tune.tuning.recorded import Recording
+from fer_tune.tuning.log.assignment import Assignment
+from fer_tune.tuning.raytune.replay import Recording
 
 EPOCHS = 12
 SEED_SPREAD = 0.6 * POINT

@@ -1,4 +1,4 @@
-"""`fer-tune data`: importing pictures and auditing what came of it."""
+"""`fer-tune data`: importing pictures and auditing packed datasets."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import json
 from typing import Annotated, Literal
 
 import typer
+
+from fer_tune.cli.option_groups import AsJson
 
 app = typer.Typer(help="Import and audit pictures.", no_args_is_help=True)
 
@@ -19,31 +21,38 @@ def import_(
             show_default=False,
         ),
     ],
-    out: Annotated[str, typer.Option("--out", help="The packed dataset to make: folder or URL.")],
+    out: Annotated[str, typer.Option("--out", help="The packed dataset to create: folder or URL.")],
     classes: Annotated[
-        str | None, typer.Option("--classes", help="Classes to keep, in order, by commas.")
+        str | None,
+        typer.Option("--classes", help="Classes to keep, in order, comma-separated."),
     ] = None,
     max_side: Annotated[int, typer.Option(help="Larger pictures are reduced to this side.")] = 256,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Fail on the first file that is no picture.")
+        bool, typer.Option("--strict", help="Fail on the first file that is not a picture.")
     ] = False,
     public_test: Annotated[
-        Literal["test", "validation"], typer.Option(help="Where FER2013's PublicTest goes.")
+        Literal["test", "validation"], typer.Option(help="Split of FER2013's PublicTest.")
     ] = "test",
-    seed: Annotated[int, typer.Option(help="Of the synthetic faces.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the synthetic faces.")] = 0,
     force: Annotated[
-        bool, typer.Option("--force", help="Replace a packed dataset that is there.")
+        bool, typer.Option("--force", help="Replace an existing packed dataset.")
+    ] = False,
+    follow_links: Annotated[
+        bool,
+        typer.Option("--follow-links", help="Follow links in the folder."),
     ] = False,
 ) -> None:
-    """Turn pictures from anywhere into one packed dataset."""
+    """Import pictures from any source into one packed dataset."""
     from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
+    from fer_tune.console import say
     from fer_tune.data import PackedDataset, audit, import_source
     from fer_tune.data.at_url import made_at
-    from fer_tune.storage import place
+    from fer_tune.data.audit_text import as_text
+    from fer_tune.storage import any_path
 
-    console, target = Console(), place(out)
+    console, target = Console(), any_path(out)
     wanted = [name.strip() for name in classes.split(",")] if classes else None
     columns = (SpinnerColumn(), TextColumn("importing"), MofNCompleteColumn())
     with (
@@ -60,38 +69,40 @@ def import_(
             public_test=public_test,
             seed=seed,
             force=force,
+            follow_links=follow_links,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
         found = audit(PackedDataset.open(folder))
     for name, reason in report.skipped:
-        console.print(f"skipped {name}: {reason}", highlight=False, markup=False, soft_wrap=True)
+        say(console, f"skipped {name}: {reason}")
     if report.left_out:
         left = ", ".join(f"{n} {name}" for name, n in report.left_out.items())
-        console.print(f"left out by --classes: {left}", highlight=False)
-    console.print(
-        f"{report.pictures} pictures into {target} ({len(report.skipped)} skipped), "
+        say(console, f"excluded by --classes: {left}", wrap=True)
+    say(
+        console,
+        f"imported {report.pictures} pictures into {target} ({len(report.skipped)} skipped), "
         f"fingerprint {report.fingerprint[:12]}",
-        highlight=False,
-        soft_wrap=True,
+        *as_text(found, width=console.width).split("\n"),
     )
-    console.print(found.as_text(width=console.width), highlight=False)
 
 
 @app.command("audit")
 def audit_(
     folder: Annotated[str, typer.Argument(help="A packed dataset, or its URL.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Class balance, exact copies, leaks between splits, conflicting labels, blanks, sizes."""
     from rich.console import Console
 
+    from fer_tune.console import say
     from fer_tune.data import audit
     from fer_tune.data.at_url import index_at
-    from fer_tune.storage import place
+    from fer_tune.data.audit_text import as_text
+    from fer_tune.storage import any_path
 
-    found = audit(index_at(place(folder)))
+    found = audit(index_at(any_path(folder)))
     if as_json:
         typer.echo(json.dumps(found.as_dict(), indent=2))
     else:
         console = Console()
-        console.print(found.as_text(width=console.width), highlight=False, markup=False)
+        say(console, *as_text(found, width=console.width).split("\n"))

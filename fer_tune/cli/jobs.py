@@ -1,4 +1,4 @@
-"""What `status`, `logs` and `stop` do, and following a job."""
+"""The commands `status`, `logs` and `stop`, and following a job."""
 
 from __future__ import annotations
 
@@ -7,37 +7,34 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from fer_tune.cli.option_groups import Where
+from fer_tune.console import say
+from fer_tune.escaping import LogPieces, job_log, shell_word
+
 if TYPE_CHECKING:
-    from fer_tune.cluster.access import Access
     from fer_tune.cluster.job import Job
+    from fer_tune.cluster.ssh.dashboard_access import Access
 
 #: Columns of `status`.
 HEADINGS = ("job", "state", "started", "duration", "results")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Where:
-    """How the user names a cluster."""
-
-    cluster: Path | None
-    address: str | None
-
-
 @contextmanager
 def connected(where: Where) -> Iterator[Access]:
-    """The cluster that the user named, with a warning when a token would go there in the clear."""
-    from fer_tune.cluster.access import reached
+    """The cluster that the user named; warns before a token is sent unencrypted."""
+    from fer_tune.cluster.ssh.dashboard_access import connected_to
 
     def warn(text: str) -> None:
-        Console(stderr=True).print(text, style="yellow", highlight=False, soft_wrap=True)
+        say(Console(stderr=True), text, style="yellow")
 
-    with reached(where.cluster, where.address, warn) as access:
+    with connected_to(
+        where.cluster, where.address, warn=warn, send_token=where.send_token
+    ) as access:
         yield access
 
 
@@ -50,7 +47,7 @@ def show_status(where: Where, wanted: str | None, *, as_json: bool) -> None:
     elif wanted is not None:
         _show_one(jobs[0])
     elif not jobs:
-        Console().print("No search has been submitted to this cluster.")
+        say(Console(), "No search has been submitted to this cluster.")
     else:
         _show_table(jobs)
 
@@ -67,84 +64,83 @@ def show_logs(where: Where, wanted: str, *, follow: bool) -> int:
 
 def stop(where: Where, wanted: str, *, wait: bool) -> None:
     """The `stop` command."""
-    from fer_tune.cluster.submission import GRACE_S
+    from fer_tune.cluster.jobs.submission import GRACE_S
 
     console = Console()
     with connected(where) as access:
         job = access.api.find(wanted)
         if job.over or not access.api.stop(job.id):
             job = access.api.job(job.id)
-            console.print(f"{job.id} has ended already: {job.state}.")
+            say(console, f"{job.id} has already ended: {job.state}.")
         elif wait:
-            console.print(
-                f"{job.id} is asked to end. It finishes its running epochs first, for "
-                f"{GRACE_S // 60} minutes at most; Ctrl-C here changes nothing.",
-                highlight=False,
-                soft_wrap=True,
+            say(
+                console,
+                f"stopping {job.id}: it finishes its running epochs first, for "
+                f"{GRACE_S // 60} minutes at most; Ctrl-C here does not affect it.",
             )
             job = followed(access, job.id, lambda text: None, Console(stderr=True))
-            console.print(f"{job.id} has ended: {job.state}.", highlight=False)
+            say(console, f"{job.id} has ended: {job.state}.")
         else:
-            console.print(f"{job.id} is asked to end, and finishes its running epochs first.")
+            say(console, f"stopping {job.id}: it finishes its running epochs first.")
         if job.state != "succeeded" and job.results:
-            console.print("Everything that it found is kept. Go on with:")
-            console.print(
-                f"  {going_on(job, access)}", highlight=False, soft_wrap=True, markup=False
-            )
+            say(console, "All results so far are kept. Resume with:")
+            say(console, f"  {resume_command(job, access)}")
 
 
-def going_on(job: Job, access: Access) -> str:
-    """The command that takes a search up again."""
-    import shlex
-
-    return f"fer-tune submit --resume {shlex.quote(job.results)} {access.option}"
+def resume_command(job: Job, access: Access) -> str:
+    """The command that resumes a search."""
+    return f"fer-tune submit --resume {shell_word(job.results)} {access.option}"
 
 
-def what_next(access: Access, id: str) -> list[tuple[str, str]]:
-    """Commands for a job that runs, whoever follows it."""
+def next_commands(access: Access, id: str) -> list[tuple[str, str]]:
+    """Commands for a running job."""
     return [
-        ("follow", f"fer-tune logs {id} --follow {access.option}"),
-        ("stop", f"fer-tune stop {id} {access.option}"),
-        ("fetch", f"fer-tune fetch {id} {access.option}"),
+        ("follow", f"fer-tune logs {shell_word(id)} --follow {access.option}"),
+        ("stop", f"fer-tune stop {shell_word(id)} {access.option}"),
+        ("fetch", f"fer-tune fetch {shell_word(id)} {access.option}"),
     ]
 
 
 def detached_or_code(access: Access, id: str, console: Console) -> int:
-    """Follows a job; Ctrl-C leaves it running. Returns how it ended, or 130."""
+    """Follows a job; Ctrl-C leaves it running. Returns its exit code, or 130."""
+    pieces = LogPieces()
     try:
-        job = followed(access, id, write, console)
+        try:
+            job = followed(access, id, lambda text: write(pieces.complete(text)), console)
+        finally:
+            write(pieces.rest())
     except KeyboardInterrupt:
-        console.print(f"\nDetached; {id} runs on.", highlight=False)
-        told(console, *what_next(access, id))
+        say(console, "", f"Detached; {id} is still running.")
+        print_rows(console, *next_commands(access, id))
         return 130
-    console.print(f"{id} has ended: {job.state}.", highlight=False)
+    say(console, f"{id} has ended: {job.state}.")
     if job.state == "failed" and job.exit_code is None:
-        console.print(job.message.strip(), highlight=False, soft_wrap=True, markup=False)
+        print_rows(console, *_message(job))
     if job.state != "succeeded":
-        told(console, ("go on", going_on(job, access)))
-    told(console, ("fetch", f"fer-tune fetch {id} {access.option}"))
+        print_rows(console, ("resume", resume_command(job, access)))
+    print_rows(console, ("fetch", f"fer-tune fetch {shell_word(id)} {access.option}"))
     return job.code()
 
 
 def followed(access: Access, id: str, write: Callable[[str], None], console: Console) -> Job:
-    """Hands a job's log to ``write`` until it is over, across lost connections."""
-    from fer_tune.cluster.following import Follower
+    """Passes a job's log to ``write`` until it ends, and reconnects if needed."""
+    from fer_tune.cluster.jobs.log_stream import Follower
 
     def note(text: str) -> None:
-        console.print(f"[{text}]", style="yellow", highlight=False, soft_wrap=True, markup=False)
+        say(console, f"[{text}]", style="yellow")
 
     return Follower(access, id, write, note).to_the_end()
 
 
-def told(console: Console, *rows: tuple[str, str]) -> None:
-    """Label and text, a line each, to be copied."""
+def print_rows(console: Console, *rows: tuple[str, str]) -> None:
+    """Prints label and text on a line each, to be copied."""
     for label, text in rows:
-        console.print(f"  {label:<12} {text}", highlight=False, soft_wrap=True, markup=False)
+        say(console, f"  {label:<12} {text}")
 
 
 def write(text: str) -> None:
-    """The job's own words, unchanged."""
-    sys.stdout.write(text)
+    """Prints a piece of a job's log."""
+    sys.stdout.write(job_log(text))
     sys.stdout.flush()
 
 
@@ -157,7 +153,7 @@ def _show_table(jobs: Sequence[Job]) -> None:
     text = [lines[0], f"  {HEADINGS[-1]}"]
     for line, job in zip(lines[1:], jobs, strict=True):
         text += [line, f"  {job.results or '–'}"]
-    Console().print("\n".join(text), highlight=False, markup=False, soft_wrap=True)
+    say(Console(), *text)
 
 
 def _show_one(job: Job) -> None:
@@ -167,8 +163,14 @@ def _show_one(job: Job) -> None:
     if job.exit_code is not None:
         rows.append(("exit code", str(job.exit_code)))
     if job.state in ("pending", "failed") and job.message:
-        rows.append(("message", job.message.strip()))
-    told(Console(), *rows)
+        rows += _message(job)
+    print_rows(Console(), *rows)
+
+
+def _message(job: Job) -> list[tuple[str, str]]:
+    """Ray's message, often a traceback, a row for each line."""
+    first, *more = job.message.strip().split("\n")
+    return [("message", first), *(("", line) for line in more)]
 
 
 def duration(seconds: float | None) -> str:

@@ -7,26 +7,15 @@ from typing import Annotated
 
 import typer
 
-Cluster = Annotated[
-    Path | None,
-    typer.Option("--cluster", help="The cluster's file for `ray up`; goes there by ssh."),
-]
-Address = Annotated[
-    str | None,
-    typer.Option(
-        "--address",
-        help="The cluster's dashboard, as http://127.0.0.1:8265; by default "
-        "RAY_API_SERVER_ADDRESS.",
-        show_default=False,
-    ),
-]
-Job = Annotated[str, typer.Argument(help="A job's id, or how it begins.")]
+from fer_tune.cli.option_groups import AsJson, Where, grouped
+
+Job = Annotated[str, typer.Argument(help="A job's id, or the beginning of it.")]
 
 
 def register(app: typer.Typer) -> None:
     """Adds the commands to ``app``."""
     for command in (submit, status, logs, stop, fetch):
-        app.command()(command)
+        app.command()(grouped("where", Where)(command))
 
 
 def submit(
@@ -34,100 +23,118 @@ def submit(
         str | None,
         typer.Argument(help="A shipped search space's name, or a YAML file.", show_default=False),
     ] = None,
-    cluster: Cluster = None,
-    address: Address = None,
+    *,
+    where: Where,
     data: Annotated[
         str | None,
         typer.Option(
             "--data",
-            help="Packed dataset: as the cluster sees it, its URL, or one here (with --cluster).",
+            help="Packed dataset: a path on the cluster, a URL, or with --cluster a local path.",
         ),
     ] = None,
     results: Annotated[
         str | None,
         typer.Option(
             "--results",
-            help="Results folder, as the cluster sees it; by default NAME-TIME below that of the "
-            "cluster's file, or below ~/fer_tune/results.",
+            help="Results folder: a path on the cluster, or a URL; by default NAME-TIME below "
+            "that of the cluster file, or below ~/fer_tune/results.",
         ),
     ] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="Override, as budget.trials=40; repeatable.")
+        list[str] | None,
+        typer.Option("--set", help="Override, such as budget.trials=40; repeatable."),
     ] = None,
     resume: Annotated[
         str | None,
-        typer.Option("--resume", metavar="RESULTS", help="Go on with a search, in SPACE's place."),
+        typer.Option("--resume", metavar="RESULTS", help="Resume this search instead of SPACE."),
+    ] = None,
+    include: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--include",
+            help="File, folder or pattern, relative to the top of the working tree, to send "
+            "even if it holds pictures, data or weights; a secret must be named by its full path. "
+            "Repeatable.",
+        ),
     ] = None,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Do not follow the log.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List the files that would be sent; send nothing.")
+    ] = False,
 ) -> None:
     """Run a search on a cluster, and follow it; Ctrl-C leaves it running."""
-    from fer_tune.cli.jobs import Where
     from fer_tune.cli.submitting import submit as send
 
-    where = Where(cluster=cluster, address=address)
-    code = send(space, resume, where, data, results, set_ or [], follow=not detach)
+    code = send(
+        *(space, resume, where, data, results, set_ or [], include or []),
+        follow=not detach,
+        dry_run=dry_run,
+    )
     raise typer.Exit(code)
 
 
 def status(
     job: Annotated[
-        str | None, typer.Argument(help="A job's id, for all about it.", show_default=False)
+        str | None, typer.Argument(help="A job's id, for its details.", show_default=False)
     ] = None,
-    cluster: Cluster = None,
-    address: Address = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    *,
+    where: Where,
+    as_json: AsJson = False,
 ) -> None:
-    """The searches of a cluster: state, duration, results folder."""
-    from fer_tune.cli.jobs import Where, show_status
+    """List the searches of a cluster: state, duration, results folder."""
+    from fer_tune.cli.jobs import show_status
 
-    show_status(Where(cluster=cluster, address=address), job, as_json=as_json)
+    show_status(where, job, as_json=as_json)
 
 
 def logs(
     job: Job,
-    cluster: Cluster = None,
-    address: Address = None,
+    *,
+    where: Where,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on until it ends; Ctrl-C only detaches.")
+        bool, typer.Option("--follow", "-f", help="Follow until it ends; Ctrl-C only detaches.")
     ] = False,
 ) -> None:
-    """What a search on a cluster has printed."""
-    from fer_tune.cli.jobs import Where, show_logs
+    """Print the log of a search on a cluster."""
+    from fer_tune.cli.jobs import show_logs
 
-    raise typer.Exit(show_logs(Where(cluster=cluster, address=address), job, follow=follow))
+    raise typer.Exit(show_logs(where, job, follow=follow))
 
 
 def stop(
     job: Job,
-    cluster: Cluster = None,
-    address: Address = None,
+    *,
+    where: Where,
     wait: Annotated[
-        bool, typer.Option("--wait/--no-wait", help="Until its running epochs are finished.")
+        bool, typer.Option("--wait/--no-wait", help="Wait until its running epochs are finished.")
     ] = True,
 ) -> None:
-    """End a search on a cluster so that it can be taken up again."""
-    from fer_tune.cli.jobs import Where
+    """Stop a search on a cluster; it can be resumed."""
     from fer_tune.cli.jobs import stop as end
 
-    end(Where(cluster=cluster, address=address), job, wait=wait)
+    end(where, job, wait=wait)
 
 
 def fetch(
     job: Annotated[
         str,
-        typer.Argument(help="A job's id or how it begins, or a results folder (path or URL)."),
+        typer.Argument(help="A job's id or its beginning, or a results folder (path or URL)."),
     ],
-    cluster: Cluster = None,
-    address: Address = None,
+    *,
+    where: Where,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Folder for them here; by default results/JOB.")
+        Path | None, typer.Option("--out", help="Local folder; by default results/JOB.")
     ] = None,
     checkpoints: Annotated[
-        bool, typer.Option("--checkpoints", help="Also those of trials that have not ended.")
+        bool, typer.Option("--checkpoints", help="Also fetch checkpoints of unfinished trials.")
     ] = False,
 ) -> None:
-    """Bring results from a cluster here: what is missing or has changed."""
+    """Fetch results from a cluster: everything that is missing or has changed."""
     from fer_tune.cli.fetching import fetch as bring
-    from fer_tune.cli.jobs import Where
 
-    bring(Where(cluster=cluster, address=address), job, out, checkpoints=checkpoints)
+    bring(
+        where,
+        job,
+        out,
+        checkpoints=checkpoints,
+    )

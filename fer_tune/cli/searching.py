@@ -1,19 +1,24 @@
-"""What `search`, `resume` and `confirm` do."""
+"""The commands `search`, `resume` and `confirm`."""
 
 from __future__ import annotations
 
 import os
-import shlex
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import typer
 from rich.console import Console
 
 from fer_tune.cli import BEGAN
 from fer_tune.cli.reporting import show_report
-from fer_tune.storage import Place, UrlPath, place
+from fer_tune.console import plain_table, say, styled
+from fer_tune.errors import UserError
+from fer_tune.escaping import LineFormatter, lines, shell_word
+from fer_tune.process.signals import TerminatedError
+from fer_tune.storage import AnyPath, UrlPath, any_path, is_url
 
 #: Environment variable: the folder that results folders are made in by default.
 RESULTS_VARIABLE = "FER_TUNE_RESULTS"
@@ -37,19 +42,19 @@ def run(
     console = _console(options)
     space = load(name, overrides)
     if dry_run:
-        _show_plan(space, place(data), console)
+        _show_plan(space, any_path(data), console)
         return
-    from fer_tune.tuning.fetched import opened
+    from fer_tune.tuning.files.dataset_cache import open_dataset
 
-    where = place(data)
-    folder = place(results) if results else default_folder(space.name)
+    where = any_path(data)
+    folder = any_path(results) if results else default_folder(space.name)
     if isinstance(where, UrlPath):
-        _check_before_fetching(space, folder)
-    dataset = opened(where, console)
+        _check_before_fetching(space, folder, options, console)
+    dataset = open_dataset(where, console)
 
     from fer_tune.tuning.run import run_search
 
-    with _telling_how_to_go_on(folder, console):
+    with _concluding(folder, options, console):
         run_search(
             space,
             dataset,
@@ -59,7 +64,6 @@ def run(
             data=where if isinstance(where, UrlPath) else None,
             command_began=BEGAN,
         )
-    show_report([folder], briefly=options.verbosity == "quiet")
 
 
 def run_resume(
@@ -71,95 +75,137 @@ def run_resume(
     """The `resume` command."""
     from fer_tune.tuning.run import resume_search
 
-    folder, where = place(results), None if data is None else place(data)
+    folder, where = any_path(results), None if data is None else any_path(data)
     console = _console(options)
-    with _telling_how_to_go_on(folder, console):
+    with _concluding(folder, options, console):
         resume_search(folder, options, console, data=where, extend=extend, command_began=BEGAN)
-    show_report([folder], briefly=options.verbosity == "quiet")
 
 
 def run_confirm(
     results: str,
-    seeds: int,
+    seeds: int | None,
     data: str | None,
     options: SearchOptions,
+    *,
+    keep_models: bool,
 ) -> None:
     """The `confirm` command."""
+    if seeds is None and not keep_models:
+        raise UserError("missing option --seeds", remedy="Add --seeds N, or --keep-models")
     from fer_tune.tuning.run import confirm_more
 
-    folder, where = place(results), None if data is None else place(data)
+    folder, where = any_path(results), None if data is None else any_path(data)
     console = _console(options)
-    with _telling_how_to_go_on(folder, console):
-        confirm_more(folder, seeds, options, console, where)
-    show_report([folder], briefly=options.verbosity == "quiet")
+    with _concluding(folder, options, console):
+        confirm_more(folder, seeds, options, console, where, keep_models=keep_models)
 
 
-def _check_before_fetching(space: SearchSpace, folder: Place) -> None:
-    """What needs no pictures is refused before they are fetched."""
-    from fer_tune.tuning.preparation import check_unused, check_weights
+def _check_before_fetching(
+    space: SearchSpace, folder: AnyPath, options: SearchOptions, console: Console
+) -> None:
+    """Checks that need no pictures, before they are fetched."""
+    from fer_tune.tuning.log.folder import check_unused
+    from fer_tune.tuning.preparation import check_bank, check_weights
 
     check_unused(folder)
     check_weights(space)
+    check_bank(options, console)
 
 
-def default_folder(name: str) -> Place:
-    """Where the results of a search of that name go unless it is told otherwise."""
+def no_result(folder: AnyPath) -> str:
+    """Why a search has no result, if none of its trials was completed; otherwise empty."""
+    from fer_tune.records import ELIGIBLE, Results
+    from fer_tune.tuning.log.log_file import LOG_FILE
+
+    trials = Results(folder).read("trials")
+    states = trials.loc[trials["cohort"] != "confirm", "state"]
+    if states.isin(ELIGIBLE).any():
+        return ""
+    counts = states.value_counts().items()
+    ends = ", ".join(f"{count} {state}" for state, count in counts) or "none was started"
+    files = [folder / LOG_FILE, *([folder / "errors"] if "failed" in set(states) else [])]
+    return (
+        f"{folder}: no trial was completed ({ends}), so this search has no result. "
+        f"The reasons are in {' and '.join(map(str, files))}"
+    )
+
+
+def default_folder(name: str) -> AnyPath:
+    """The default results folder of a search with that name."""
     parent = os.environ.get(RESULTS_VARIABLE) or "results"
-    return place(parent) / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    return any_path(parent) / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
 
 
 def _console(options: SearchOptions) -> Console:
-    """Where the search speaks; sets up what is logged to the terminal."""
+    """The console of a search; also sets up logging to the terminal."""
     import logging
 
-    from fer_tune.tuning.logs import FORMAT, LOGGER
+    from fer_tune.tuning.log.log_file import FORMAT, LOGGER
 
     if options.verbosity != "normal":
         handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter(FORMAT, datefmt="%H:%M:%S"))
+        handler.setFormatter(LineFormatter(FORMAT, datefmt="%H:%M:%S"))
         handler.setLevel(logging.WARNING if options.verbosity == "quiet" else logging.DEBUG)
         logging.getLogger(LOGGER).addHandler(handler)
     return Console(quiet=options.verbosity == "quiet")
 
 
 @contextmanager
-def _telling_how_to_go_on(folder: Place, console: Console) -> Iterator[None]:
-    """After Ctrl-C, says how the search is taken up again."""
+def _concluding(folder: AnyPath, options: SearchOptions, console: Console) -> Iterator[None]:
+    """Writes and shows the report at the end; after Ctrl-C or another signal, prints how to resume.
+
+    A search without a result ends with exit code 1.
+    """
     try:
         yield
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, TerminatedError):
         if _has_begun(folder):
-            console.print("interrupted; everything that ended is kept. Go on with:")
-            console.print(
-                f"  fer-tune resume {shlex.quote(str(folder))}", highlight=False, soft_wrap=True
-            )
+            say(console, "interrupted; all results so far are kept. Resume with:")
+            say(console, f"  fer-tune resume {shell_word(folder)}")
         else:
-            console.print("interrupted before the search began")
+            say(console, "interrupted before the search began")
         raise
+    show_report([folder], briefly=options.verbosity == "quiet")
+    if options.verbosity != "quiet":
+        _show_use(folder, console)
+    if text := no_result(folder):
+        print(lines(f"fer-tune: {text}"), file=sys.stderr)
+        raise typer.Exit(1)
 
 
-def _has_begun(folder: Place) -> bool:
-    from fer_tune.tuning.events import has_log
+def _show_use(folder: AnyPath, console: Console) -> None:
+    """Prints the commands that use the better model, if models were kept."""
+    from fer_tune.records import Results
+
+    models = folder / "models"
+    if not (models.is_dir() and any(not m.name.startswith(".") for m in models.iterdir())):
+        return
+    data = str((Results(folder).manifest().get("dataset") or {}).get("path") or "")
+    here = f"{os.getcwd()}{os.sep}"
+    data = data.removeprefix(here)
+    pictures = "PICTURES" if not data or is_url(data) else shell_word(data)
+    say(console, "use the model of the arm that is better on validation:")
+    say(console, f"  fer-tune predict {shell_word(folder)} {pictures}")
+    say(console, f"  fer-tune evaluate {shell_word(folder)} --data {shell_word(data or 'DATA')}")
+
+
+def _has_begun(folder: AnyPath) -> bool:
+    from fer_tune.tuning.log.events import has_log
 
     try:
         return has_log(folder)
     except OSError:
-        return True  # the store is away; the command finds out
+        return True  # the store is unavailable; the command reports it
 
 
-def _show_plan(space: SearchSpace, data: Place, console: Console) -> None:
-    from rich.table import Table
-
+def _show_plan(space: SearchSpace, data: AnyPath, console: Console) -> None:
     from fer_tune.data.at_url import index_at
     from fer_tune.space import plan
-    from fer_tune.tuning.preparation import splits_of
+    from fer_tune.tuning.settings import splits_of
 
     split = splits_of(space, index_at(data))
-    table = Table(box=None, show_header=False, pad_edge=False)
     pictures = (
         f"{len(split.train)} train, {len(split.validation)} validation, {len(split.test)} test"
     )
-    for label, text in [*plan(space).rows(), ("pictures", pictures)]:
-        table.add_row(label, text)
-    console.print(f"[bold]{space.name}[/]: {space.purpose}", highlight=False)
-    console.print(table)
+    table = plain_table([*plan(space).rows(), ("pictures", pictures)])
+    say(console, styled((space.name, "bold"), f": {space.purpose}"), table, wrap=True)

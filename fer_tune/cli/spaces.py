@@ -1,4 +1,4 @@
-"""`fer-tune spaces`: the search spaces that ship, and checking one's own."""
+"""`fer-tune spaces`: shows the shipped search spaces, and checks search spaces."""
 
 from __future__ import annotations
 
@@ -14,44 +14,39 @@ Overrides = Annotated[list[str] | None, typer.Option("--set", help="Override; re
 
 @app.command("list")
 def list_() -> None:
-    """The shipped search spaces and what each is for."""
+    """List the shipped search spaces and the purpose of each."""
     from rich.console import Console
-    from rich.table import Table
 
+    from fer_tune.console import plain_table, say
     from fer_tune.space import load, shipped
 
-    table = Table("name", "purpose", box=None, pad_edge=False)
-    for name in shipped():
-        table.add_row(name, load(name).purpose)
-    Console().print(table)
+    rows = [(name, load(name).purpose) for name in shipped()]
+    say(Console(), plain_table(rows, "name", "purpose"), wrap=True)
 
 
 @app.command()
 def show(name: Name) -> None:
-    """A shipped search space's YAML."""
+    """Print a search space's YAML."""
     from pathlib import Path
 
+    from fer_tune.escaping import lines
     from fer_tune.space import shipped
 
     path = shipped().get(name)
     if path is None:
         check(name)
         path = Path(name)
-    typer.echo(path.read_text(encoding="utf-8"), nl=False)
+    typer.echo(lines(path.read_text(encoding="utf-8")), nl=False)
 
 
 @app.command()
 def check(name: Name, set_: Overrides = None) -> None:
-    """Check a search space, every fault at once, and show what it would cost."""
+    """Check a search space; print all errors, or its plan."""
     from rich.console import Console
-    from rich.table import Table
 
+    from fer_tune.console import plain_table, say, styled
     from fer_tune.space import load, plan
 
     space = load(name, set_ or [])
-    table = Table(box=None, show_header=False, pad_edge=False)
-    for label, text in plan(space).rows():
-        table.add_row(label, text)
-    console = Console()
-    console.print(f"[bold]{space.name}[/] is in order.", highlight=False)
-    console.print(table)
+    table = plain_table(plan(space).rows())
+    say(Console(), styled((space.name, "bold"), " is valid."), table, wrap=True)

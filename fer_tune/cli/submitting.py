@@ -1,4 +1,4 @@
-"""What `submit` does: everything checked here first, then one job, then its log."""
+"""The command `submit`: checks everything here, submits a job, follows its log."""
 
 from __future__ import annotations
 
@@ -9,13 +9,19 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from fer_tune.cli.jobs import Where, connected, detached_or_code, told, what_next
+from fer_tune.cli.jobs import connected, detached_or_code, next_commands, print_rows
+from fer_tune.cli.option_groups import Where
 from fer_tune.errors import EnvironmentFault
+from fer_tune.escaping import one_line, shell_word
 
 if TYPE_CHECKING:
-    from fer_tune.cluster.access import Access
-    from fer_tune.cluster.package import Package
-    from fer_tune.cluster.submission import Submission
+    from fer_tune.cluster.jobs.package import Package
+    from fer_tune.cluster.jobs.source_tree import Tree
+    from fer_tune.cluster.jobs.submission import Submission
+    from fer_tune.cluster.ssh.dashboard_access import Access
+
+#: Files named in a line about files that are left out.
+_NAMED = 3
 
 
 def submit(
@@ -25,14 +31,25 @@ def submit(
     data: str | None,
     results: str | None,
     overrides: Sequence[str],
+    include: Sequence[str] = (),
     *,
     follow: bool,
+    dry_run: bool = False,
 ) -> int:
-    """Submits a search, or one that goes on, and follows it; returns the exit code."""
+    """Submits a search or a resume, and follows it; returns the exit code.
+
+    With ``dry_run`` it only lists the files that would be sent.
+    """
     from fer_tune.cluster.job import new_id
-    from fer_tune.cluster.package import packed
-    from fer_tune.cluster.submission import Submission, checked_results, checked_url, results_below
-    from fer_tune.cluster.tree import working_tree
+    from fer_tune.cluster.jobs.package import packed
+    from fer_tune.cluster.jobs.source_tree import working_tree
+    from fer_tune.cluster.jobs.submission import (
+        Submission,
+        checked_overrides,
+        checked_results,
+        checked_url,
+        results_below,
+    )
     from fer_tune.space import load, shipped
     from fer_tune.storage import UrlPath, is_url
 
@@ -42,6 +59,7 @@ def submit(
         checked_results(named)
     if data is not None and is_url(data):
         checked_url(data)
+    checked_overrides(overrides)
     if space is not None:
         checked = load(space, overrides)
         name, file = checked.name, shipped().get(space, Path(space))
@@ -49,38 +67,44 @@ def submit(
         assert resume is not None
         name = UrlPath(resume).name if is_url(resume) else PurePosixPath(resume).name
         file = None
-    tree = working_tree(Path.cwd())
+    tree = working_tree(Path.cwd(), include)
+    if dry_run:
+        with packed(tree, file) as package:
+            print_rows(console, *_package_rows(package, tree))
+            _list(package)
+        return 0
     with packed(tree, file) as package, connected(where) as access:
         base = access.ssh.head.results if access.ssh else None
         id = new_id(name, time.time(), access.api.ids())
+        results = checked_results(named or results_below(base, id))
         submission = Submission(
             name=name,
             space=package.space,
             asked=space or f"resume {resume}",
             data=data and _data(data, access, console),
-            results=checked_results(named or results_below(base, id)),
+            results=results,
             overrides=overrides,
             commit=tree.commit,
         )
-        told(
+        print_rows(
             console,
-            ("package", _package_words(package, tree.root, tree.left_out)),
+            *_package_rows(package, tree),
             ("runs", "this working tree" if tree.own else "the fer_tune installed on the cluster"),
         )
         _send(access, id, package, submission)
-        package.file.unlink()  # following may last for days, and end with its terminal
-        told(console, ("job", id), ("results", submission.results), *_ways(access, id))
+        package.file.unlink()  # following may last for days, and end with the terminal
+        print_rows(console, ("job", id), ("results", submission.results), *_links(access, id))
         if not follow:
-            told(console, *what_next(access, id))
+            print_rows(console, *next_commands(access, id))
             return 0
         return detached_or_code(access, id, console)
 
 
 def _data(data: str, access: Access, console: Console) -> str:
-    from fer_tune.cluster.data_copy import on_cluster
+    from fer_tune.cluster.jobs.data_copy import on_cluster
 
     def note(text: str) -> None:
-        told(console, ("data", text))
+        print_rows(console, ("data", text))
 
     return on_cluster(data, access, note, show=console.is_terminal)
 
@@ -94,21 +118,21 @@ def _check_usage(
 ) -> None:
     if (space is None) == (resume is None):
         raise EnvironmentFault(
-            "either SPACE, to begin a search, or --resume RESULTS, to go on with one",
-            remedy="`fer-tune spaces list` names the search spaces that ship",
+            "either SPACE or --resume RESULTS is required, and not both",
+            remedy="`fer-tune spaces list` lists the shipped search spaces",
         )
     if space is not None and data is None:
         raise EnvironmentFault(
-            "which pictures?",
-            where="--data",
-            remedy="Name a packed dataset: as the cluster sees it, a URL, or one here (--cluster)",
+            "missing option --data",
+            remedy="Pass a packed dataset: a path on the cluster, a URL, or with --cluster a "
+            "local path",
         )
     if resume is not None and (results is not None or overrides):
         raise EnvironmentFault(
-            "a search that goes on has its results folder and its search space already",
+            "a resumed search already has its results folder and its search space",
             where="--resume",
             value=resume,
-            remedy="Leave --results and --set out",
+            remedy="Remove --results and --set",
         )
 
 
@@ -127,21 +151,34 @@ def _send(access: Access, id: str, package: Package, submission: Submission) -> 
         )
     except Unreachable as error:
         raise Unreachable(
-            f"no answer to the job {id} ({error.what})",
-            remedy="It may have been taken all the same. Before it is submitted again, look: "
-            f"fer-tune status {id} {access.option}",
+            f"no response to the submission of {id} ({error.what})",
+            remedy="It may have been accepted. Before you submit it again, check: "
+            f"fer-tune status {shell_word(id)} {access.option}",
         ) from None
 
 
-def _package_words(package: Package, root: Path, left_out: int) -> str:
-    text = f"{package.files} files of {root}, {package.size / 1024**2:.1f} MiB"
-    if left_out:
-        text += f"; {left_out} files of datasets and results folders left out"
-    return text
+def _package_rows(package: Package, tree: Tree) -> list[tuple[str, str]]:
+    """The size of the package, and the first files that are left out for each reason."""
+    rows = [("package", f"{package.files} files of {tree.root}, {package.size / 1024**2:.1f} MiB")]
+    for reason, files in tree.reasons.items():
+        first = ", ".join(one_line(file) for file in files[:_NAMED])
+        more = f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
+        rows.append(("left out", f"{reason} ({len(files)}): {first}{more}"))
+    if tree.reasons:
+        rows.append(("", "--include NAME sends a file that the search needs"))
+    return rows
 
 
-def _ways(access: Access, id: str) -> list[tuple[str, str]]:
+def _list(package: Package) -> None:
+    import zipfile
+
+    with zipfile.ZipFile(package.file) as archive:
+        for entry in archive.infolist():
+            print(one_line(f"{entry.file_size:>12} {entry.filename}"))
+
+
+def _links(access: Access, id: str) -> list[tuple[str, str]]:
     ways = [("dashboard", access.link(id))]
     if access.forwarding:
-        ways.append(("from afar", access.forwarding))
+        ways.append(("port forward", access.forwarding))
     return ways

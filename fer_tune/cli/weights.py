@@ -1,4 +1,4 @@
-"""`fer-tune weights`: staging pretrained weights."""
+"""`fer-tune weights`: downloading pretrained weights."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="Stage pretrained weights.", no_args_is_help=True)
+app = typer.Typer(help="Download pretrained weights.", no_args_is_help=True)
 
 
 @app.callback()
 def group() -> None:
-    """Keeps `fetch` a subcommand although it is alone."""
+    """Keeps `fetch` a subcommand although it is the only one."""
 
 
 @app.command()
@@ -25,12 +25,14 @@ def fetch(
         "imagenet-v1"
     ),
     folder: Annotated[
-        Path | None, typer.Option("--folder", help="Where to; by default the weights folder.")
+        Path | None, typer.Option("--folder", help="Target folder; by default the weights folder.")
     ] = None,
 ) -> None:
-    """Download pretrained weights, for this machine or to be copied to one without internet."""
+    """Download pretrained weights, for this machine or for one without internet access."""
     from fer_tune.errors import WeightsError
-    from fer_tune.models import backbone, fetch
+    from fer_tune.escaping import one_line
+    from fer_tune.models.registry import backbone
+    from fer_tune.models.weights import fetch
     from fer_tune.space.backbones import BACKBONES
 
     for name in backbones or ["densenet161", "resnet152"]:
@@ -41,4 +43,4 @@ def fetch(
                 value=name,
                 remedy=f"Choose from {', '.join(BACKBONES)}",
             )
-        typer.echo(f"{name} {recipe}: {fetch(backbone(name), recipe, folder)}")
+        typer.echo(one_line(f"{name} {recipe}: {fetch(backbone(name), recipe, folder)}"))

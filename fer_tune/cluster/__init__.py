@@ -1,1 +1,1 @@
-"""Clusters: their files, and what is wrong with them; searches sent there, watched and fetched."""
+"""Clusters: checking their files; submitting, following and fetching searches."""

@@ -1,4 +1,4 @@
-"""One job of a cluster, as Ray's job API describes it: pure."""
+"""A job of a cluster, as described by Ray's job API. Pure."""
 
 from __future__ import annotations
 
@@ -8,23 +8,26 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fer_tune.cluster.names import is_id
 from fer_tune.errors import EnvironmentFault
 
-#: Marks a job as a search of ours; its value is the version that submitted it.
-MARK = "fer_tune"
-#: What a stopped job ends with, as a command does that Ctrl-C ended.
+#: Metadata key that marks a job as a search; its value is the version that submitted it.
+VERSION_KEY = "fer_tune"
+#: Exit code of a stopped job, as after Ctrl-C.
 STOPPED_CODE = 130
+#: The year 2500, in milliseconds since the Unix epoch.
+_FAR_MS = 16.7e12
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A search that was submitted.
+    """A submitted search.
 
     Attributes:
         id: the submission id.
         state: ``pending``, ``running``, ``stopped``, ``succeeded`` or ``failed``.
-        message: Ray's word on the state.
-        metadata: what :func:`fer_tune.cluster.submission.metadata` wrote, all text.
+        message: Ray's message on the state.
+        metadata: what :func:`fer_tune.cluster.jobs.submission.metadata` wrote, all text.
         started, ended: seconds since the Unix epoch, or None.
         exit_code: of the search's process; None while it runs, or where it never ran; the
             signal's number, negative, where one ended it.
@@ -40,15 +43,22 @@ class Job:
 
     @classmethod
     def from_details(cls, details: Mapping[str, Any]) -> Job:
-        """A job from the API's answer, in which times are milliseconds."""
+        """A job from the API's answer, in which times are milliseconds.
+
+        Raises:
+            EnvironmentFault: its id is not safe to use in paths and commands.
+        """
+        id, code = details.get("submission_id"), details.get("driver_exit_code")
+        if not is_id(id):
+            raise _no_id(id)
         return cls(
-            id=details["submission_id"],
-            state=details["status"].lower(),
-            message=details.get("message") or "",
-            metadata=details.get("metadata") or {},
+            id=str(id),
+            state=str(details.get("status", "")).lower(),
+            message=str(details.get("message") or ""),
+            metadata=_texts(details.get("metadata")),
             started=_seconds(details.get("start_time")),
             ended=_seconds(details.get("end_time")),
-            exit_code=details.get("driver_exit_code"),
+            exit_code=code if isinstance(code, int) else None,
         )
 
     @property
@@ -58,7 +68,7 @@ class Job:
 
     @property
     def results(self) -> str:
-        """The results folder as the cluster sees it; empty where nobody wrote it down."""
+        """The results folder as the cluster sees it; empty if unknown."""
         return self.metadata.get("results", "")
 
     def seconds(self, now: float) -> float | None:
@@ -68,52 +78,69 @@ class Job:
         return max(0.0, (self.ended or now) - self.started)
 
     def code(self) -> int:
-        """The exit code that says how the job ended: 0 only after success."""
+        """The exit code: 0 only after success."""
         assert self.over
         if self.state == "succeeded":
             return 0
         if self.state == "stopped":
             return STOPPED_CODE
         code = self.exit_code or 1
-        return code if code > 0 else 128 - code  # as shells tell of a signal
+        return code if code > 0 else 128 - code  # the way shells report a signal
 
 
 def ours(listed: Sequence[Mapping[str, Any]]) -> list[Job]:
-    """The searches among all jobs of a cluster, the newest first."""
+    """The searches among all jobs of a cluster, the newest first.
+
+    Jobs with an unsafe id are skipped: fer-tune submits none, and those of others must not prevent
+    access to ours.
+    """
     jobs = [
         Job.from_details(details)
         for details in listed
-        if details.get("submission_id") and MARK in (details.get("metadata") or {})
+        if is_id(details.get("submission_id")) and VERSION_KEY in _texts(details.get("metadata"))
     ]
     return sorted(jobs, key=lambda job: job.started or 0.0, reverse=True)
 
 
-def named(wanted: str, jobs: Sequence[Job]) -> Job:
-    """The job with that id, or the only one whose id begins so.
+def improper_ids(listed: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Unsafe ids under which a cluster lists jobs."""
+    ids = (details.get("submission_id") for details in listed)
+    return [str(id) for id in ids if id is not None and not is_id(id)]
+
+
+def named(wanted: str, jobs: Sequence[Job], improper: Sequence[str] = ()) -> Job:
+    """The job with that id, or the only one whose id has that prefix.
+
+    Args:
+        improper: ids of jobs that cannot be accessed.
 
     Raises:
-        EnvironmentFault: none, or several.
+        EnvironmentFault: none, several, or one of ``improper``.
     """
     exact = [job for job in jobs if job.id == wanted]
     found = exact or [job for job in jobs if job.id.startswith(wanted)]
     if len(found) == 1:
         return found[0]
+    if not found and (refused := [id for id in improper if id.startswith(wanted)]):
+        raise _no_id(refused[0])
     known = ", ".join(job.id for job in (found or jobs)[:8])
     raise EnvironmentFault(
-        "several searches have an id that begins so" if found else "no search with that id here",
+        "several searches have an id with this prefix" if found else "no search with this id",
         where="JOB",
         value=wanted,
-        remedy=f"There are: {known}" if known else "No search has been submitted to this cluster",
+        remedy=f"Known searches: {known}"
+        if known
+        else "No search has been submitted to this cluster",
     )
 
 
 def new_id(name: str, now: float, taken: Collection[str]) -> str:
-    """A readable submission id, ``NAME-20261127-0312``, that is not taken.
+    """A readable submission id, ``NAME-20261127-0312``, that is not in use.
 
     Args:
-        now: seconds since the Unix epoch, told in local time.
+        now: seconds since the Unix epoch, shown in local time.
     """
-    plain = re.sub(r"[^A-Za-z0-9_-]+", "-", name)
+    plain = re.sub(r"[^A-Za-z0-9_-]+", "-", name).lstrip("-")[:100] or "search"
     first = f"{plain}-{time.strftime('%Y%m%d-%H%M', time.localtime(now))}"
     one, count = first, 1
     while one in taken:
@@ -122,5 +149,23 @@ def new_id(name: str, now: float, taken: Collection[str]) -> str:
     return one
 
 
-def _seconds(milliseconds: int | None) -> float | None:
-    return None if not milliseconds else milliseconds / 1000
+def _no_id(id: object) -> EnvironmentFault:
+    return EnvironmentFault(
+        "the cluster lists a job under an id that is not safe to use as a name",
+        value=str(id)[:80],
+        remedy="Ids consist of letters, digits, `-`, `_` and `.`; fer-tune submits no job with "
+        "any other id",
+    )
+
+
+def _seconds(milliseconds: object) -> float | None:
+    """Seconds since the Unix epoch; also None for a time that cannot be displayed."""
+    if not isinstance(milliseconds, int | float) or not 0 < milliseconds < _FAR_MS:
+        return None
+    return milliseconds / 1000
+
+
+def _texts(metadata: object) -> dict[str, str]:
+    if not isinstance(metadata, Mapping):
+        return {}
+    return {str(key): str(value) for key, value in metadata.items()}

@@ -1,4 +1,4 @@
-"""The cluster files that come with the install."""
+"""The cluster files that are installed with fer_tune."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import fer_tune
 def shipped() -> dict[str, Path]:
     """Name to file, sorted by name, of `ray up` files and Kubernetes manifests.
 
-    The folder stands beside the package in a checkout, an editable install and a wheel, as that
-    of the search spaces does (:func:`fer_tune.space.shipped` says why it is found this way).
+    The folder is beside the package in a checkout, an editable install and a wheel, like that of
+    the search spaces (see :func:`fer_tune.space.shipped`).
     """
     assert fer_tune.__file__ is not None
     folder = Path(fer_tune.__file__).resolve().parent.parent / "cluster"
@@ -19,12 +19,12 @@ def shipped() -> dict[str, Path]:
 
 
 def find(name_or_path: str) -> Path:
-    """The file of a shipped name, which wins over a file of the same name, or of a path."""
+    """The shipped file of that name, or else the file at that path."""
     return shipped().get(name_or_path, Path(name_or_path))
 
 
 def purpose(path: Path) -> str:
-    """What a shipped file makes: the first paragraph of its opening comment, as one line."""
+    """The purpose of a shipped file: the first paragraph of its opening comment, as one line."""
     words: list[str] = []
     for line in path.read_text(encoding="utf-8").splitlines():
         text = line.removeprefix("#").strip()

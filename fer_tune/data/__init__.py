@@ -1,28 +1,28 @@
-"""From pictures anywhere to one packed dataset: import, audit, splits, deterministic views."""
+"""Packed datasets: import, audit, splits, deterministic views."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fer_tune.data.audit import Audit, audit
+from fer_tune.data.audit import DatasetAudit, audit
 from fer_tune.data.dataset import PackedDataset
 from fer_tune.data.importing import ImportReport, import_source
-from fer_tune.data.noise import noised
+from fer_tune.data.noise import with_label_noise
 from fer_tune.data.splits import Split, cut
 
 if TYPE_CHECKING:
     from fer_tune.data.views import view_pictures
 
 __all__ = [
-    "Audit",
+    "DatasetAudit",
     "ImportReport",
     "PackedDataset",
     "Split",
     "audit",
     "cut",
     "import_source",
-    "noised",
     "view_pictures",
+    "with_label_noise",
 ]
 
 

@@ -1,20 +1,17 @@
-"""A packed dataset in an object store: brought here whole and checked, or put there.
+"""A packed dataset in an object store: downloaded and checked, or uploaded.
 
-The same three files as in a folder, each an object. The description comes last when a dataset is
-put there, so that without it there is none.
+The same three files as in a folder, each an object. The description is uploaded last: without it
+there is no dataset.
 """
 
 from __future__ import annotations
 
 import errno
-import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-
-import pyarrow as pa
 
 from fer_tune.data.dataset import (
     DESCRIPTION,
@@ -25,26 +22,28 @@ from fer_tune.data.dataset import (
     checked_index,
     parse_description,
 )
-from fer_tune.errors import DataError, EnvironmentFault
-from fer_tune.storage import Place, UrlPath, put_folder
-from fer_tune.storage.places import scratch_folder
+from fer_tune.errors import DataError, EnvironmentFault, reporting
+from fer_tune.schema import TooLarge, read_at_most
+from fer_tune.schema.limits import DESCRIPTION_BYTES, GIB, INDEX_BYTES
+from fer_tune.storage import AnyPath, UrlPath, put_folder
+from fer_tune.storage.paths import scratch_folder
 
-#: Written and removed to see whether one may.
+#: Written and removed to check write access.
 _PROBE = ".writable"
-_FOLDER = "Name the URL of a folder that `fer-tune data import SOURCE --out URL` made"
-_AGAIN = "Put it there again: `fer-tune data import SOURCE --out URL --force`"
-_ROOM = "The dataset is made here before it is put there: make room, or set TMPDIR to a larger disk"
+_FOLDER = "Use the URL of a folder that `fer-tune data import SOURCE --out URL` made"
+_AGAIN = "Upload it again: `fer-tune data import SOURCE --out URL --force`"
+_ROOM = "The dataset is made here before its upload: free up space, or set TMPDIR to a larger disk"
 _ACCESS = (
-    "Check the URL, and what this machine may do there: AWS_PROFILE, AWS_ACCESS_KEY_ID or a role "
+    "Check the URL, and the permissions of this machine: AWS_PROFILE, AWS_ACCESS_KEY_ID or a role "
     "for s3://, GOOGLE_APPLICATION_CREDENTIALS or a role for gs://"
 )
 
 
 class DatasetAtUrl:
-    """A packed dataset that lies at a URL; asks nothing before it is used.
+    """A packed dataset at a URL; makes no request before it is used.
 
-    Everything raises DataError when there is none, it is damaged, or the store refuses or stays
-    away.
+    Everything raises DataError when there is no dataset, it is damaged, or the store reports an
+    error.
     """
 
     def __init__(self, url: UrlPath) -> None:
@@ -53,10 +52,7 @@ class DatasetAtUrl:
     @cached_property
     def description(self) -> dict[str, Any]:
         """``dataset.json``, its format, version and fingerprint checked."""
-        description = parse_description(self._content, self.url)
-        if not re.fullmatch("[0-9a-f]{64}", str(description["fingerprint"])):
-            raise self._damaged(f"{DESCRIPTION} has no fingerprint")
-        return description
+        return parse_description(self._content, self.url)
 
     @property
     def fingerprint(self) -> str:
@@ -69,42 +65,45 @@ class DatasetAtUrl:
         return len(self._content) + sum(map(self._size_of, (INDEX, PIXELS)))
 
     def index(self) -> DatasetIndex:
-        """The index, read anew; of the pixels no more is known than that there are as many."""
+        """The index, read again; of the pixels only the size is checked."""
         description, pixels = self.description, self._size_of(PIXELS)
-        content = pa.BufferReader(b"".join(self._pieces(INDEX)))
+        if self._size_of(INDEX) > INDEX_BYTES:
+            raise self._damaged(f"{INDEX} has more than {INDEX_BYTES / GIB:g} GiB")
+        content = b"".join(self._pieces(INDEX))
         with self._put_again():
             index = checked_index(content, description, pixels, self.url)
         return DatasetIndex(self.url, description, index)
 
-    def bring(self, folder: Path, came: Callable[[int], Any]) -> None:
+    def bring(self, folder: Path, advance: Callable[[int], Any]) -> None:
         """Writes the files into ``folder`` and checks every picture against its content hash.
 
         Args:
-            came: told of the bytes of every piece.
+            advance: called with the number of bytes of every piece.
 
         Raises:
-            OSError: the disk refuses.
+            OSError: from the disk.
         """
         (folder / DESCRIPTION).write_bytes(self._content)
-        came(len(self._content))
+        advance(len(self._content))
         for name in (INDEX, PIXELS):
             with (folder / name).open("wb") as out:
                 for piece in self._pieces(name):
                     out.write(piece)
-                    came(len(piece))
+                    advance(len(piece))
         with self._put_again():
             dataset = PackedDataset.open(folder)
         if (wrong := dataset.damaged()) is not None:
             raise self._damaged(
-                f"picture {wrong} of {PIXELS} is another than {INDEX} says "
-                f"({dataset.origins[wrong]})"
+                f"picture {wrong} of {PIXELS} differs from {INDEX} ({dataset.origins[wrong]})"
             )
 
     @cached_property
     def _content(self) -> bytes:
         with _reaching(self.url, "read"):
             try:
-                return (self.url / DESCRIPTION).read_bytes()
+                return read_at_most(self.url / DESCRIPTION, DESCRIPTION_BYTES)
+            except TooLarge as error:
+                raise self._damaged(f"{DESCRIPTION} is {error}") from None
             except FileNotFoundError:
                 if not self.url.has_bucket():
                     raise _no_bucket(self.url) from None
@@ -122,7 +121,7 @@ class DatasetAtUrl:
                 raise self._damaged(f"{name} is missing") from None
 
     def _pieces(self, name: str) -> Iterator[bytes]:
-        # What the consumer raises between two pieces, of its disk, does not come by here.
+        # Disk errors of the consumer between two pieces are not caught here.
         with _reaching(self.url, "read"):
             try:
                 yield from (self.url / name).pieces()
@@ -131,7 +130,7 @@ class DatasetAtUrl:
 
     @contextmanager
     def _put_again(self) -> Iterator[None]:
-        """What is found to be damaged is so at the URL."""
+        """Damage found in a copy is reported for the URL."""
         try:
             yield
         except DataError as error:
@@ -141,25 +140,25 @@ class DatasetAtUrl:
         return DataError(f"packed dataset is damaged: {what}", where=str(self.url), remedy=_AGAIN)
 
 
-def index_at(where: Place) -> DatasetIndex:
-    """The index of a packed dataset; of one at a URL nothing more is fetched, and nothing kept.
+def index_at(where: AnyPath) -> DatasetIndex:
+    """The index of a packed dataset; at a URL only the index is downloaded, and not kept.
 
     Raises:
-        DataError: none, another version, damaged, or the store refuses or stays away.
+        DataError: no dataset, another version, damaged, or an error of the store.
     """
     return PackedDataset.open(where) if isinstance(where, Path) else DatasetAtUrl(where).index()
 
 
 @contextmanager
-def made_at(out: Place, *, force: bool) -> Iterator[Path]:
-    """The folder to make a dataset in: ``out`` itself, or one that is put up to the URL at the end.
+def made_at(out: AnyPath, *, force: bool) -> Iterator[Path]:
+    """The folder to make a dataset in: ``out`` itself, or one that is uploaded to the URL.
 
     Args:
         force: replace a packed dataset that is at the URL.
 
     Raises:
-        DataError: something else is at the URL, or it cannot be written to. Once putting up has
-            begun, none is there then.
+        DataError: something else is at the URL, or it cannot be written to. If the upload fails,
+            no dataset is left there.
         EnvironmentFault: the temporary folder has no room.
     """
     if isinstance(out, Path):
@@ -178,7 +177,7 @@ def made_at(out: Place, *, force: bool) -> Iterator[Path]:
                 raise
             raise EnvironmentFault(error.what, where=str(scratch), remedy=_ROOM) from None
         with _reaching(out, "written"):
-            _check_target(out, force)  # hours may lie between the first check and now
+            _check_target(out, force)  # hours may have passed since the first check
             _put(folder, out)
 
 
@@ -186,13 +185,13 @@ def _check_target(out: UrlPath, force: bool) -> None:
     there = {entry.name for entry in out.iterdir()} - {_PROBE}
     if there - {DESCRIPTION, INDEX, PIXELS} or out.is_file():
         raise DataError(
-            "something else than a packed dataset is here",
+            "this is not a packed dataset",
             where=str(out),
             remedy="Choose another --out",
         )
     if DESCRIPTION in there and not force:
         raise DataError(
-            "a packed dataset already stands here",
+            "there is already a packed dataset",
             where=str(out),
             remedy="Choose another --out, or replace it with --force",
         )
@@ -216,12 +215,6 @@ def _no_bucket(url: UrlPath) -> OSError:
     return FileNotFoundError(errno.ENOENT, "there is no such bucket", str(url))
 
 
-@contextmanager
-def _reaching(url: UrlPath, to_be: str) -> Iterator[None]:
-    """Says what the store refuses; ``to_be``: "read" or "written"."""
-    try:
-        yield
-    except OSError as error:
-        raise DataError(
-            f"cannot be {to_be}: {error.strerror or error}", where=str(url), remedy=_ACCESS
-        ) from None
+def _reaching(url: UrlPath, to_be: str) -> AbstractContextManager[None]:
+    """Reports what the store denies; ``to_be``: "read" or "written"."""
+    return reporting(f"cannot be {to_be}", url, _ACCESS, DataError)

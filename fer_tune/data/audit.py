@@ -1,4 +1,4 @@
-"""What is wrong with a dataset: copies, leaks, contradictory labels, blanks, imbalance."""
+"""The audit of a dataset: copies, leaks, contradictory labels, blanks, imbalance."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BLANK_DEVIATION = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Audit:
+class DatasetAudit:
     """Findings on one packed dataset. Copies are pictures with the same content hash.
 
     Attributes:
@@ -26,7 +26,7 @@ class Audit:
         classes: class names in label order.
         counts: pictures per split and class name, zeros included.
         imbalance: pictures of the largest class by those of the smallest, over all splits.
-        copy_groups: contents that stand there twice or more.
+        copy_groups: contents that occur twice or more.
         copy_pictures: pictures in those groups.
         groups_across_splits: copy groups with members in more than one split.
         test_in_training: test pictures with a copy in the training split.
@@ -63,14 +63,8 @@ class Audit:
             for name, value in asdict(self).items()
         }
 
-    def as_text(self, width: int = 100) -> str:
-        """Plain-text tables at most ``width`` characters wide."""
-        from fer_tune.data.audit_text import as_text
 
-        return as_text(self, width)
-
-
-def audit(dataset: DatasetIndex) -> Audit:
+def audit(dataset: DatasetIndex) -> DatasetAudit:
     """Audits a dataset from its index alone; reads no pixels."""
     groups, labels, splits = dataset.groups, dataset.labels, dataset.splits
     test = splits == "test"
@@ -80,7 +74,7 @@ def audit(dataset: DatasetIndex) -> Audit:
     blank = dataset.deviations < BLANK_DEVIATION
     areas = dataset.sizes.prod(axis=1)
     per_class = np.bincount(labels, minlength=len(dataset.classes))
-    return Audit(
+    return DatasetAudit(
         fingerprint=dataset.fingerprint,
         pictures=len(dataset),
         channels=dataset.channels,

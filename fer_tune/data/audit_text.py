@@ -8,39 +8,40 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from fer_tune.data.audit import Audit
+from fer_tune.console import cells, say, styled
+from fer_tune.data.audit import DatasetAudit
 
 
-def tables(audit: Audit) -> list[Table]:
+def tables(audit: DatasetAudit) -> list[Table]:
     """Pictures by class and split, then the findings."""
     return [_balance(audit), _findings(audit)]
 
 
-def as_text(audit: Audit, width: int) -> str:
+def as_text(audit: DatasetAudit, width: int) -> str:
     """Both tables without colour, at most ``width`` characters wide."""
     out = io.StringIO()
     console = Console(file=out, width=width, color_system=None, force_terminal=False)
-    console.print(*tables(audit), sep="\n")
-    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+    say(console, *tables(audit), wrap=True)
+    return "\n".join(line.rstrip() for line in out.getvalue().rstrip("\n").split("\n")) + "\n"
 
 
-def _balance(audit: Audit) -> Table:
+def _balance(audit: DatasetAudit) -> Table:
     splits = [split for split, counts in audit.counts.items() if any(counts.values())]
     table = Table(box=box.SIMPLE, title="Pictures by class and split", title_justify="left")
     table.add_column("class")
     for split in (*splits, "all", "share"):
-        table.add_column(split, justify="right")
+        table.add_column(styled(split), justify="right")
     rows = [(name, [audit.counts[split][name] for split in splits]) for name in audit.classes]
     rows.append(("all", [sum(audit.counts[split].values()) for split in splits]))
     for name, counts in rows:
         share = f"{sum(counts) / audit.pictures:.1%}"
         if name == "all":
             table.add_section()
-        table.add_row(name, *(f"{n:,}" for n in (*counts, sum(counts))), share)
+        table.add_row(*cells(name, *(f"{n:,}" for n in (*counts, sum(counts))), share))
     return table
 
 
-def _findings(audit: Audit) -> Table:
+def _findings(audit: DatasetAudit) -> Table:
     table = Table(box=box.SIMPLE, title="Findings", title_justify="left")
     table.add_column("finding")
     table.add_column("groups", justify="right")
@@ -54,10 +55,10 @@ def _findings(audit: Audit) -> Table:
         ("blank (standard deviation below 1)", audit.blank_contents, audit.blank_pictures),
     ]
     for name, groups, pictures in rows:
-        table.add_row(name, *("" if n is None else f"{n:,}" for n in (groups, pictures)))
+        table.add_row(*cells(name, *("" if n is None else f"{n:,}" for n in (groups, pictures))))
     table.add_section()
-    table.add_row("largest class / smallest class", "", f"{audit.imbalance:.2f}")
+    table.add_row(*cells("largest class / smallest class", "", f"{audit.imbalance:.2f}"))
     for name, (height, width) in (("smallest", audit.smallest), ("largest", audit.largest)):
-        table.add_row(f"{name} picture (height x width)", "", f"{height} x {width}")
-    table.add_row("channels", "", str(audit.channels))
+        table.add_row(*cells(f"{name} picture (height x width)", "", f"{height} x {width}"))
+    table.add_row(*cells("channels", "", audit.channels))
     return table

@@ -1,4 +1,4 @@
-"""One packed dataset on disk: memory-mapped pixels, an index in canonical order, a description.
+"""A packed dataset on disk: memory-mapped pixels, an index in canonical order, a description.
 
 ::
 
@@ -14,20 +14,28 @@ import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 from PIL import Image
+from pydantic import Field, ValidationError
 
+from fer_tune.data.names import SPLITS
 from fer_tune.data.pixels import content_hash
 from fer_tune.errors import DataError
-from fer_tune.storage import Place
+from fer_tune.schema import InvalidJson, TooLarge, first_error, parse_json, read_at_most, shown
+from fer_tune.schema.limits import DESCRIPTION_BYTES, INDEX_BYTES, PICTURE_SIDE
+from fer_tune.schema.manifest import Channels, ClassNames, Part
+from fer_tune.schema.parquet import Oversized, read_tables
+from fer_tune.storage import AnyPath
 
 FORMAT = "fer_tune packed dataset"
 VERSION = 1
+#: Longest side of a packed picture, in pixels, unless the user sets another.
+DEFAULT_MAX_SIDE = 256
 DESCRIPTION, INDEX, PIXELS = "dataset.json", "index.parquet", "pixels.bin"
 
 INDEX_SCHEMA = pa.schema(
@@ -41,12 +49,22 @@ INDEX_SCHEMA = pa.schema(
         pa.field("width", pa.int32()),
         pa.field("channels", pa.int32()),  # as stored, 1 or 3
         pa.field("offset", pa.int64()),  # of the first pixel in pixels.bin, in bytes
-        pa.field("deviation", pa.float64()),  # standard deviation of the liveliest channel
+        pa.field("deviation", pa.float64()),  # standard deviation, the largest of all channels
     ]
 )
 
+
+class Description(Part):
+    """Required keys of ``dataset.json``; the others describe the source of the pictures."""
+
+    fingerprint: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    classes: Annotated[ClassNames, Field(min_length=1)]
+    channels: Channels
+    max_side: Annotated[int, Field(ge=1, le=PICTURE_SIDE)] = DEFAULT_MAX_SIDE
+
+
 _REMEDY = "Import the source again with `fer-tune data import SOURCE --out DIR`"
-_FIRST = "Make one with `fer-tune data import SOURCE --out DIR` and name DIR"
+_FIRST = "Make one with `fer-tune data import SOURCE --out DIR` and pass DIR"
 
 
 def fingerprint(
@@ -70,6 +88,7 @@ class DatasetIndex:
         fingerprint: 64 hex digits; equal for the same pictures, splits and classes.
         classes: class names; a label is a position in it.
         channels: 1 or 3, for every picture of the dataset (grey ones of a colour set get three).
+        max_side: longest side of a picture, in pixels; larger ones were reduced to it.
         description: ``dataset.json`` as written.
         labels: int64 (n,).
         splits: str (n,), ``train``, ``validation`` or ``test``.
@@ -80,14 +99,15 @@ class DatasetIndex:
         origins: str objects (n,), the name of each picture inside its source.
     """
 
-    root: Place
+    root: AnyPath
 
-    def __init__(self, root: Place, description: dict[str, Any], index: pa.Table) -> None:
+    def __init__(self, root: AnyPath, description: dict[str, Any], index: pa.Table) -> None:
         self.root = root
         self.description = description
         self.fingerprint: str = description["fingerprint"]
         self.classes: tuple[str, ...] = tuple(description["classes"])
         self.channels: int = description["channels"]
+        self.max_side: int = description.get("max_side", DEFAULT_MAX_SIDE)
         positions = {name: label for label, name in enumerate(self.classes)}
         names = index["class_name"].to_pylist()
         self.labels: NDArray[np.int64] = np.array([positions[name] for name in names], np.int64)
@@ -108,9 +128,9 @@ class DatasetIndex:
 
 
 class PackedDataset(DatasetIndex):
-    """The same with pixels, in a folder; ``open`` is the way in.
+    """A packed dataset with its pixels, in a folder; made by :meth:`open`.
 
-    Pickles as its path and opens again on the other side.
+    Pickled as its path, and opened again when unpickled.
     """
 
     root: Path
@@ -123,7 +143,7 @@ class PackedDataset(DatasetIndex):
 
     @classmethod
     def open(cls, folder: Path | str) -> PackedDataset:
-        """Opens a packed dataset after checking that its three files belong together.
+        """Opens a packed dataset after checking that its three files match.
 
         Raises:
             DataError: no packed dataset, another version, or damaged.
@@ -134,7 +154,11 @@ class PackedDataset(DatasetIndex):
             if not (root / name).is_file():
                 raise _damaged(root, f"{name} is missing")
         size = (root / PIXELS).stat().st_size
-        index = checked_index(root / INDEX, description, size, root)
+        try:
+            content = read_at_most((root / INDEX).resolve(), INDEX_BYTES)
+        except (OSError, TooLarge):
+            raise _damaged(root, f"{INDEX} cannot be read") from None
+        index = checked_index(content, description, size, root)
         return cls(root, description, index)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -147,7 +171,7 @@ class PackedDataset(DatasetIndex):
         return np.array(stored) if same else np.repeat(stored, self.channels, axis=2)
 
     def damaged(self) -> int | None:
-        """The first picture whose pixels are not those that its content hash names; reads all."""
+        """The first picture whose pixels do not match its content hash; reads all pictures."""
         wrong = (i for i, h in enumerate(self.hashes) if content_hash(self._stored(i)) != h)
         return next(wrong, None)
 
@@ -175,32 +199,36 @@ def read_description(root: Path) -> dict[str, Any]:
     """
     path = root / DESCRIPTION
     if not root.is_dir():
-        what = "is a file, no folder of a packed dataset" if root.exists() else "no such folder"
+        what = (
+            "is a file, not the folder of a packed dataset" if root.exists() else "no such folder"
+        )
         raise DataError(what, where=str(root), remedy=_FIRST)
     if not path.exists():
         raise DataError(
             f"not a packed dataset: no {DESCRIPTION} here", where=str(root), remedy=_FIRST
         )
     try:
-        content = path.read_bytes()
+        content = read_at_most(path.resolve(), DESCRIPTION_BYTES)
     except OSError:
         raise _damaged(root, f"{DESCRIPTION} cannot be read") from None
+    except TooLarge as error:
+        raise _damaged(root, f"{DESCRIPTION} is {error}") from None
     return parse_description(content, root)
 
 
-def parse_description(content: bytes, root: Place) -> dict[str, Any]:
+def parse_description(content: bytes, root: AnyPath) -> dict[str, Any]:
     """What :func:`read_description` returns, from the file's content; ``root`` for messages.
 
     Raises:
         DataError: foreign, damaged or of another version.
     """
     try:
-        description = json.loads(content.decode())
-    except (ValueError, RecursionError):
-        raise _damaged(root, f"{DESCRIPTION} is cut short or no JSON") from None
+        description = parse_json(content)
+    except InvalidJson as error:
+        raise _damaged(root, f"{DESCRIPTION} is {error}") from None
     if not isinstance(description, dict) or description.get("format") != FORMAT:
         raise DataError(
-            f"not a packed dataset: its {DESCRIPTION} is of something else",
+            f"not a packed dataset: its {DESCRIPTION} has another format",
             where=str(root),
             remedy=_FIRST,
         )
@@ -208,21 +236,28 @@ def parse_description(content: bytes, root: Place) -> dict[str, Any]:
         raise DataError(
             f"packed dataset must have version {VERSION}",
             where=str(root),
-            value=description.get("version"),
+            value=shown(description.get("version")),
             remedy=_REMEDY,
         )
-    missing = [key for key in ("fingerprint", "classes", "channels") if key not in description]
+    required = [key for key, field in Description.model_fields.items() if field.is_required()]
+    missing = [key for key in required if key not in description]
     if missing:
         raise _damaged(root, f"{DESCRIPTION} lacks {', '.join(missing)}")
+    try:
+        Description.model_validate(description)
+    except ValidationError as error:
+        rule, value = first_error(error)
+        raise _damaged(root, f"{DESCRIPTION}: {rule}", value) from None
     return description
 
 
 def checked_index(
-    source: Path | pa.NativeFile, description: dict[str, Any], size: int, root: Place
+    content: bytes, description: dict[str, Any], size: int, root: AnyPath
 ) -> pa.Table:
     """The rows of ``index.parquet``, which must fit the description and the pixels.
 
     Args:
+        content: of the file.
         size: of the pixels, in bytes.
         root: for messages.
 
@@ -230,14 +265,14 @@ def checked_index(
         DataError: damaged.
     """
     try:
-        index = pq.read_table(
-            source, schema=INDEX_SCHEMA, partitioning=None, page_checksum_verification=True
-        )
-        index.validate(full=True)
+        # A picture has at least one pixel.
+        index = read_tables([content], INDEX_SCHEMA, rows=size, size=INDEX_BYTES)
+    except Oversized as error:
+        raise _damaged(root, f"{INDEX} {error}") from None
     except (OSError, ValueError, pa.ArrowException):
-        raise _damaged(root, f"{INDEX} is cut short or no Parquet") from None
-    if (fault := _fault(description, index, size)) is not None:
-        raise _damaged(root, fault)
+        raise _damaged(root, f"{INDEX} is truncated or not a Parquet file") from None
+    if (mismatch := _mismatch(description, index, size)) is not None:
+        raise _damaged(root, mismatch)
     return index
 
 
@@ -254,10 +289,12 @@ def offsets(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
     return first
 
 
-def _fault(description: dict[str, Any], index: pa.Table, size: int) -> str | None:
-    """What does not fit between the three files, or None."""
+def _mismatch(description: dict[str, Any], index: pa.Table, size: int) -> str | None:
+    """The first mismatch between the three files, or None."""
     if not index.num_rows or any(column.null_count for column in index.columns):
         return f"{INDEX} lacks columns or values"
+    if (column := _out_of_range(description, index)) is not None:
+        return f"{INDEX}: column {column} holds a value out of range"
     shapes = np.array([index[name].to_numpy() for name in ("height", "width", "channels")], int)
     sizes = shapes.prod(axis=0)
     if size != sizes.sum():
@@ -276,15 +313,32 @@ def _fault(description: dict[str, Any], index: pa.Table, size: int) -> str | Non
     return None if matching else f"{INDEX} does not match the fingerprint in {DESCRIPTION}"
 
 
-def _damaged(root: Place, what: str) -> DataError:
-    return DataError(f"packed dataset is damaged: {what}", where=str(root), remedy=_REMEDY)
+def _out_of_range(description: dict[str, Any], index: pa.Table) -> str | None:
+    """The first column with a value that no import writes."""
+    permitted = {"split": SPLITS, "class_name": description["classes"], "channels": [1, 3]}
+    for name, values in permitted.items():
+        if not pc.all(pc.is_in(index[name], pa.array(values, index[name].type))).as_py():
+            return name
+    # Sizes are bounded before they are multiplied: a product that overflows may look right.
+    ranges = {"height": (1, PICTURE_SIDE), "width": (1, PICTURE_SIDE), "deviation": (0, 128)}
+    for name, (low, high) in ranges.items():
+        inside = pc.and_(pc.greater_equal(index[name], low), pc.less_equal(index[name], high))
+        if not pc.all(inside).as_py():
+            return name
+    return None
+
+
+def _damaged(root: AnyPath, what: str, value: object = None) -> DataError:
+    return DataError(
+        f"packed dataset is damaged: {what}", where=str(root), value=value, remedy=_REMEDY
+    )
 
 
 def _reopen(root: str, expected: str) -> PackedDataset:
     dataset = PackedDataset.open(root)
     if dataset.fingerprint != expected:
         raise DataError(
-            "another packed dataset stands here than the one that was sent",
+            "this packed dataset differs from the one that was sent",
             where=root,
             value=dataset.fingerprint,
             remedy=f"Put the dataset with fingerprint {expected} at this path on every machine",

@@ -1,4 +1,4 @@
-"""From any source to a packed dataset, with an account of what was not taken."""
+"""Import from any source to a packed dataset, with a report of what was skipped."""
 
 from __future__ import annotations
 
@@ -8,19 +8,24 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from fer_tune.data.names import PublicTest, class_names
 from fer_tune.data.pack import PackWriter
 from fer_tune.data.pixels import UnusableError, canonical
 from fer_tune.data.sources import RawPicture, Reading, Skipped, Source, open_source, printable
-from fer_tune.errors import DataError, EnvironmentFault
+from fer_tune.errors import DataError, EnvironmentFault, reporting
+from fer_tune.schema import first_error
+from fer_tune.schema.manifest import ClassNames
 
+_CLASS_NAMES: TypeAdapter[list[str]] = TypeAdapter(ClassNames)
 #: Called with the items done and, where it is known, their total.
 Progress = Callable[[int, int | None], None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImportReport:
-    """What an import took and what it did not.
+    """What was imported and what was not.
 
     Attributes:
         root: the packed dataset.
@@ -29,8 +34,8 @@ class ImportReport:
         pictures: how many were packed.
         counts: pictures per split and class name.
         skipped: name and reason of every file or row that could not be read.
-        left_out: pictures per class that was not picked.
-        ignored: files passed over quietly as clutter.
+        left_out: pictures per class that was not selected.
+        ignored: files skipped silently as clutter.
         reduced: pictures that were larger than ``max_side``.
     """
 
@@ -59,25 +64,27 @@ def import_source(
     public_test: PublicTest = "test",
     seed: int = 0,
     force: bool = False,
+    follow_links: bool = False,
     progress: Progress | None = None,
 ) -> ImportReport:
     """Imports ``source`` into a packed dataset at ``out``.
 
     Args:
         source: a folder, a zip, a FER2013 CSV, ``kaggle:OWNER/NAME`` or ``synthetic[:COUNT]``.
-        out: the packed dataset's folder; whole afterwards, or untouched.
-        classes: names picked, in label order; by default all that are found, sorted.
+        out: the packed dataset's folder; complete afterwards, or untouched.
+        classes: selected names, in label order; by default all that are found, sorted.
         max_side: longer sides are reduced to this, in pixels (at least 16).
-        strict: end at the first file that cannot be read, instead of skipping it.
+        strict: fail at the first file that cannot be read, instead of skipping it.
         public_test: the split of FER2013's PublicTest pictures.
         seed: of the synthetic generator.
-        force: replace a packed dataset that stands at ``out``.
-        progress: told of every item.
+        force: replace a packed dataset at ``out``.
+        follow_links: follow links in a folder; otherwise linked files are skipped.
+        progress: called for every item.
 
     Raises:
         DataError: no source, no target, no readable picture, a class without pictures, fewer than
             two classes, or with ``strict`` an unreadable file.
-        EnvironmentFault: an extra is missing or the disk refuses.
+        EnvironmentFault: an extra is not installed, or a disk error.
     """
     if max_side < 16:
         raise DataError(
@@ -88,15 +95,17 @@ def import_source(
         )
     if public_test not in ("test", "validation"):
         raise DataError("must be test or validation", where="--public-test", value=public_test)
-    picked = class_names(classes) if classes is not None else None
+    selected = class_names(classes) if classes is not None else None
     name = printable(source)
-    try:
+    remedy = "Check the free space and the permissions, or choose another --out"
+    with reporting("cannot be written", out, remedy, EnvironmentFault):
         writer = PackWriter(out, force=force)
         # The source lists its files before the scratch folder appears, possibly inside it.
-        opened = _open(source, Reading(classes=picked, public_test=public_test), seed)
+        reading = Reading(classes=selected, public_test=public_test, follow_links=follow_links)
+        opened = _open(source, reading, seed)
         with writer:
-            tally = _take(opened, name, writer, picked, max_side, strict, progress)
-            found = _check(name, opened.layout, writer, picked, tally)
+            tally = _import_all(opened, name, writer, selected, max_side, strict, progress)
+            found = _check(name, opened.layout, writer, selected, tally)
             description = writer.finish(
                 classes=found,
                 about={
@@ -109,12 +118,6 @@ def import_source(
                     "reduced": tally.reduced,
                 },
             )
-    except OSError as error:
-        raise EnvironmentFault(
-            f"cannot be written: {error.strerror or error}",
-            where=str(out),
-            remedy="Check the free space and the rights, or choose another --out",
-        ) from error
     return ImportReport(
         root=out,
         fingerprint=description["fingerprint"],
@@ -129,14 +132,8 @@ def import_source(
 
 
 def _open(source: str, reading: Reading, seed: int) -> Source:
-    try:
+    with reporting("cannot be read", source, "Check the path and its permissions", DataError):
         return open_source(source, reading, seed=seed)
-    except OSError as error:
-        raise DataError(
-            f"cannot be read: {error.strerror or error}",
-            where=source,
-            remedy="Check the path and its rights",
-        ) from None
 
 
 class _Tally:
@@ -146,33 +143,37 @@ class _Tally:
         self.reduced = 0
 
 
-def _take(
+def _import_all(
     source: Source,
     source_name: str,
     writer: PackWriter,
-    picked: tuple[str, ...] | None,
+    selected: tuple[str, ...] | None,
     max_side: int,
     strict: bool,
     progress: Progress | None,
 ) -> _Tally:
     tally = _Tally()
     for done, item in enumerate(source.items, start=1):
-        if isinstance(item, RawPicture) and picked is not None and item.class_name not in picked:
+        if (
+            isinstance(item, RawPicture)
+            and selected is not None
+            and item.class_name not in selected
+        ):
             tally.left_out[item.class_name] += 1
-        elif (fault := _take_one(item, writer, max_side, tally)) is not None:
+        elif (skipped := _import_one(item, writer, max_side, tally)) is not None:
             if strict:
                 raise DataError(
-                    fault.reason,
-                    where=f"{source_name}: {fault.origin}",
-                    remedy="Mend or remove it, or import without --strict to skip it",
+                    skipped.reason,
+                    where=f"{source_name}: {skipped.origin}",
+                    remedy="Fix or remove it, or import without --strict to skip it",
                 )
-            tally.skipped.append((fault.origin, fault.reason))
+            tally.skipped.append((skipped.origin, skipped.reason))
         if progress is not None:
             progress(done, source.total)
     return tally
 
 
-def _take_one(
+def _import_one(
     item: RawPicture | Skipped, writer: PackWriter, max_side: int, tally: _Tally
 ) -> Skipped | None:
     if isinstance(item, Skipped):
@@ -195,14 +196,14 @@ def _check(
     source: str,
     layout: str,
     writer: PackWriter,
-    picked: tuple[str, ...] | None,
+    selected: tuple[str, ...] | None,
     tally: _Tally,
 ) -> tuple[str, ...]:
     found = sorted({name for counts in writer.counts().values() for name in counts})
-    missing = [name for name in picked or () if name not in found]
+    missing = [name for name in selected or () if name not in found]
     if missing and (found or tally.left_out):
         raise DataError(
-            "no picture of a picked class was found",
+            "no pictures of a selected class were found",
             where="--classes",
             value=", ".join(missing),
             remedy=f"Found: {', '.join(sorted({*found, *tally.left_out}))}",
@@ -210,10 +211,10 @@ def _check(
     if not found and tally.skipped:
         name, reason = tally.skipped[0]
         raise DataError(
-            f"holds no usable picture; unusable files or rows: {len(tally.skipped)}, the first "
+            f"no usable picture; unusable files or rows: {len(tally.skipped)}, the first "
             f"of them {name}: {reason}",
             where=source,
-            remedy=f"Check that this is the source you mean. {layout}",
+            remedy=f"Check that this is the intended source. {layout}",
         )
     if len(found) < 2:
         raise DataError(
@@ -222,4 +223,9 @@ def _check(
             value=", ".join(found) or "no pictures",
             remedy=layout,
         )
-    return picked or tuple(found)
+    try:
+        _CLASS_NAMES.validate_python(found)
+    except ValidationError as error:
+        rule, value = first_error(error)
+        raise DataError(f"class name {rule}", where=source, value=value, remedy=layout) from None
+    return selected or tuple(found)

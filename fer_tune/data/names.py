@@ -1,4 +1,4 @@
-"""What folders and columns call splits and classes, mapped to one vocabulary."""
+"""Names of splits and classes in folders and columns, mapped to one vocabulary."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _CLASS_NAMES = {
     "fearful": "fear",
     "happiness": "happy",
     "sadness": "sad",
-    "suprise": "surprise",  # so spelt in the Kaggle set of 35,340 pictures
+    "suprise": "surprise",  # misspelt in the Kaggle set of 35,340 pictures
     "suprised": "surprise",
     "surprised": "surprise",
 }
@@ -53,18 +53,18 @@ def class_name(text: str) -> str:
     return _CLASS_NAMES.get(key, key)
 
 
-def class_names(picked: Iterable[str]) -> tuple[str, ...]:
-    """Picked classes in their order.
+def class_names(selected: Iterable[str]) -> tuple[str, ...]:
+    """Selected classes, in order.
 
     Raises:
         DataError: fewer than two, an empty one, or the same one twice.
     """
-    names = tuple(class_name(name) for name in picked)
+    names = tuple(class_name(name) for name in selected)
     if len(names) < 2 or "" in names or len(set(names)) < len(names):
         raise DataError(
             "must be two or more different class names",
             where="--classes",
             value=", ".join(names),
-            remedy="Write for example --classes angry,fear,happy,neutral,sad,surprise",
+            remedy="For example --classes angry,fear,happy,neutral,sad,surprise",
         )
     return names

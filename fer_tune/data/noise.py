@@ -1,14 +1,14 @@
-"""Wrong labels on purpose: the handicap of a control experiment whose right answer is known."""
+"""Label noise: the handicap of one arm in a control experiment with a known answer."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_tune.data.counter import stream, uniforms
+from fer_tune.data.counter_rng import stream, uniforms
 
 
-def noised(
+def with_label_noise(
     labels: NDArray[np.int64],
     positions: NDArray[np.int64],
     *,
@@ -16,10 +16,10 @@ def noised(
     classes: int,
     seed: int,
 ) -> NDArray[np.int64]:
-    """Labels of which ``share`` are replaced, each by one of the other classes, all as likely.
+    """Labels of which ``share`` are replaced, each by another class, uniformly at random.
 
-    What becomes of a picture depends on its position and ``seed`` alone, not on the order or the
-    company. A larger share replaces the same labels, by the same classes, and more.
+    The result for a picture depends only on its position and ``seed``, not on the other pictures. A
+    larger share replaces the same labels by the same classes, and more.
 
     Args:
         labels: true classes of the pictures at ``positions``, shape (n,).
@@ -30,7 +30,7 @@ def noised(
         A new array, shape (n,).
     """
     u = uniforms(stream("label-noise", seed), positions, 2)
-    # With one class there is no other: the label then stays.
+    # With a single class the label stays.
     steps = 1 + (u[:, 1] * (classes - 1)).astype(np.int64)
     wrong = (labels + steps) % classes
     return np.where(u[:, 0] < share, wrong, labels)

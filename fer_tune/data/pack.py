@@ -1,13 +1,11 @@
-"""Writes a packed dataset: spooled as pictures come, put in canonical order, moved into place."""
+"""Writes a packed dataset: pictures are spooled, put in canonical order and moved into place."""
 
 from __future__ import annotations
 
 import json
-import shutil
-import uuid
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -31,6 +29,8 @@ from fer_tune.data.dataset import (
 from fer_tune.data.names import SPLITS
 from fer_tune.data.pixels import Pixels, content_hash, deviation
 from fer_tune.errors import DataError
+from fer_tune.process.signals import signals_deferred
+from fer_tune.storage.scratch import scratch
 
 _SPOOL = "spool.bin"
 
@@ -52,35 +52,34 @@ class _Row(NamedTuple):
 class PackWriter:
     """Collects canonical pictures in a scratch folder beside ``out``; ``finish`` moves it there.
 
-    A context manager: leaving without ``finish`` removes the scratch folder, so that ``out``
-    is whole or untouched.
+    A context manager: leaving without ``finish`` removes the scratch folder, so that ``out`` is
+    complete or untouched.
     """
 
     def __init__(self, out: Path, *, force: bool = False) -> None:
         """Checks the target before any work.
 
         Args:
-            force: replace a packed dataset that already stands at ``out``.
+            force: replace a packed dataset at ``out``.
 
         Raises:
-            DataError: ``out`` is a file, or a folder with something in it that must not go.
+            DataError: ``out`` is a file, or a folder with other content.
         """
         _check_target(out, force)
         self._out = out
         self._force = force
-        self._scratch = _beside(out)
         self._rows: list[_Row] = []
         self._spooled = 0
+        self._open = ExitStack()
 
     def __enter__(self) -> Self:
-        parent = self._scratch.parent
-        self._made = [folder for folder in (parent, *parent.parents) if not folder.exists()]
-        try:
-            self._scratch.mkdir(parents=True)
-            self._spool = (self._scratch / _SPOOL).open("wb")
-        except OSError:
-            self._clear()
-            raise
+        beside = self._out.absolute()
+        with ExitStack() as opened:
+            self._scratch = opened.enter_context(scratch(beside.parent, f".{beside.name}."))
+            self._packed = self._scratch / "packed"
+            self._packed.mkdir()  # with default permissions, unlike the scratch folder
+            self._spool = opened.enter_context((self._scratch / _SPOOL).open("wb"))
+            self._open = opened.pop_all()
         return self
 
     def __exit__(
@@ -89,15 +88,7 @@ class PackWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._spool.close()
-        self._clear()
-
-    def _clear(self) -> None:
-        """Removes the scratch folder, and the folders made to hold it if they are empty."""
-        shutil.rmtree(self._scratch, ignore_errors=True)
-        for folder in self._made:
-            with suppress(OSError):  # not made after all, or not empty
-                folder.rmdir()
+        self._open.__exit__(kind, error, trace)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -139,7 +130,7 @@ class PackWriter:
         self._spool.close()
         rows = sorted(self._rows)
         self._write_pixels(rows)
-        pq.write_table(_index(rows), self._scratch / INDEX, write_page_checksum=True)
+        pq.write_table(_index(rows), self._packed / INDEX, write_page_checksum=True)
         description = {
             "format": FORMAT,
             "version": VERSION,
@@ -156,16 +147,16 @@ class PackWriter:
             **about,
         }
         text = json.dumps(description, indent=2, ensure_ascii=False) + "\n"
-        (self._scratch / DESCRIPTION).write_text(text, encoding="utf-8")
-        # Hours may lie between the first check and now.
+        (self._packed / DESCRIPTION).write_text(text, encoding="utf-8")
+        # Hours may have passed since the first check.
         _check_target(self._out, self._force)
-        _replace(self._scratch, self._out)
+        _replace(self._packed, self._out, self._scratch / "replaced")
         return description
 
     def _write_pixels(self, rows: list[_Row]) -> None:
         spool = self._scratch / _SPOOL
         pixels = np.memmap(spool, np.uint8, mode="r")
-        with (self._scratch / PIXELS).open("wb") as out:
+        with (self._packed / PIXELS).open("wb") as out:
             for row in rows:
                 size = row.height * row.width * row.channels
                 out.write(pixels[row.spooled : row.spooled + size].data)
@@ -186,37 +177,36 @@ def _index(rows: list[_Row]) -> pa.Table:
     return pa.table(columns, schema=INDEX_SCHEMA)
 
 
-def _beside(out: Path) -> Path:
-    return out.absolute().parent / f".{out.absolute().name}.{uuid.uuid4().hex}"
-
-
 def _check_target(out: Path, force: bool) -> None:
     if out.is_symlink() or (out.exists() and not out.is_dir()):
-        raise DataError("exists and is no folder", where=str(out), remedy="Choose another --out")
+        raise DataError("exists and is not a folder", where=str(out), remedy="Choose another --out")
     if not out.exists() or not any(out.iterdir()):
         return
     try:
         read_description(out)
     except DataError:
         raise DataError(
-            "the folder is not empty and holds no packed dataset",
+            "the folder is not empty and is not a packed dataset",
             where=str(out),
             remedy="Choose another --out",
         ) from None
     if not force:
         raise DataError(
-            "a packed dataset already stands here",
+            "there is already a packed dataset",
             where=str(out),
             remedy="Choose another --out, or replace it with --force",
         )
 
 
-def _replace(scratch: Path, out: Path) -> None:
+def _replace(packed: Path, out: Path, aside: Path) -> None:
+    """Moves ``packed`` to ``out``, and what was there to ``aside``."""
     # A rename onto an empty folder succeeds, onto a full one it fails: move that aside first.
-    if out.exists() and any(out.iterdir()):
-        old = _beside(out)
-        out.rename(old)
-        scratch.rename(out)
-        shutil.rmtree(old)
-    else:
-        scratch.rename(out)
+    with signals_deferred():
+        if out.exists() and any(out.iterdir()):
+            out.rename(aside)
+        try:
+            packed.rename(out)
+        except OSError:
+            if aside.exists():
+                aside.rename(out)
+            raise

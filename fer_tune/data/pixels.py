@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 Pixels = NDArray[np.uint8]
 
-#: Pillow's own alarm threshold: a quarter gibibyte of 24-bit colour.
+#: Pillow's own warning threshold: a quarter gibibyte of 24-bit colour.
 MAX_PIXELS = 1024**3 // 4 // 3
 
-#: Formats with a signature and a decoder in this process. Others stay shut: EPS would start
+#: Formats with a signature and a decoder in this process. Others are not allowed: EPS would start
 #: Ghostscript, TGA has no signature and claims arbitrary bytes.
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 
@@ -27,14 +29,18 @@ _SIXTEEN_BIT = 65535
 
 
 class UnusableError(Exception):
-    """One file or row that is no usable picture; the message is the reason."""
+    """A file or row that is not a usable picture; the message is the reason."""
 
 
-def decode(stream: IO[bytes]) -> Pixels:
+def decode(stream: IO[bytes], *, upright: bool = False) -> Pixels:
     """The first frame of an encoded picture.
 
     Palette, CMYK and other colour models become RGB, 16 bits become 8 by scaling, transparency is
-    laid over white. EXIF orientation is not applied: face sets hold pictures as they are shown.
+    laid over white.
+
+    Args:
+        upright: apply the EXIF orientation, which cameras write. Face sets hold pictures in the
+            orientation in which they are shown, so an import does not.
 
     Returns:
         uint8 (h, w, 1) or (h, w, 3), values 0 to 255.
@@ -42,15 +48,32 @@ def decode(stream: IO[bytes]) -> Pixels:
     Raises:
         UnusableError: not a picture, damaged, above ``MAX_PIXELS``, or without a defined range.
     """
+    with _as_reasons():
+        if not stream.read(1):
+            raise UnusableError("empty: it has 0 bytes")
+        stream.seek(0)
+        with Image.open(stream, formats=_available_formats()) as image:
+            return _upright(image) if upright else _to_pixels(image)
+
+
+def from_image(image: Image.Image) -> Pixels:
+    """The pixels of a PIL image, as :func:`decode` gives them, upright by its EXIF orientation.
+
+    Raises:
+        UnusableError: above ``MAX_PIXELS``, damaged, or without a defined range.
+    """
+    with _as_reasons():
+        return _upright(image)
+
+
+@contextmanager
+def _as_reasons() -> Iterator[None]:
+    """Turns whatever decoders raise into UnusableError."""
     with warnings.catch_warnings():
-        # Pillow warns of oddities inside files; the outcome (pixels or a reason) says it all.
+        # Pillow warns about oddities in files; the result (pixels or a reason) is enough.
         warnings.simplefilter("ignore")
         try:
-            if not stream.read(1):
-                raise UnusableError("empty: it has 0 bytes")
-            stream.seek(0)
-            with Image.open(stream, formats=_available_formats()) as image:
-                return _to_pixels(image)
+            yield
         except UnusableError:
             raise
         except UnidentifiedImageError:
@@ -58,10 +81,15 @@ def decode(stream: IO[bytes]) -> Pixels:
         except Image.DecompressionBombError:
             raise UnusableError(_too_many_pixels()) from None
         except Exception as error:
-            # Damaged files make decoders raise nearly anything (OSError, SyntaxError, ValueError,
+            # Damaged files make decoders raise almost anything (OSError, SyntaxError, ValueError,
             # struct.error, IndexError, ...); none of it may end an import of thousands.
             reason = str(error).partition("\n")[0] or type(error).__name__
             raise UnusableError(f"damaged: {reason}") from None
+
+
+def _upright(image: Image.Image) -> Pixels:
+    _check_size(image)
+    return _to_pixels(ImageOps.exif_transpose(image))
 
 
 def canonical(pixels: Pixels, max_side: int) -> Pixels:
@@ -96,7 +124,7 @@ def content_hash(pixels: Pixels) -> str:
 
 
 def deviation(pixels: Pixels) -> float:
-    """Standard deviation of the liveliest channel, 0 to 127.5; below 1 a picture is blank."""
+    """Largest standard deviation of a channel, 0 to 127.5; below 1 a picture is blank."""
     return float(pixels.std(axis=(0, 1), dtype=np.float64).max())
 
 
@@ -106,12 +134,16 @@ def _available_formats() -> list[str]:
 
 
 def _too_many_pixels() -> str:
-    return f"claims more than {MAX_PIXELS:,} pixels"
+    return f"declares more than {MAX_PIXELS:,} pixels"
+
+
+def _check_size(image: Image.Image) -> None:
+    if image.width * image.height > MAX_PIXELS:
+        raise UnusableError(_too_many_pixels())
 
 
 def _to_pixels(image: Image.Image) -> Pixels:
-    if image.width * image.height > MAX_PIXELS:
-        raise UnusableError(_too_many_pixels())
+    _check_size(image)
     if image.mode == "F":
         raise UnusableError("floating-point pixels have no defined range")
     if image.mode.startswith("I"):

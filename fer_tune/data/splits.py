@@ -1,4 +1,4 @@
-"""Cuts a dataset into training, validation and test positions, copies kept together."""
+"""Splits a dataset into training, validation and test positions, keeping copies together."""
 
 from __future__ import annotations
 
@@ -22,11 +22,10 @@ class Split:
     """Positions of a packed dataset's n pictures, each array sorted, none overlapping.
 
     Attributes:
-        train, validation: int64, for the search; no copy group stands in both.
+        train, validation: int64, for the search; no copy group is in both.
         test: int64, every test picture of the dataset, always.
-        leaked: bool (n,), a copy stands on the other side of the test border: test pictures that
-            were also given for training or validation, and those copies themselves.
-        conflicting: bool (n,), a copy carries another label.
+        leaked: bool (n,), test pictures with a copy in training or validation, and those copies.
+        conflicting: bool (n,), a copy has another label.
         blank: bool (n,), standard deviation below 1.
         dropped: pictures taken out of training and validation, by reason; each counted once,
             ``leaked`` before ``conflicting`` before ``copy_of_validation``.
@@ -52,16 +51,16 @@ def cut(
     """Cuts validation out of training by seed, stratified by class over copy groups.
 
     A dataset that brings its own validation split keeps it; training copies of its pictures are
-    then dropped. The test split is only ever read off, never changed.
+    then dropped. The test split is never changed.
 
     Args:
         validation_share: of each class's training pictures, 0 to 1 (both excluded).
         seed: of the cut; the same seed gives the same positions wherever the dataset is the same.
-        leaks: what becomes of training and validation copies of test pictures.
-        conflicts: what becomes of training and validation pictures whose copies differ in label.
+        leaks: whether to drop training and validation copies of test pictures.
+        conflicts: whether to drop training and validation pictures whose copies differ in label.
 
     Raises:
-        DataError: an option out of range, or a class left without pictures in one of the splits.
+        DataError: an option out of range, or a class without pictures in one of the splits.
     """
     _check_options(validation_share, leaks, conflicts)
     test = dataset.splits == "test"
@@ -110,8 +109,9 @@ def _cut_by_class(dataset: DatasetIndex, pool: Mask, share: float, seed: int) ->
     for label in range(len(dataset.classes)):
         rng = np.random.default_rng([seed, label])
         mine = rng.permutation(np.flatnonzero(stratum == label))
-        for position in _fill(counts[mine], share):
-            chosen.append(int(groups[members[starts[mine[position]]]]))
+        chosen += [
+            int(groups[members[starts[mine[position]]]]) for position in _fill(counts[mine], share)
+        ]
     return pool & np.isin(groups, np.array(chosen, dtype=groups.dtype))
 
 
@@ -134,7 +134,7 @@ def _check_options(share: float, leaks: str, conflicts: str) -> None:
             "must be above 0 and below 1",
             where="data.validation_share",
             value=share,
-            remedy="0.15 cuts 15 % of the training pictures",
+            remedy="0.15 uses 15 % of the training pictures for validation",
         )
     for name, value in (("leaks", leaks), ("conflicts", conflicts)):
         if value not in ("drop", "keep"):
@@ -155,10 +155,10 @@ def _remedy(name: str, *, own_validation: bool) -> str:
         need = f"Add {name} pictures of it"
     else:
         need = (
-            "A class needs at least 2 different training pictures, of which 1 is cut off for "
+            "A class needs at least 2 different training pictures, of which 1 is used for "
             "validation: add some"
         )
-    return f"{need}, or leave the class out with --classes on import"
+    return f"{need}, or exclude the class with --classes when importing"
 
 
 def _check_classes(dataset: DatasetIndex, split: Split) -> None:

@@ -1,4 +1,4 @@
-"""A set of drawn faces with six expressions, for machines without real pictures.
+"""A synthetic dataset of drawn faces with six expressions, for machines without real pictures.
 
 The cues (mouth, brows, eyes) are local shapes that survive at 48 pixels, while position, turn,
 size, light and tones vary so much that no single pixel means much: a convolutional network learns

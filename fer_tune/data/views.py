@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from fer_tune.data.counter import stream, uniforms
+from fer_tune.data.counter_rng import stream, uniforms
 
 #: Pictures worked on at once.
 CHUNK = 128
@@ -24,7 +24,7 @@ CHUNK = 128
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """Strength of the augmentation beside the random crop and flip, which all policies have.
+    """Strength of the augmentation besides the random crop and flip, which all policies have.
 
     Attributes:
         rotation: largest turn to either side, in degrees.
@@ -52,7 +52,7 @@ _TOP, _LEFT, _FLIP, _TURN, _BRIGHT, _CONTRAST, _ERASE, _EH, _EW, _ETOP, _ELEFT =
 
 
 class Pictures(Protocol):
-    """What is asked of a dataset."""
+    """The interface of a dataset for views."""
 
     @property
     def sizes(self) -> NDArray[np.int64]: ...
@@ -133,7 +133,7 @@ def _augmented(resized: Tensor, policy: Policy, numbers: NDArray[np.float64], cr
     columns = torch.where(u[:, _FLIP, None] < 0.5, columns.flip(1), columns)
     rows = top[:, None] + steps[None, :]
     which = torch.arange(len(resized), device=resized.device)[:, None, None]
-    # Advanced indices beside a slice bring the channels last.
+    # Advanced indices with a slice between them put the channels last.
     pictures = resized[which, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
     if policy.contrast or policy.brightness:
         mean = _mean(pictures)
@@ -157,7 +157,7 @@ def _per_picture(values: Tensor) -> Tensor:
 
 
 def _turned(pictures: Tensor, degrees: Tensor) -> Tensor:
-    """Pictures turned about their centres; what comes from outside repeats the border."""
+    """Pictures turned about their centres; the border is repeated outside."""
     angle = torch.deg2rad(degrees).float()
     cos, sin, zero = angle.cos(), angle.sin(), torch.zeros_like(angle)
     matrix = torch.stack(

@@ -1,4 +1,4 @@
-"""What to do when memory runs out: try again with fewer pictures at once."""
+"""Running out of memory: retry with fewer pictures at once."""
 
 from __future__ import annotations
 
@@ -9,57 +9,51 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import torch
 
-#: How libraries say it in a plain RuntimeError.
-_WORDS = (
-    "can't allocate memory",
-    "not enough memory",
-    "CUDA error: out of memory",
-    "CUBLAS_STATUS_ALLOC_FAILED",
-    "CUDNN_STATUS_ALLOC_FAILED",
-)
+from fer_tune.features.out_of_memory import is_out_of_memory
+from fer_tune.features.resident import clear_resident_features
 
 
 class OutOfMemory(Exception):
-    """Not even one picture fits."""
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether ``error`` says that memory ran out, on the accelerator or on the host."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in _WORDS)
+    """Not even the smallest permitted number of pictures fits."""
 
 
 class MemoryFit:
     """Remembers how many pictures fit at once, and halves that when memory runs out.
 
+    Features that stay on the device are given up first.
+
     Args:
         limit: pictures that may be tried at once to begin with.
+        least: the smallest number that is tried.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, *, least: int = 1) -> None:
         self.limit = self._whole = limit
+        self._least = least
+
+    def restart(self) -> None:
+        """Tries the whole number again: a neighbour that took the memory may have ended."""
+        self.limit = self._whole
 
     def run(self, work: Callable[[int], None]) -> None:
         """Calls ``work(limit)`` until it fits; ``work`` starts over at every call.
 
         Raises:
-            OutOfMemory: one picture at a time does not fit.
+            OutOfMemory: the smallest permitted number does not fit.
         """
         while True:
             try:
                 work(self.limit)
                 return
-            except (RuntimeError, MemoryError, ValueError) as error:
-                # Batch norm on a 1×1 map cannot train on the one picture that memory left it.
-                shrunk = self.limit < self._whole
-                lonely = shrunk and "more than 1 value per channel" in str(error)
-                if not (lonely or is_out_of_memory(error)):
+            except (RuntimeError, MemoryError, OSError) as error:
+                if not is_out_of_memory(error):
                     raise
-                if self.limit <= 1:
+                freed = clear_resident_features()
+                if self.limit <= self._least and not freed:
                     raise OutOfMemory(str(error)) from error
             # Outside the handler, where the traceback no longer holds the failed tensors.
-            self.limit = (self.limit + 1) // 2
+            if not freed:
+                self.limit = max((self.limit + 1) // 2, self._least)
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
 

@@ -1,7 +1,7 @@
-"""The tensors a trial starts from: read from a file, or drawn by seed and calibrated.
+"""The initial tensors of a trial: read from a file, or drawn by seed and calibrated.
 
-A randomly drawn backbone in eval mode normalises with batch-norm statistics that fit nothing: its
-frozen prefix would be noise. So with ``weights: none`` the statistics are estimated once on
+The batch-norm statistics of a randomly drawn backbone are arbitrary: in eval mode its frozen prefix
+would output noise. So with ``weights: none`` the statistics are estimated once on
 training pictures, before anything is frozen.
 """
 
@@ -39,8 +39,7 @@ def calibrate(
             the same. The outcome depends on how pictures are dealt into chunks, so callers deal
             canonically.
     """
-    with torch.device("meta"):
-        model = backbone.module()
+    model = backbone.empty_module()
     model.to_empty(device=device)
     model.load_state_dict(state, strict=False)
     stages = nn.Sequential(Normalise().to(device), *backbone.stages(model))
@@ -52,6 +51,6 @@ def calibrate(
     with torch.no_grad(), autocast:
         for chunk in chunks:
             stages(chunk.to(device))
-    assert norms and norms[0].num_batches_tracked, "calibrated on no picture"
+    assert norms and norms[0].num_batches_tracked, "no pictures to calibrate on"
     calibrated = model.state_dict()
     return {name: calibrated[name].cpu() for name in state}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -14,20 +15,24 @@ class Normalise(nn.Module):
     """uint8 pictures (n, 1 or 3, h, w) to floats (n, 3, h, w) with ImageNet's statistics.
 
     Grey becomes three equal channels before the statistics apply, as the weights expect.
+
+    Args:
+        dtype: of the result; the arithmetic is that of float32.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
+        self.dtype = dtype
         shape = (1, 3, 1, 1)
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(shape), persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(shape), persistent=False)
 
     def forward(self, pictures: Tensor) -> Tensor:
         scaled = (pictures.float() / 255.0 - self.mean) / self.std
-        return scaled.contiguous(memory_format=torch.channels_last)
+        return scaled.to(self.dtype).contiguous(memory_format=torch.channels_last)
 
 
 class Head(nn.Module):
@@ -48,7 +53,7 @@ class CutNetwork:
     """A network at one unfreeze depth.
 
     Attributes:
-        prefix: uint8 pictures in, what the tail eats out; eval mode, no gradients. At depth 5
+        prefix: from uint8 pictures to the input of the tail; eval mode, no gradients. At depth 5
             it is the identity and normalisation belongs to the tail.
         tail: trained stages, pooling (if any stage is trained) and the head.
         depth: the unfreeze depth, 0 to 5.
@@ -74,35 +79,46 @@ def build(
     classes: int,
     dropout: float,
     seed: int,
+    frozen: list[nn.Sequential] | None = None,
+    dtype: torch.dtype = torch.float32,
 ) -> CutNetwork:
     """Cuts ``backbone`` with tensors ``state`` at ``unfreeze_depth``; the head is drawn anew.
 
-    The prefix shares its tensors with ``state`` (nobody writes to them); the tail gets copies.
+    The prefix consists of stages of ``frozen`` (nothing writes to them); the tail gets copies of
+    the tensors of ``state``.
 
     Args:
         state: of the backbone without classifier, as :func:`read_state` gives it.
         seed: of the head's initial weights.
+        frozen: all stages of the backbone as :func:`frozen_stages` gives them, which many networks
+            share; by default stages of its own, which share their tensors with ``state``.
+        dtype: that the prefix computes in, and that of ``frozen``.
     """
     assert 0 <= unfreeze_depth <= len(STAGES), unfreeze_depth
-    with torch.device("meta"):
-        model = backbone.module()
-    _adopt(model, backbone, state)
-    stages = backbone.stages(model)
-    cut = len(stages) - unfreeze_depth
+    cut = len(STAGES) - unfreeze_depth
+    if frozen is None or unfreeze_depth:
+        model = backbone.empty_module()
+        _adopt(model, backbone, state)
+        stages = backbone.stages(model)
+        trained = stages[cut:]
+    else:
+        stages, trained = [], []
+    frozen = (stages if frozen is None else frozen)[:cut]
     pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         head = Head(backbone.features, classes, dropout)
 
-    below: list[nn.Module] = [Normalise(), *stages[:cut]] if unfreeze_depth < len(stages) else []
-    above: list[nn.Module] = [] if unfreeze_depth < len(stages) else [Normalise()]
+    has_prefix = unfreeze_depth < len(STAGES)
+    below: list[nn.Module] = [Normalise(dtype), *frozen] if has_prefix else []
+    above: list[nn.Module] = [] if has_prefix else [Normalise()]
     if unfreeze_depth == 0:
         below.append(pool)
     else:
-        above += [*stages[cut:], pool]
+        above += [*trained, pool]
     prefix = nn.Sequential(*below).eval().requires_grad_(False)
     tail = nn.Sequential(*above, head)
-    for part in stages[cut:]:
+    for part in trained:
         _own(part)
     return CutNetwork(prefix=prefix, tail=tail, depth=unfreeze_depth)
 
@@ -115,6 +131,28 @@ def _adopt(model: nn.Module, backbone: Backbone, state: dict[str, Tensor]) -> No
     left = model.load_state_dict(fitting, strict=False, assign=True)
     stray = [n for n in left.missing_keys if not n.startswith(backbone.head_prefix)]
     assert not stray and not left.unexpected_keys, (stray, left.unexpected_keys)
+
+
+def frozen_stages(
+    backbone: Backbone, state: Mapping[str, Tensor], dtype: torch.dtype, device: torch.device
+) -> list[nn.Sequential]:
+    """The stages of ``backbone`` as frozen prefixes compute with them; any number may share them.
+
+    The kernels of convolutions are in ``dtype`` and channels last. Batch norm stays in float32, as
+    under autocast: its statistics would lose most of their digits.
+
+    Args:
+        state: of the backbone without classifier.
+    """
+    model = backbone.empty_module()
+    tensors = {
+        name: tensor.to(device, dtype, memory_format=torch.channels_last)
+        if tensor.dim() == 4
+        else tensor.to(device)
+        for name, tensor in state.items()
+    }
+    _adopt(model, backbone, tensors)
+    return [stage.eval().requires_grad_(False) for stage in backbone.stages(model)]
 
 
 def _own(stage: nn.Module) -> None:

@@ -1,12 +1,13 @@
-"""Where a backbone's weights come from: a torchvision recipe, a file, or nowhere.
+"""A backbone's weights: from a torchvision recipe, a file, or none.
 
-Nothing is downloaded behind the user's back: ``fer-tune weights fetch`` stages files, a search
-finds them or says at once which are missing.
+Nothing is downloaded unless requested: ``fer-tune weights fetch`` downloads files, a search
+finds them or reports immediately which are missing.
 """
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import re
 import warnings
@@ -18,13 +19,20 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from fer_tune.errors import WeightsError
+from fer_tune.errors import WeightsError, because, reading, reporting
 from fer_tune.models.registry import Backbone
+from fer_tune.process import home_folder
+from fer_tune.storage.scratch import scratch
 
-#: torchvision's DenseNet files are older than the ban on dots in module names.
+logger = logging.getLogger(__name__)
+
+#: torchvision's DenseNet files date from before dots were forbidden in module names.
 _OLD_DENSENET = re.compile(
     r"^(.*denselayer\d+\.(?:norm|relu|conv))\.((?:[12])\.(?:weight|bias|running_mean|running_var))$"
 )
+
+#: The start of a file's SHA-256, as torchvision puts it into the name.
+_HASH = re.compile(r"-([0-9a-f]{8,})\.\w+$")
 
 #: How torch names the class or function that it refused to call.
 _REFUSED = re.compile(r"GLOBAL ([\w.]+)")
@@ -33,13 +41,9 @@ _SAVE = "Save model.state_dict() alone, not the model or a training checkpoint"
 
 
 def weights_folder() -> Path:
-    """Where staged recipe files live: ``$FER_TUNE_WEIGHTS`` or ``~/.cache/fer_tune/weights``."""
+    """Folder of downloaded recipe files: ``$FER_TUNE_WEIGHTS`` or ``~/.cache/fer_tune/weights``."""
     set_by_user = os.environ.get("FER_TUNE_WEIGHTS")
-    return Path(set_by_user) if set_by_user else Path.home() / ".cache" / "fer_tune" / "weights"
-
-
-def is_recipe(weights: str) -> bool:
-    return weights.startswith("imagenet-")
+    return Path(set_by_user) if set_by_user else home_folder() / ".cache/fer_tune/weights"
 
 
 def locate(backbone: Backbone, weights: str) -> Path | None:
@@ -50,13 +54,13 @@ def locate(backbone: Backbone, weights: str) -> Path | None:
     ``{backbone}`` in it.
 
     Raises:
-        WeightsError: the file is not there, or the backbone has no such recipe.
+        WeightsError: there is no such file, or the backbone has no such recipe.
     """
     if weights == "none":
         return None
-    if is_recipe(weights):
+    if weights.startswith("imagenet-"):
         return _locate_recipe(backbone, weights)
-    path = Path(weights.replace("{backbone}", backbone.name)).expanduser()
+    path = Path(os.path.expanduser(weights.replace("{backbone}", backbone.name)))
     if path.is_dir():
         candidates = [path / f"{backbone.name}{suffix}" for suffix in (".safetensors", ".pth")]
         path = next((c for c in candidates if c.is_file()), candidates[0])
@@ -65,7 +69,7 @@ def locate(backbone: Backbone, weights: str) -> Path | None:
             f"no weights file for {backbone.name}",
             where="weights",
             value=str(path),
-            remedy="Name a .safetensors or .pth file, a folder with one per backbone, or a recipe",
+            remedy="Use a .safetensors or .pth file, a folder with one per backbone, or a recipe",
         )
     return path
 
@@ -80,42 +84,71 @@ def _locate_recipe(backbone: Backbone, recipe: str) -> Path:
         f"the {recipe} weights of {backbone.name} are not on this machine: no {name}",
         where="weights",
         value=str(places[0]),
-        remedy=f"Run `fer-tune weights fetch {backbone.name} --recipe {recipe}` where there is"
-        " internet (then copy the file here), or search with --set weights=none",
+        remedy=f"Run `fer-tune weights fetch {backbone.name} --recipe {recipe}` on a machine with "
+        "internet access (then copy the file here), or search with --set weights=none",
     )
 
 
 def fetch(backbone: Backbone, recipe: str, folder: Path | None = None) -> Path:
-    """Downloads a recipe's file into ``folder`` and checks its hash; returns where it is.
+    """Downloads a recipe's file into ``folder``, unless a valid one is already there.
+
+    Its SHA-256 must begin as its name says (torchvision's ``resnet18-f37072fd.pth``). A damaged
+    file is replaced once the download is complete.
+
+    Returns:
+        where it is.
 
     Raises:
-        WeightsError: no such recipe, the folder cannot be made, or the download failed.
+        WeightsError: no such recipe, the folder cannot be created, something other than a file is
+            in its place, or the download failed.
     """
     folder = folder or weights_folder()
-    entry = backbone.recipe(recipe)
-    target = folder / Path(entry.url).name
-    if target.is_file():
+    url = backbone.recipe(recipe).url
+    target = folder / Path(url).name
+    prefix = _hash_in_name(target)
+    if _is_right(target, prefix):
         return target
-    try:
+    remedy = "Choose another folder with --folder"
+    with reporting("cannot be created", folder, remedy, WeightsError):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WeightsError(
-            f"cannot be made: {error.strerror}",
-            where=str(folder),
-            remedy="Name another folder with --folder",
-        ) from None
     try:
-        torch.hub.load_state_dict_from_url(
-            entry.url, model_dir=str(folder), check_hash=True, weights_only=True
-        )
+        with scratch(folder, f".{target.name}.") as temporary:
+            whole = temporary / target.name
+            torch.hub.download_url_to_file(url, str(whole), hash_prefix=prefix)
+            whole.replace(target)
     except (URLError, OSError, RuntimeError) as error:
         raise WeightsError(
             f"could not download the {recipe} weights of {backbone.name}: {error}",
             where="weights fetch",
-            value=entry.url,
-            remedy=f"Fetch that file elsewhere and put it into {folder}",
+            value=url,
+            remedy=f"Download that file elsewhere and put it into {folder}",
         ) from None
     return target
+
+
+def _hash_in_name(file: Path) -> str:
+    found = _HASH.search(file.name)
+    assert found, f"torchvision names its files by their hash, not {file.name}"
+    return found[1]
+
+
+def _is_right(target: Path, prefix: str) -> bool:
+    """Whether the file exists and has the hash; logs a damaged one.
+
+    Raises:
+        WeightsError: it is a folder or the like, or cannot be read.
+    """
+    if not target.exists():  # missing, or a dangling link
+        return False
+    if not target.is_file():
+        raise WeightsError(
+            "is not a file", where=str(target), remedy="Remove it, or choose another --folder"
+        )
+    with reading(target, WeightsError), target.open("rb") as file:
+        if hashlib.file_digest(file, "sha256").hexdigest().startswith(prefix):
+            return True
+    logger.warning("%s is damaged or another file; downloading it again", target)
+    return False
 
 
 def read_state(path: Path, backbone: Backbone) -> dict[str, Tensor]:
@@ -129,38 +162,38 @@ def read_state(path: Path, backbone: Backbone) -> dict[str, Tensor]:
         for name, tensor in _tensors(_loaded(path), path).items()
         if not name.startswith(backbone.head_prefix)
     }
-    _check_fit(state, backbone, path)
+    check_fit(state, backbone, str(path))
     return state
 
 
 def _loaded(path: Path) -> object:
-    """Whatever a weights file holds, read without running code that it may bring."""
+    """The content of a weights file, read without running code in it."""
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
         with warnings.catch_warnings():
-            # torch warns of foreign pickles; the outcome says it all.
+            # torch warns about foreign pickles; the result is checked anyway.
             warnings.simplefilter("ignore")
             return torch.load(path, map_location="cpu", weights_only=True)
     except PermissionError as error:
         raise WeightsError(
-            f"cannot be read: {error.strerror}", where=str(path), remedy="Check its rights"
+            f"cannot be read: {because(error)}", where=str(path), remedy="Check its permissions"
         ) from None
     except Exception as error:
-        # Foreign and damaged files make the readers raise nearly anything.
+        # Foreign and damaged files make the readers raise almost any exception.
         if refused := _REFUSED.search(str(error)):
             raise WeightsError(
-                "holds Python objects beside tensors, and reading them could run code; "
-                "it was not read",
+                "contains Python objects besides tensors; as reading them could run code, it was "
+                "not read",
                 where=str(path),
                 value=refused[1],
                 remedy=_SAVE,
             ) from None
         raise WeightsError(
-            "is cut short, damaged or no weights file",
+            "is truncated, damaged or not a weights file",
             where=str(path),
             value=f"{path.stat().st_size:,} bytes",
-            remedy="Give a .safetensors file, or a .pth file that holds model.state_dict()",
+            remedy="Use a .safetensors file, or a .pth file that contains model.state_dict()",
         ) from None
 
 
@@ -178,14 +211,15 @@ def _tensors(loaded: object, path: Path) -> dict[str, Tensor]:
         name, kind = next(iter(kinds.items()))
         found = f"{name!r}: {kind}"
     raise WeightsError(
-        "holds something else than names and their tensors",
+        "is not a mapping of names to tensors",
         where=str(path),
         value=found[:80],
         remedy=_SAVE,
     )
 
 
-def _check_fit(state: dict[str, Tensor], backbone: Backbone, path: Path) -> None:
+def check_fit(state: dict[str, Tensor], backbone: Backbone, where: str) -> None:
+    """Raises WeightsError unless ``state`` has exactly the tensors of the backbone without head."""
     with torch.device("meta"):
         wanted = {
             name: tensor.shape
@@ -197,20 +231,20 @@ def _check_fit(state: dict[str, Tensor], backbone: Backbone, path: Path) -> None
     unknown = [n for n in state if n not in wanted]
     misshapen = [n for n in wanted if n in state and state[n].shape != wanted[n]]
     shapes = [f"{n} is {_shape(state[n].shape)}, not {_shape(wanted[n])}" for n in misshapen]
-    told = [
-        f"{len(names)} {fault} ({names[0]}{', ...' if len(names) > 1 else ''})"
-        for names, fault in (
+    mismatches = [
+        f"{len(names)} {kind} ({names[0]}{', ...' if len(names) > 1 else ''})"
+        for names, kind in (
             (missing, "missing"),
             (unknown, "unknown"),
             (shapes, "of another shape"),
         )
         if names
     ]
-    if told:
+    if mismatches:
         raise WeightsError(
-            f"these weights are not of {backbone.name}, by their tensors: {'; '.join(told)}",
-            where=str(path),
-            remedy=f"Give weights of {backbone.name}, or change the backbone",
+            f"these weights do not fit {backbone.name}: {'; '.join(mismatches)}",
+            where=where,
+            remedy=f"Use weights of {backbone.name}, or change the backbone",
         )
 
 

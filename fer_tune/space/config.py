@@ -22,7 +22,7 @@ class TrialConfig:
         schedule: ``cosine`` (to zero at the last epoch) or ``constant``.
         warmup_epochs: linear warm-up from zero, in epochs (>= 0).
         label_smoothing: in [0, 1).
-        class_weights: ``none`` or ``balanced`` (inverse class frequency, mean 1).
+        class_weights: ``none`` or ``balanced`` (by class: inverse frequency, mean 1 over pictures).
         dropout: before the head, in [0, 1).
         batch_size: pictures per optimiser step (>= 2).
         label_noise: share of the training pictures that carry a wrong label, in [0, 1); the means
@@ -51,6 +51,6 @@ class TrialConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> TrialConfig:
-        """Builds from a mapping; keys that are no parameter are ignored."""
+        """Builds from a mapping; keys that are not parameters are ignored."""
         known = {field.name for field in fields(cls)}
         return cls(**{name: value for name, value in values.items() if name in known})

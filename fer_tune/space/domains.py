@@ -6,11 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, model_validator
 
-from fer_tune.space.faults import Broken
+from fer_tune.schema import limits
 from fer_tune.space.parameters import Scalar
+from fer_tune.wording import Broken
 
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-Whole = Annotated[int, Field(strict=True)]
+Whole = Annotated[int, Field(strict=True, ge=-limits.COUNT, le=limits.COUNT)]
 Flag = Annotated[bool, Field(strict=True)]
 
 
@@ -51,7 +52,7 @@ class FloatDomain(Frozen):
     def _ordered(self) -> FloatDomain:
         broken = _range_rules(self.low, self.high)
         if self.log and self.low <= 0:
-            broken.append("log needs low above 0")
+            broken.append("log requires low above 0")
         _refuse(broken)
         return self
 
@@ -70,15 +71,15 @@ class IntDomain(Frozen):
     low: Whole
     high: Whole
     log: Flag = False
-    step: Annotated[int, Field(strict=True, ge=1)] = 1
+    step: Annotated[int, Field(strict=True, ge=1, le=limits.COUNT)] = 1
 
     @model_validator(mode="after")
     def _ordered(self) -> IntDomain:
         broken = _range_rules(self.low, self.high)
         if self.log and self.low <= 0:
-            broken.append("log needs low above 0")
+            broken.append("log requires low above 0")
         if self.log and self.step != 1:
-            broken.append("log and step exclude each other")
+            broken.append("log and step cannot be combined")
         # Optuna would lower `high` silently, and the manifest would then name a value that
         # can never be drawn.
         if self.low < self.high and (self.high - self.low) % self.step:
@@ -95,17 +96,17 @@ class ChoiceDomain(Frozen):
     """One of two or more distinct ``values``, without an order between them."""
 
     type: Literal["choice"] = "choice"
-    values: tuple[Value, ...]
+    values: Annotated[tuple[Value, ...], Field(max_length=limits.CHOICES)]
 
     @model_validator(mode="after")
     def _distinct(self) -> ChoiceDomain:
         if len(self.values) < 2:
             raise Broken(
-                "a choice needs at least 2 values", "To fix the parameter write its value alone"
+                "a choice needs at least 2 values", "To fix the parameter, write only its value"
             )
         for i, value in enumerate(self.values):
             if any(same(value, earlier) for earlier in self.values[:i]):
-                raise Broken(f"the value {value!r} stands twice", "Name every value once")
+                raise Broken(f"the value {value!r} is repeated", "List every value once")
         return self
 
     def contains(self, value: object) -> bool:
@@ -136,4 +137,4 @@ def _range_rules(low: float, high: float) -> list[str]:
 
 def _refuse(broken: list[str]) -> None:
     if broken:
-        raise Broken("; ".join(broken), "Correct it; to fix the parameter write its value alone")
+        raise Broken("; ".join(broken), "Correct it; to fix the parameter, write only its value")

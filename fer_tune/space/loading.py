@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import fer_tune
 from fer_tune.errors import Fault, SpaceError
-from fer_tune.space.faults import Broken, did_you_mean
 from fer_tune.space.model import SearchSpace
 from fer_tune.space.overrides import apply
-from fer_tune.space.yamltext import MAX_CHARACTERS, parse
+from fer_tune.wording import Broken, did_you_mean
+from fer_tune.yaml_reader.bounded import read_text
+from fer_tune.yaml_reader.core_schema import LIMITS, parse
+from fer_tune.yaml_reader.document import Document
+
+#: Where the shell puts files that it has opened for a command.
+_HANDED_OVER = ("/dev/fd/", "/proc/self/fd/", "/dev/stdin")
 
 
 def shipped() -> dict[str, Path]:
     """Name to file of the search spaces that come with the install, sorted by name.
 
-    The folder stands beside the package in a checkout, an editable install and a wheel.
+    The folder is beside the package in a checkout, an editable install and a wheel.
     ``importlib.resources`` fails on Python 3.11 for a folder without ``__init__.py`` that is
     installed editable, and would let such a folder in the working directory shadow ours.
     """
@@ -33,46 +40,50 @@ def load(name_or_path: str, overrides: Sequence[str] = ()) -> SearchSpace:
         overrides: ``key=value`` each, the key dotted, the value YAML; later ones win.
 
     Raises:
-        SpaceError: with every fault of the file and of the overrides at once.
+        SpaceError: with all errors of the file and of the overrides.
     """
     path = shipped().get(name_or_path, Path(name_or_path))
     where = str(path)
-    faults: list[Fault] = []
     try:
-        values, faults = parse(_text(path, name_or_path))
-        if not isinstance(values, dict):
-            kind = "a list" if isinstance(values, list) else "a single value"
-            found = "is empty" if values is None else f"holds {kind}"
-            raise Broken(f"{found}; a search space is a mapping of keys to values")
+        document = parse(_text(path, name_or_path))
+        if not isinstance(document.value, dict):
+            kinds = {type(None): "is empty", list: "holds a list"}
+            found = kinds.get(type(document.value), "holds a single value")
+            line, column = document.positions.get((), (None, None))[:2]
+            rule = f"{found}; a search space is a mapping of keys to values"
+            raise Broken(rule, line=line, column=column)
     except Broken as broken:
-        remedy = broken.remedy or "`fer-tune spaces show quickstart` prints one that works"
-        fault = Fault(key="file", rule=broken.rule, remedy=remedy)
-        raise SpaceError(where, [fault]) from None
-    values, refused = apply(values, overrides)
-    faults += refused
+        remedy = "`fer-tune spaces show quickstart` prints a valid one"
+        raise SpaceError(where, [broken.fault(remedy)]) from None
+    values, refused = apply(document.value, overrides)
+    faults = [*document.repeated, *refused]
     try:
         space = SearchSpace.from_dict(values, where=where)
     except SpaceError as error:
-        raise SpaceError(where, [*faults, *error.faults]) from None
+        faults += [_located(fault, document, overrides) for fault in error.faults]
     if faults:
         raise SpaceError(where, faults)
     return space
 
 
+def _located(fault: Fault, document: Document, overrides: Sequence[str]) -> Fault:
+    """The error with its line in the file, or with the option that set its key."""
+    for override in overrides:
+        key = override.partition("=")[0].strip() if "=" in override else "--set"
+        if fault.key == key or fault.key.startswith((f"{key}.", f"{key}[")):
+            return replace(fault, key=f"--set {fault.key}")
+    return replace(fault, line=document.line_of(fault.key))
+
+
 def _text(path: Path, asked: str) -> str:
-    try:
-        with path.open("rb") as file:
-            # One byte more than any permitted text has, so that nothing huge is ever read.
-            content = file.read(4 * MAX_CHARACTERS + 1)
-    except (FileNotFoundError, NotADirectoryError):
-        names = shipped()
-        raise Broken(
-            f"{asked!r} is neither a shipped search space nor a file", did_you_mean(asked, names)
-        ) from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise Broken(f"cannot be read: {reason}", "Name a readable YAML file") from None
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise Broken(f"is not UTF-8 text (byte {error.start})", "Save it as UTF-8") from None
+    with contextlib.suppress(OSError):  # read_text reports it
+        # A named pipe could block forever. One that the shell has opened, as in <(...), is allowed.
+        if path.exists() and not (
+            path.is_file() or path.is_dir() or str(path).startswith(_HANDED_OVER)
+        ):
+            rule = "cannot be read: it is a pipe, socket or device, not a regular file"
+            raise Broken(rule, "Use a readable YAML file")
+        if not path.exists() and "\0" not in asked:
+            names = did_you_mean(asked, shipped())
+            raise Broken(f"{asked!r} is neither a shipped search space nor a file", names)
+    return read_text(path, LIMITS, "")

@@ -8,10 +8,11 @@ from typing import Any, Literal
 from pydantic import Field
 
 from fer_tune.errors import SpaceError
-from fer_tune.space.checks import cross_field, fits
+from fer_tune.space.checking.cross_field import cross_field, fits
+from fer_tune.space.checking.parameter_checks import fixed_and_sampled
+from fer_tune.space.checking.validation import validate
 from fer_tune.space.config import TrialConfig
 from fer_tune.space.domains import Domain, Frozen, PerArm, Spec, same
-from fer_tune.space.parameter_checks import fixed_and_sampled
 from fer_tune.space.parameters import PARAMETERS
 from fer_tune.space.sections import (
     Audit,
@@ -19,6 +20,7 @@ from fer_tune.space.sections import (
     Budget,
     Cohorts,
     Compare,
+    ComputeOptions,
     Confirm,
     DataOptions,
     Name,
@@ -30,7 +32,6 @@ from fer_tune.space.sections import (
     Weights,
 )
 from fer_tune.space.specs import parse_parameters
-from fer_tune.space.validation import validate
 
 
 class SearchSpace(Frozen):
@@ -68,6 +69,7 @@ class SearchSpace(Frozen):
         default="auto",
         description="Number format; auto: bfloat16 where it is faster.",
     )
+    compute: ComputeOptions = Field(default_factory=ComputeOptions)
     confirm: Confirm = Field(default_factory=Confirm)
 
     @classmethod

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from pydantic import BaseModel
 
 from fer_tune.errors import Fault
-from fer_tune.space.faults import Broken, brief, nearest
 from fer_tune.space.model import SearchSpace
 from fer_tune.space.parameters import PARAMETERS
-from fer_tune.space.yamltext import parse
+from fer_tune.wording import Broken, brief, nearest
+from fer_tune.yaml_reader.core_schema import parse
 
 #: Keys under which names are free, so that only the later checks can tell what is wrong.
 _OPEN = ("parameters", "compare.arms")
@@ -41,7 +42,7 @@ def apply(values: dict[str, Any], overrides: Sequence[str]) -> tuple[dict[str, A
         key, equals, text = override.partition("=")
         key = key.strip()
         if not equals or not key or not all(key.split(".")):
-            rule = "must read key=value, the key dotted"
+            rule = "must have the form key=value, with a dotted key"
             remedy = "For example --set budget.trials=16"
             faults.append(Fault(key="--set", rule=rule, value=brief(override), remedy=remedy))
             continue
@@ -49,9 +50,12 @@ def apply(values: dict[str, Any], overrides: Sequence[str]) -> tuple[dict[str, A
             faults.append(unknown)
             continue
         try:
-            value, duplicates = parse(text)
-            faults += duplicates
-            _put(changed, key, value)
+            document = parse(text)
+            faults += [
+                replace(fault, key=f"--set {key}.{fault.key}", line=None, column=None)
+                for fault in document.repeated
+            ]
+            _put(changed, key, document.value)
         except Broken as broken:
             name = f"--set {key}"
             remedy = broken.remedy or "Quote the value"
@@ -77,5 +81,5 @@ def _put(values: dict[str, Any], key: str, value: object) -> None:
         place = place.setdefault(step, {})
         if not isinstance(place, dict):
             whole = ".".join(path[:depth])
-            raise Broken(f"cannot be set: {whole} is no mapping", f"Set {whole} as a whole")
+            raise Broken(f"cannot be set: {whole} is not a mapping", f"Set {whole} as a whole")
     place[last] = value

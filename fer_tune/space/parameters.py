@@ -1,6 +1,6 @@
 """The table of known hyperparameters: kind, permitted values, default, meaning.
 
-Checks and documentation both read it; the defaults themselves stand in ``TrialConfig``.
+Checks and documentation both read it; the defaults themselves are in ``TrialConfig``.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Parameter:
         return f"{noun} {low} {self.low:g} and {high} {self.high:g}"
 
     def accepts(self, value: object) -> bool:
-        """Whether one value is permitted; booleans are no numbers."""
+        """Whether one value is permitted; booleans are not numbers."""
         if self.kind == "choice":
             return isinstance(value, str) and value in self.choices
         if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -125,7 +125,7 @@ _TABLE = (
         name="schedule",
         kind="choice",
         choices=("cosine", "constant"),
-        meaning="Course of the learning rate: down to zero at the last epoch, or level.",
+        meaning="Learning rate over time: falling to zero at the last epoch, or constant.",
     ),
     Parameter(
         name="warmup_epochs",
@@ -146,10 +146,16 @@ _TABLE = (
         name="class_weights",
         kind="choice",
         choices=("none", "balanced"),
-        meaning="Weight of each class in the loss: equal, or inverse to its frequency.",
+        meaning="Weight of a picture in the loss, by its class: equal, or inverse to the frequency "
+        "of the class.",
     ),
     Parameter(
-        name="dropout", kind="float", low=0, high=1, high_open=True, meaning="Before the head."
+        name="dropout",
+        kind="float",
+        low=0,
+        high=1,
+        high_open=True,
+        meaning="Dropout before the head.",
     ),
     Parameter(
         name="batch_size", kind="int", low=2, high=4096, meaning="Pictures per optimiser step."

@@ -1,4 +1,4 @@
-"""What a search space will cost and how its trials are dealt, before anything runs."""
+"""What a search space will cost and how its trials are allocated, before anything runs."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from fer_tune.space.model import SearchSpace
 
-#: From this many replicates the verdict may speak of the families, not of the configurations
-#: found (Bouthillier et al. 2021).
+#: From this many replicates the verdict may be about the families, not the configurations found
+#: (Bouthillier et al. 2021).
 REPLICATES_FOR_FAMILIES = 5
 
 
@@ -38,7 +38,7 @@ class Plan:
         rungs: epochs at which ASHA compares; empty without a scheduler.
         worst_epochs: if no trial were stopped.
         expected_stopped: trials that synchronous halving in every study would stop.
-        expected_audited: of these, the trials that run on for the audit.
+        expected_audited: of these, the trials that continue for the audit.
         expected_epochs: with synchronous halving and the audit; a rough guide, since ASHA lets
             early arrivals pass and the overfit stopper, not counted here, ends more.
         confirm_runs, confirm_epochs: retraining of the chosen configurations, never stopped.
@@ -83,7 +83,7 @@ class Plan:
             return "none"
         return (
             f"roughly {self.expected_audited:.1f} of {self.expected_stopped} trials that ASHA "
-            "stops run on to their end"
+            "would stop continue to their end"
         )
 
 
@@ -168,11 +168,13 @@ def _notes(space: SearchSpace) -> list[str]:
     notes = []
     views, epochs = space.augment.views, space.budget.max_epochs
     if space.compare.allocation == "sampled":
-        notes.append("allocation sampled: arms get unequal budgets, the comparison is unbalanced")
+        notes.append(
+            "allocation sampled: arms get unequal budgets, so the comparison is unbalanced"
+        )
     elif space.compare.replicates < REPLICATES_FOR_FAMILIES and len(space.compare.arms) > 1:
         notes.append(
-            f"{space.compare.replicates} of {REPLICATES_FOR_FAMILIES} replicates: the verdict "
-            "speaks of the configurations found, not of the families"
+            f"{space.compare.replicates} of {REPLICATES_FOR_FAMILIES} replicates: the verdict is "
+            "about the configurations found, not about the families"
         )
     if isinstance(views, int) and views > epochs:
         notes.append(f"augment.views {views} exceeds max_epochs {epochs}: same as fresh views")
@@ -185,5 +187,5 @@ def _notes(space: SearchSpace) -> list[str]:
         for config in space.baselines(arm)
     )
     if outside:
-        notes.append(f"baselines outside what is sampled: {outside}; they run all the same")
+        notes.append(f"baselines outside the sampled domains: {outside}; they are still run")
     return notes

@@ -8,10 +8,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
+from fer_tune.schema import limits
 from fer_tune.space.domains import Flag, Frozen, Value
-from fer_tune.space.faults import Broken
+from fer_tune.wording import Broken
 
-Count = Annotated[int, Field(strict=True, ge=1)]
+Epochs = Annotated[int, Field(strict=True, ge=1, le=limits.EPOCHS)]
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**31)]
 
 #: Shares of a GPU that divide one among trials without a remainder.
@@ -32,7 +33,9 @@ def _name(value: object) -> str:
 
 def _text(value: object) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise Broken("must be a text that is not empty")
+        raise Broken("must be text that is not empty")
+    if len(value) > limits.TEXT:
+        raise Broken(f"must have at most {limits.TEXT} characters")
     return value.strip()
 
 
@@ -42,7 +45,7 @@ def _arms(value: object) -> dict[str, Any]:
         if len(named) < len(value):
             raise Broken(
                 "names an arm twice",
-                "To compare a value with itself name the arms: {first: VALUE, second: VALUE}",
+                "To compare a value with itself, name the arms: {first: VALUE, second: VALUE}",
             )
     elif isinstance(value, dict):
         named = value
@@ -50,6 +53,8 @@ def _arms(value: object) -> dict[str, Any]:
         raise Broken("must be a list of values or a mapping of arm names to values")
     if not named:
         raise Broken("must name at least 1 arm")
+    if len(named) > limits.ARMS:
+        raise Broken(f"must name at most {limits.ARMS} arms")
     for arm in named:
         if not isinstance(arm, str) or not _NAME.fullmatch(arm):
             raise Broken(
@@ -57,7 +62,9 @@ def _arms(value: object) -> dict[str, Any]:
                 "Name the arms: {NAME: VALUE}",
             )
         if arm in RESERVED_ARMS:
-            raise Broken(f"arm name {arm!r} is taken by a floor of the report", "Rename the arm")
+            raise Broken(
+                f"arm name {arm!r} is reserved for a floor of the report", "Rename the arm"
+            )
     return named
 
 
@@ -83,10 +90,17 @@ def _gpu_share(value: object) -> float:
     return float(value)
 
 
+def _off(value: object) -> object:
+    """YAML reads a bare ``off`` as false."""
+    return "off" if value is False else value
+
+
 def _views(value: object) -> int | str:
-    if value == "fresh" or (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
+    if value == "fresh":
         return value
-    raise Broken("must be a whole number of at least 1, or fresh")
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= limits.VIEWS:
+        return value
+    raise Broken(f"must be a whole number from 1 to {limits.VIEWS}, or fresh")
 
 
 def _odd(value: int) -> int:
@@ -105,13 +119,13 @@ _WEIGHTS = ("imagenet-v1", "imagenet-v2", "none")
 
 
 def _weights(value: object) -> str:
-    if isinstance(value, str) and value:
+    if isinstance(value, str) and 0 < len(value) <= limits.LINE:
         file = "/" in value or value.endswith((".safetensors", ".pt", ".pth"))
         if value in _WEIGHTS or file:
             return value
     raise Broken(
         f"must be one of {', '.join(_WEIGHTS)}, or the path of a weights file",
-        "A path holds a '/' or ends in .safetensors, .pt or .pth",
+        "A path contains a '/' or ends in .safetensors, .pt or .pth",
     )
 
 
@@ -120,7 +134,7 @@ Text = Annotated[str, PlainValidator(_text)]
 
 
 class Compare(Frozen):
-    """Which parameter is compared, between which arms, and how trials are dealt to them."""
+    """Which parameter is compared, between which arms, and how trials are allocated to them."""
 
     parameter: Text = Field(default="backbone", description="The compared hyperparameter.")
     arms: Annotated[dict[str, Value], BeforeValidator(_arms)] = Field(
@@ -129,10 +143,10 @@ class Compare(Frozen):
     )
     allocation: Literal["equal", "sampled"] = Field(
         default="equal",
-        description="equal: the same number of trials to every arm. sampled: one study chooses "
+        description="equal: the same number of trials for every arm. sampled: one study chooses "
         "the arm, and the report calls the comparison unbalanced.",
     )
-    replicates: Count = Field(
+    replicates: Annotated[int, Field(strict=True, ge=1, le=limits.REPLICATES)] = Field(
         default=1,
         description="Independent studies per arm; with 5 the verdict is on families.",
     )
@@ -145,7 +159,7 @@ class Cohorts(Frozen):
         default=0.25,
         description="Share of a study's trials, baselines aside, drawn at random.",
     )
-    baseline: tuple[dict[str, Value], ...] = Field(
+    baseline: Annotated[tuple[dict[str, Value], ...], Field(max_length=limits.CHOICES)] = Field(
         default=(),
         description="Configurations run once, first, in every study whose arm they fit.",
         examples=["[{unfreeze_depth: 1, lr_head: 1e-3}]"],
@@ -155,14 +169,14 @@ class Cohorts(Frozen):
 class Budget(Frozen):
     """How much may be spent."""
 
-    trials: Count = Field(
+    trials: Annotated[int, Field(strict=True, ge=1, le=limits.TRIALS)] = Field(
         description="Trials of the whole search, all arms and replicates together.",
         examples=["80"],
     )
-    max_epochs: Count = Field(description="Epochs of a full trial.", examples=["20"])
+    max_epochs: Epochs = Field(description="Epochs of a full trial.", examples=["20"])
     wall_time: Annotated[float | None, PlainValidator(_seconds)] = Field(
         default=None,
-        description="No trial is asked for after it: 45m, 1h30m, seconds, or null.",
+        description="No further trial is requested after it: 45m, 1h30m, seconds, or null.",
     )
 
 
@@ -172,18 +186,20 @@ class Scheduler(Frozen):
     kind: Literal["asha", "none"] = Field(
         default="asha", description="Successive halving within each study, or none."
     )
-    grace_epochs: Count = Field(default=2, description="First rung: no trial is stopped before it.")
-    reduction_factor: Annotated[int, Field(strict=True, ge=2)] = Field(
+    grace_epochs: Epochs = Field(
+        default=2, description="First rung: no trial is stopped before it."
+    )
+    reduction_factor: Annotated[int, Field(strict=True, ge=2, le=limits.REDUCTION)] = Field(
         default=3, description="One trial in this many passes a rung; rungs lie this factor apart."
     )
 
 
 class Audit(Frozen):
-    """How many of the trials that ASHA would stop run on, to learn what stopping them costs."""
+    """How many of the trials that ASHA would stop continue, to measure what stopping them costs."""
 
     share: Annotated[float, Field(strict=True, ge=0, le=1)] = Field(
         default=0.05,
-        description="Share of the trials that ASHA would stop that run on to their own end.",
+        description="Share of the trials that ASHA would stop that continue to their own end.",
     )
 
 
@@ -191,8 +207,11 @@ class Stopper(Frozen):
     """When an overfitting trial is ended."""
 
     enabled: Flag = Field(default=True, description="Whether overfitting ends a trial.")
-    patience: Count = Field(default=3, description="Epochs that validation loss must have risen.")
-    window: Annotated[int, Field(strict=True, ge=1), AfterValidator(_odd)] = Field(
+    patience: Epochs = Field(
+        default=3,
+        description="Epochs for which loss must have risen, and the metric not improved.",
+    )
+    window: Annotated[Epochs, AfterValidator(_odd)] = Field(
         default=3, description="Epochs of the centred moving mean that smooths the curves; odd."
     )
 
@@ -200,7 +219,7 @@ class Stopper(Frozen):
 class Resources(Frozen):
     """What one trial holds; one shape for the whole search, so that processes are reused."""
 
-    cpu: Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)] = Field(
+    cpu: Annotated[float, Field(strict=True, gt=0, le=limits.CPUS)] = Field(
         default=1.0, description="CPU cores of a trial."
     )
     gpu: Annotated[float, PlainValidator(_gpu_share)] = Field(
@@ -208,28 +227,39 @@ class Resources(Frozen):
         description="GPU share of a trial: 0, 1, 1/2, 1/4 or 1/8.",
         examples=["1/2"],
     )
-    max_concurrent: Count | None = Field(
+    max_concurrent: Annotated[int, Field(strict=True, ge=1, le=limits.TRIALS)] | None = Field(
         default=None, description="Most trials at a time; null: as many as the cluster holds."
     )
 
 
+class ComputeOptions(Frozen):
+    """How training steps run."""
+
+    graphs: Annotated[Literal["off", "auto"], BeforeValidator(_off)] = Field(
+        default="auto",
+        description="CUDA graphs of training steps; auto: where they are known to be faster.",
+    )
+
+
 class Seeds(Frozen):
-    """Where randomness starts, each source apart."""
+    """The seeds, one per source of randomness."""
 
     search: Seed = Field(default=0, description="Samplers; each trial's head, shuffle, dropout.")
-    split: Seed = Field(default=0, description="The cut of validation from training.")
+    split: Seed = Field(default=0, description="Selection of the validation pictures.")
     views: Seed = Field(default=0, description="Augmentation, the same for all trials.")
-    weights: Seed = Field(default=0, description="Backbone's start where not pretrained.")
+    weights: Seed = Field(
+        default=0, description="Initial weights of backbones that are not pretrained."
+    )
 
 
 class DataOptions(Frozen):
     """How the packed dataset is split."""
 
     validation_share: Annotated[float, Field(strict=True, gt=0, lt=1)] = Field(
-        default=0.15, description="Share of the training pictures cut off for validation."
+        default=0.15, description="Share of the training pictures set aside for validation."
     )
     leaks: Literal["drop", "keep"] = Field(
-        default="drop", description="Training pictures that also stand in test."
+        default="drop", description="Training pictures that are also in test."
     )
     conflicts: Literal["drop", "keep"] = Field(
         default="drop", description="Training pictures whose copies carry another label."
@@ -251,9 +281,9 @@ class Augment(Frozen):
 class Confirm(Frozen):
     """How often each chosen configuration is retrained and scored on test."""
 
-    seeds: Annotated[int, Field(strict=True, ge=0), AfterValidator(_confirm_seeds)] = Field(
-        default=2, description="Seeds of each confirmation, at least 2; 0: no confirmation."
-    )
+    seeds: Annotated[
+        int, Field(strict=True, ge=0, le=limits.SEEDS), AfterValidator(_confirm_seeds)
+    ] = Field(default=2, description="Seeds of each confirmation, at least 2; 0: no confirmation.")
 
 
 Weights = Annotated[str, PlainValidator(_weights)]

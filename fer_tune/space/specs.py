@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pydantic import ValidationError
 
 from fer_tune.errors import Fault
+from fer_tune.space.checking.validation import Parts, construct_fault, no_mapping, validate
 from fer_tune.space.domains import DOMAINS, PerArm, Spec, scalar
-from fer_tune.space.faults import Broken, brief, did_you_mean, nearest
 from fer_tune.space.parameters import PARAMETERS
-from fer_tune.space.validation import Parts, construct_fault, validate
+from fer_tune.wording import Broken, brief, did_you_mean, nearest
 
 NOTATION = (
     "Write a value to fix it, {type: float, low: 1e-4, high: 1e-2, log: true}, "
@@ -19,10 +19,10 @@ NOTATION = (
 
 
 def parse_parameters(raw: object, key: str) -> tuple[Parts, list[Fault]]:
-    """Every well-formed parameter as ``{"parameters.NAME": spec}``, and every fault."""
-    if not isinstance(raw, Mapping):
-        rule = "must be a mapping of parameters to values or domains"
-        return {}, [Fault(key=key, rule=rule, value=brief(raw), remedy=NOTATION)]
+    """Every well-formed parameter as ``{"parameters.NAME": spec}``, and all errors."""
+    if fault := no_mapping(raw, key, "parameters to values or domains", NOTATION):
+        return {}, [fault]
+    assert isinstance(raw, Mapping)
     parts: Parts = {}
     faults: list[Fault] = []
     for name, inner in raw.items():
@@ -72,22 +72,22 @@ def _per_arm(raw: Mapping[str, object], key: str) -> tuple[Spec | None, list[Fau
     faults = [
         Fault(
             key=f"{key}.{name}",
-            rule="stands beside per_arm",
+            rule="is not allowed next to per_arm",
             value=brief(value),
-            remedy="Move it into the arms that it is meant for",
+            remedy="Move it into the arms for which it is meant",
         )
         for name, value in raw.items()
         if name != "per_arm"
     ]
-    if not isinstance(arms, Mapping) or not arms:
-        rule = "must be a mapping of at least 1 arm to its value or domain"
-        faults.append(Fault(key=f"{key}.per_arm", rule=rule, value=brief(arms), remedy=NOTATION))
-        return None, faults
+    content = "at least 1 arm to its value or domain"
+    if fault := no_mapping(arms or None, f"{key}.per_arm", content, NOTATION):
+        return None, [*faults, fault]
+    assert isinstance(arms, Mapping)
     specs = {}
     for arm, inner in arms.items():
         path = f"{key}.per_arm.{arm}"
         if isinstance(inner, Mapping) and "per_arm" in inner:
-            rule = "must not hold another per_arm"
+            rule = "must not contain another per_arm"
             faults.append(Fault(key=path, rule=rule, value=brief(dict(inner)), remedy=NOTATION))
             continue
         spec, found = _spec(inner, path)

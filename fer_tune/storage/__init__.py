@@ -1,37 +1,48 @@
-"""A results folder somewhere: on a local or shared path, or at ``s3://`` and ``gs://``.
+"""Files and folders on a local or shared path, or at ``s3://`` and ``gs://``.
 
-A *place* is a file or folder in either: a :class:`pathlib.Path`, or a :class:`UrlPath`, which has
-those of its methods that are used here. Neither torch nor Ray; pyarrow's filesystems are loaded
-with the first URL.
+:data:`AnyPath` is either: a :class:`pathlib.Path`, or a :class:`UrlPath`, which has the methods of
+``Path`` that are used here. Neither torch nor Ray; pyarrow's filesystems are loaded with the first
+URL.
 """
 
 from __future__ import annotations
 
-from fer_tune.storage.places import (
-    Place,
+from fer_tune.storage.links import refuse_links
+from fer_tune.storage.paths import (
+    AnyPath,
     address,
+    any_path,
+    copy_file,
     files_in,
+    is_number,
     local_copy,
-    place,
     put_folder,
+    read_bytes,
+    remove_file,
     remove_tree,
     write_atomically,
 )
-from fer_tune.storage.trying import away_since
+from fer_tune.storage.retry import unavailable_since
+from fer_tune.storage.secrets import without_secrets
 from fer_tune.storage.url_path import UrlPath
-from fer_tune.storage.urls import is_url, without_secrets
+from fer_tune.storage.urls import is_url
 
 __all__ = [
-    "Place",
+    "AnyPath",
     "UrlPath",
     "address",
-    "away_since",
+    "any_path",
+    "copy_file",
     "files_in",
+    "is_number",
     "is_url",
     "local_copy",
-    "place",
     "put_folder",
+    "read_bytes",
+    "refuse_links",
+    "remove_file",
     "remove_tree",
+    "unavailable_since",
     "without_secrets",
     "write_atomically",
 ]

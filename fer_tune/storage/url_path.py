@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
-from errno import ENOENT
+from errno import EINVAL, ENOENT
 from typing import Any
 
-from fer_tune.storage.trying import trying
-from fer_tune.storage.urls import Address, filesystem_of
+from fer_tune.storage.retry import with_retries
+from fer_tune.storage.urls import Address, filesystem_of, server_options
 
 #: Bytes of a piece of a large file, and pieces that are fetched at a time: one stream of a store
 #: is slower than most networks.
@@ -19,16 +20,16 @@ _AT_ONCE = 6
 
 
 class UrlPath:
-    """``s3://bucket/key?query`` or ``gs://…``; cheap to make, asks nothing before it is used.
+    """``s3://bucket/key?query`` or ``gs://…``; cheap to create, makes no request before use.
 
     An object store has no folders: one is there as long as anything is in it, and a file is
-    written whole or not at all. ``str`` leaves out credentials, :attr:`url` has them.
+    written atomically. ``str`` leaves out credentials, :attr:`url` has them.
 
-    Every method raises OSError (:func:`fer_tune.storage.trying.trying`) when the store refuses,
-    or does not answer for too long.
+    Every method raises OSError (:func:`fer_tune.storage.retry.with_retries`) when the store
+    rejects the request or stays unavailable.
 
     Raises:
-        ResultsError: a URL of a store that is not known here, or without a bucket.
+        ResultsError: a URL of an unsupported store, or without a bucket.
     """
 
     def __init__(self, url: str | Address) -> None:
@@ -54,7 +55,7 @@ class UrlPath:
 
     @property
     def url(self) -> str:
-        """The whole URL, credentials included: for other processes, never for people."""
+        """The whole URL, credentials included: for other processes, never for output."""
         return self._address.url(secret=True)
 
     @property
@@ -73,8 +74,13 @@ class UrlPath:
         """The last part."""
         return self.path.rpartition("/")[2]
 
+    @property
+    def server_options(self) -> str:
+        """As of :func:`fer_tune.storage.urls.server_options`."""
+        return server_options(self._address)
+
     def resolve(self) -> UrlPath:
-        """Itself: every process understands it alike."""
+        """Itself: a URL means the same in every process."""
         return self
 
     # -- content ----------------------------------------------------------------------------
@@ -82,10 +88,19 @@ class UrlPath:
     def read_bytes(self) -> bytes:
         def read() -> bytes:
             with self.filesystem.open_input_file(self.path) as file:
-                content: bytes = file.read()
-            return content
+                return bytes(file.read())
 
-        return trying(str(self), read)
+        return with_retries(str(self), read)
+
+    def read_within(self, most: int) -> tuple[int, bytes]:
+        """Size of the file in bytes, and its content; no content if it has more than ``most``."""
+
+        def read() -> tuple[int, bytes]:
+            with self.filesystem.open_input_file(self.path) as file:
+                size = int(file.size())
+                return size, file.read() if size <= most else b""
+
+        return with_retries(str(self), read)
 
     def read_text(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         return self.read_bytes().decode(encoding, errors)
@@ -93,15 +108,14 @@ class UrlPath:
     def pieces(self, size: int = PIECE) -> Iterator[bytes]:
         """The content in order, ``size`` bytes at a time; some are fetched ahead.
 
-        Each is asked for again while the store does not answer. A file that is replaced meanwhile
-        may come out mixed: whoever reads checks what came.
+        Each is retried while the store is unavailable. A file that is replaced meanwhile
+        may come out mixed: the caller checks the content.
         """
-        file = trying(str(self), lambda: self.filesystem.open_input_file(self.path))
-        length = trying(str(self), file.size)
+        file = with_retries(str(self), lambda: self.filesystem.open_input_file(self.path))
+        length = with_retries(str(self), file.size)
 
         def read(start: int) -> bytes:
-            piece: bytes = trying(str(self), lambda: file.read_at(size, start))
-            return piece
+            return bytes(with_retries(str(self), lambda: file.read_at(size, start)))
 
         pool, coming = ThreadPoolExecutor(_AT_ONCE), deque[Future[bytes]]()
         try:
@@ -116,7 +130,7 @@ class UrlPath:
             file.close()
 
     def write_bytes(self, content: bytes, *, before: Callable[[], None] | None = None) -> None:
-        """Writes the file whole, in place of what stood there.
+        """Writes the file atomically, replacing an existing one.
 
         Args:
             before: called before every attempt; what it raises ends them.
@@ -132,48 +146,40 @@ class UrlPath:
             if before is not None:
                 before()
             # Ctrl-C interrupts the main thread alone. Here it would close the file, and the store
-            # take for whole what had been written.
+            # would keep a partial file as complete.
             with ThreadPoolExecutor(1, "write") as thread:
                 thread.submit(put).result()
 
         try:
-            trying(str(self), write)
-        except FileNotFoundError:  # Google's client does not say what is not there
+            with_retries(str(self), write)
+        except FileNotFoundError:  # Google's client does not say what is missing
             raise FileNotFoundError(ENOENT, "there is no such bucket", str(self)) from None
 
     def unlink(self, missing_ok: bool = False) -> None:
         try:
-            trying(str(self), lambda: self.filesystem.delete_file(self.path))
+            with_retries(str(self), lambda: self.filesystem.delete_file(self.path))
         except FileNotFoundError:
             if not missing_ok:
                 raise
 
     def remove_tree(self) -> None:
-        """Removes everything beneath; nothing may be there."""
-        try:
-            trying(str(self), lambda: self.filesystem.delete_dir(self.path))
-        except FileNotFoundError:
-            return
+        """Removes everything below, if there is anything."""
+        with suppress(FileNotFoundError):
+            with_retries(str(self), lambda: self.filesystem.delete_dir(self.path))
 
-    # -- what is there ----------------------------------------------------------------------
+    # -- existing entries ----------------------------------------------------------------------
 
     def is_file(self) -> bool:
-        from pyarrow.fs import FileType
-
-        return bool(self._info().type == FileType.File)
+        return self._kind() == "File"
 
     def is_dir(self) -> bool:
-        from pyarrow.fs import FileType
-
-        return bool(self._info().type == FileType.Directory)
+        return self._kind() == "Directory"
 
     def exists(self) -> bool:
-        from pyarrow.fs import FileType
-
-        return bool(self._info().type != FileType.NotFound)
+        return self._kind() != "NotFound"
 
     def has_bucket(self) -> bool:
-        """Whether the bucket is there, as far as one is allowed to know."""
+        """Whether the bucket exists, as far as the credentials show."""
         try:
             return UrlPath(replace(self._address, key="")).is_dir()
         except OSError:
@@ -183,11 +189,11 @@ class UrlPath:
         """Of the file, in bytes.
 
         Raises:
-            FileNotFoundError: it is not there.
+            FileNotFoundError: there is no such file.
         """
         size = self._info().size
         if size is None:
-            raise FileNotFoundError(ENOENT, "is not there", str(self))
+            raise FileNotFoundError(ENOENT, "not found", str(self))
         return int(size)
 
     def written_at(self) -> float | None:
@@ -196,24 +202,32 @@ class UrlPath:
         return None if written is None else float(written.timestamp())
 
     def iterdir(self) -> Iterator[UrlPath]:
-        """What lies in the folder, by name; nothing where there is none."""
-        # Of Google's folders a listing shows those alone that were made; with all files come all.
+        """The entries of the folder, by name; none if there is no such folder."""
+        # Google lists only folders that were created explicitly; a recursive listing shows all.
         start, every = len(self.path) + 1, self._address.scheme == "gs"
         names = {info.path[start:].partition("/")[0] for info in self._list(recursive=every)}
         return iter(self / name for name in sorted(names))
 
     def files(self) -> list[UrlPath]:
         """The files in the folder, by name."""
-        from pyarrow.fs import FileType
+        return [self / info.base_name for info in self._list() if info.is_file]
 
-        return [self / info.base_name for info in self._list() if info.type == FileType.File]
+    def refuse_names_outside(self) -> None:
+        """Raises OSError if the name of an object in the folder leads out of a copy of it."""
+        for info in self._list(recursive=True):
+            if ".." in info.path.split("/"):
+                raise OSError(EINVAL, "an object's name leads outside the folder", str(self))
+
+    def _kind(self) -> str:
+        """ "File", "Directory" or "NotFound"."""
+        return str(self._info().type.name)
 
     def _info(self) -> Any:
-        return trying(str(self), lambda: self.filesystem.get_file_info(self.path))
+        return with_retries(str(self), lambda: self.filesystem.get_file_info(self.path))
 
     def _list(self, *, recursive: bool = False) -> list[Any]:
         from pyarrow.fs import FileSelector
 
         selector = FileSelector(self.path, allow_not_found=True, recursive=recursive)
-        found = trying(str(self), lambda: self.filesystem.get_file_info(selector))
+        found = with_retries(str(self), lambda: self.filesystem.get_file_info(selector))
         return sorted(found, key=lambda info: str(info.base_name))

@@ -1,7 +1,7 @@
-"""The two floors that every model must rise above: the majority class, and a linear model.
+"""The two floors that every model must exceed: the majority class, and a linear model.
 
-A tidy verdict over two networks that learned nothing is worth nothing; these say what learning
-nothing, and learning without a network, would score on the same pictures.
+A verdict on two networks that learned nothing is worthless; the floors show what learning nothing,
+and learning without a network, would score on the same pictures.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How long one picture takes from pixels to probabilities."""
+"""Latency of one picture, from pixels to probabilities."""
 
 from __future__ import annotations
 

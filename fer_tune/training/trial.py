@@ -1,12 +1,10 @@
-"""One whole trial: set up from a configuration, an epoch at a time, saved and restored."""
+"""One trial: built from a configuration, trained epoch by epoch, saved and restored."""
 
 from __future__ import annotations
 
-import errno
 import math
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -14,45 +12,33 @@ from typing import Any
 
 import numpy as np
 import torch
-import torchvision
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fer_tune.data import noised, view_pictures
-from fer_tune.features import (
-    CHUNK,
-    FeatureBank,
-    FeatureProvider,
-    FeatureSource,
-    MemoryFit,
-    OutOfMemory,
-    is_out_of_memory,
-)
-from fer_tune.models import STAGES, backbone, build
+from fer_tune.data import view_pictures, with_label_noise
+from fer_tune.features.source import FeatureSource, chunk_size
+from fer_tune.models.network import build
+from fer_tune.models.registry import STAGES, backbone
+from fer_tune.models.whole import whole_state
 from fer_tune.scores import Counts
 from fer_tune.space import TrialConfig
-from fer_tune.training.compute import Compute
-from fer_tune.training.context import TrialContext, data_of, initial_state
-from fer_tune.training.course import EpochReport
-from fer_tune.training.epoch import (
-    Objective,
-    Outcome,
-    Schedule,
-    assess,
-    balanced_weights,
-    predict,
-    train_epoch,
-)
-from fer_tune.training.optimiser import learning_rate, make_optimiser
-
-CHECKPOINT_FILE = "trial.pt"
-#: Raised with every change to views, calibration, drawing or stages: old bank entries would lie.
-FEATURES_VERSION = 1
+from fer_tune.training.checkpoint_file import CHECKPOINT_FILE, copied, write_state
+from fer_tune.training.context import TrialContext
+from fer_tune.training.device.compute import Compute
+from fer_tune.training.inputs import data_of, frozen_stages, initial_state
+from fer_tune.training.learning_curve import EpochReport
+from fer_tune.training.optimisation.epoch import Outcome, Schedule, assess, predict, train_epoch
+from fer_tune.training.optimisation.graphs import CudaRecorder, GraphedSteps
+from fer_tune.training.optimisation.objective import make_objective
+from fer_tune.training.optimisation.optimiser import learning_rate, make_optimiser, portable_state
+from fer_tune.training.optimisation.steps import EagerSteps, Steps
+from fer_tune.training.prefix_features import RunFeatures, frozen_prefix
+from fer_tune.training.run_memory import RunMemory
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunSeeds:
-    """Where a run's randomness comes from.
+    """Seeds of a run's random numbers.
 
     In a search all trials share ``weights`` and ``views`` (common random numbers, and prefix
     features that can be shared); a confirmation run has its own of each.
@@ -69,11 +55,11 @@ class TrialRun:
     Attributes:
         train_labels: classes of the training pictures as training sees them, int64 (n_train,):
             the true ones, but for ``label_noise``. Training scores are against these; validation
-            and test know true labels alone.
+            and test use true labels only.
 
     Args:
         keep_best: keep the tail of the best epoch, for scoring later (confirmation).
-        stop_early: obey the overfit stopper; confirmation runs to the budget.
+        stop_early: end at an overfit onset; a confirmation run continues to the budget.
     """
 
     def __init__(
@@ -88,37 +74,34 @@ class TrialRun:
         torch.set_num_threads(context.threads)
         self.context, self.config, self.seeds = context, config, seeds
         self.keep_best = keep_best
-        self.compute = Compute.choose(context.precision, context.device)
+        self.compute = Compute.choose(context.precision, context.device, context.gpu)
         self.dataset, self.split = data_of(context)
         self.classes = len(self.dataset.classes)
-        self.train_labels = noised(
+        self.train_labels = with_label_noise(
             self.dataset.labels[self.split.train],
             self.split.train,
             share=config.label_noise,
             classes=self.classes,
             seed=seeds.views,
         )
-        self.course = context.course(classes=self.classes, stop_early=stop_early)
+        self.curve = context.learning_curve(classes=self.classes, stop_early=stop_early)
         self.best_counts: Counts = np.zeros((self.classes, self.classes), dtype=np.int64)
         self._best_tail: dict[str, Tensor] | None = None
-        self._fit = MemoryFit(config.batch_size)
-        self._evaluation_fit = MemoryFit(CHUNK)
+        self._chunk = chunk_size(self.compute.device, config.crop_size)
+        self._memory = RunMemory(
+            self.curve, self.compute, batch_size=config.batch_size, chunk=self._chunk
+        )
+
+    @property
+    def is_built(self) -> bool:
+        """Whether there is a network; not before :meth:`prepare`, nor without memory for it."""
+        return hasattr(self, "features")
 
     def prepare(self) -> None:
-        """Builds the network; called before the first epoch, and harmless when called again."""
-        if not hasattr(self, "tail"):
-            with self._noting_lack_of_memory():
+        """Builds the network; called before the first epoch; later calls do nothing."""
+        if not (self.is_built or self.curve.out_of_memory):
+            with self._memory.recording():
                 self._build()
-
-    @contextmanager
-    def _noting_lack_of_memory(self) -> Iterator[None]:
-        """Whatever runs out of memory for good inside ends the run as ``oom``."""
-        try:
-            yield
-        except (OutOfMemory, RuntimeError, MemoryError) as error:
-            if not (isinstance(error, OutOfMemory) or is_out_of_memory(error)):
-                raise
-            self.course.out_of_memory = True
 
     def _build(self) -> None:
         config, compute = self.config, self.compute
@@ -132,53 +115,56 @@ class TrialRun:
             classes=self.classes,
             dropout=config.dropout,
             seed=self.seeds.run,
+            frozen=None
+            if config.unfreeze_depth == len(STAGES)
+            else frozen_stages(state, weights_id, config.backbone, compute),
+            dtype=compute.dtype,
         )
+        self._initial = state
         self.prefix = network.prefix.to(compute.device)
         self.tail = network.tail.to(compute.device)
         self.optimiser = make_optimiser(network, config)
-        weights = None
-        if config.class_weights == "balanced":
-            # Of the labels that training sees: a share of them is wrong, and nobody knows which.
-            weights = balanced_weights(self.train_labels, self.classes)
-            weights = weights.to(compute.device)
-        self._objective = Objective(label_smoothing=config.label_smoothing, class_weights=weights)
+        self._objective = make_objective(
+            config,
+            self.train_labels,
+            self.classes,
+            version=self.context.training_version,
+            device=compute.device,
+        )
+        self._memory.fit_batches(
+            self.tail, pictures=len(self.split.train), batch_size=config.batch_size
+        )
+        self.steps = self._make_steps()
+        labels = self.dataset.labels[self.split.validation]
+        self._validation_labels = torch.from_numpy(labels).to(compute.device)
         self._schedule = Schedule(
             kind=config.schedule,
             max_epochs=self.context.max_epochs,
             warmup_epochs=config.warmup_epochs,
         )
-        untouched = config.unfreeze_depth == len(STAGES)
-        bank = self.context.bank
-        self._provider = partial(
-            FeatureProvider,
-            prefix=self.prefix,
-            dtype=torch.uint8 if untouched else compute.dtype,
-            autocast=compute.autocast(),
-            device=compute.device,
-            identity={
-                "version": FEATURES_VERSION,
-                "dataset": self.context.fingerprint,
-                "weights": None if untouched else weights_id,
-                "backbone": None if untouched else config.backbone,
-                "depth": config.unfreeze_depth,
-                "crop": config.crop_size,
-                "resize_ratio": self.context.resize_ratio,
-                "torch": torch.__version__,
-                "torchvision": torchvision.__version__,
-                "threads": self.context.threads,
-                "device": compute.device.type,
-            },
-            augmentation={"policy": config.augment_policy, "view_seed": self.seeds.views},
-            bank=FeatureBank(Path(bank), self.context.bank_bytes) if bank else None,
+        self.features = RunFeatures(
+            context=self.context,
+            config=config,
+            compute=compute,
+            prefix=frozen_prefix(network, compute),
             pictures=self.pictures,
+            split=self.split,
+            weights_id=weights_id,
+            view_seed=self.seeds.views,
         )
-        self._train = self._provider(positions=self.split.train)
-        self._validation = self._provider(positions=self.split.validation)
+
+    def _make_steps(self) -> Steps:
+        eager = EagerSteps(
+            self.tail, self.optimiser, self._objective, self.compute, self._memory.training
+        )
+        if self.context.graphs and self.compute.device.type == "cuda":
+            return GraphedSteps(eager, CudaRecorder())
+        return eager
 
     @property
     def micro_batch(self) -> int:
-        """Pictures of a batch that are trained at once; fewer after memory ran out."""
-        return self._fit.limit
+        """Pictures of a batch that are trained at once; fewer after memory ran out in the epoch."""
+        return self._memory.training.limit
 
     def pictures(self, positions: NDArray[np.int64], view: int | None) -> Tensor:
         return view_pictures(
@@ -195,22 +181,23 @@ class TrialRun:
     # -- one epoch --------------------------------------------------------------------------
 
     def run_epoch(self) -> EpochReport | None:
-        """Trains and validates once; None when memory ran out for good."""
+        """Trains and validates once; None when out of memory."""
         self.prepare()
-        with self._noting_lack_of_memory():
-            if not self.course.out_of_memory:
+        with self._memory.recording():
+            if not self.curve.out_of_memory:
                 return self._run_epoch()
         return None
 
     def _run_epoch(self) -> EpochReport:
         started = time.monotonic()
         self.compute.reset_peak()
-        epoch = self.course.epoch + 1
-        source = self._train.view(self.context.view_of(epoch))
+        self._memory.begin_epoch()
+        epoch = self.curve.epoch + 1
+        source = self.features.train.view(self.context.view_of(epoch))
         trained = train_epoch(
             self.tail,
             self.optimiser,
-            self._objective,
+            self.steps,
             source,
             self.train_labels,
             classes=self.classes,
@@ -218,18 +205,17 @@ class TrialRun:
             seed=self.seeds.run,
             batch_size=self.config.batch_size,
             schedule=self._schedule,
-            compute=self.compute,
-            fit=self._fit,
+            device=self.compute.device,
         )
-        validation = self._validation.view(None)
+        validation = self.features.validation.view(None)
         logits = self._predict(validation)
-        validated = assess(logits, self.dataset.labels[self.split.validation], self.classes)
+        validated = assess(logits, self._validation_labels, self.classes)
         self.compute.synchronise()
         seconds = time.monotonic() - started
         hits = [s.hit for s in (source, validation)]
         report = self._report(epoch, trained, validated, seconds, hits)
-        self.course.reports.append(report)
-        if self.course.best_epoch == epoch:
+        self.curve.reports.append(report)
+        if self.curve.best_epoch == epoch:
             self.best_counts = validated.counts
             if self.keep_best:
                 self._best_tail = {n: t.cpu().clone() for n, t in self.tail.state_dict().items()}
@@ -249,7 +235,7 @@ class TrialRun:
             train_accuracy=trained.accuracy,
             train_macro_f1=trained.macro_f1,
             val_loss=validated.loss,
-            # The classes that logits which are no numbers seem to name mean nothing.
+            # Classes predicted from NaN logits are meaningless.
             val_accuracy=validated.accuracy if math.isfinite(validated.loss) else math.nan,
             val_macro_f1=validated.macro_f1 if math.isfinite(validated.loss) else math.nan,
             lr_head=learning_rate(self.optimiser, "head"),
@@ -259,67 +245,85 @@ class TrialRun:
             bank_hits=hits.count(True),
             bank_misses=hits.count(False),
             peak_memory_mib=self.compute.peak_memory_mib(),
+            peak_reserved_mib=self.compute.peak_reserved_mib(),
+            micro_batch=self.micro_batch,
         )
 
     # -- scoring the best epoch -------------------------------------------------------------
 
     def test_logits(self) -> Tensor:
-        """Logits (n_test, classes) of the best epoch's tail on the test split.
+        """Logits (n_test, classes) on the CPU of the best epoch's tail on the test split.
 
         Leaves the tail as it was at that epoch, so a run must have ended before it is scored.
         """
+        self._use_best_tail()
+        return self._predict(self.features.test()).cpu()
+
+    def validation_logits(self) -> Tensor:
+        """The same on the validation split; see :meth:`test_logits`."""
+        self._use_best_tail()
+        return self._predict(self.features.validation.view(None)).cpu()
+
+    def whole_state(self) -> dict[str, Tensor]:
+        """Every tensor of the network at its best epoch; see :meth:`test_logits`."""
+        self._use_best_tail()
+        return whole_state(
+            backbone(self.config.backbone), self.prefix, self.tail, initial=self._initial
+        )
+
+    def _use_best_tail(self) -> None:
         assert self._best_tail is not None, "the tail of the best epoch was not kept"
         self.tail.load_state_dict(self._best_tail)
-        source = self._provider(positions=self.split.test).view(None)
-        return self._predict(source)
 
     def _predict(self, source: FeatureSource) -> Tensor:
         return predict(
-            self.tail, source, compute=self.compute, fit=self._evaluation_fit, chunk=CHUNK
+            self.tail, source, compute=self.compute, fit=self._memory.evaluation, chunk=self._chunk
         )
 
     # -- checkpoint -------------------------------------------------------------------------
 
-    def save(self, folder: Path) -> None:
-        """Writes everything that the next epoch depends on (the tail only, never the prefix).
+    def snapshot(self) -> Callable[[Path], None]:
+        """Copies everything that the next epoch depends on (the tail only, never the prefix).
 
-        Raises:
-            OSError: the disk refused.
+        Returns:
+            Saves the copy in a folder, which any thread may do while training goes on; raises
+            OSError, from the disk.
         """
         state = {
-            "tail": self.tail.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "curve": [asdict(report) for report in self.course.reports],
+            "tail": copied(self.tail.state_dict()),
+            "optimiser": copied(portable_state(self.optimiser)),
+            "curve": [asdict(report) for report in self.curve.reports],
             "best_counts": torch.from_numpy(self.best_counts),
             # The tail itself when the last epoch is the best so far: a quarter less to write.
             "best_tail": None if self._is_best() else self._best_tail,
-            "micro_batch": self._fit.limit,
         }
-        path = folder / CHECKPOINT_FILE
-        try:
-            torch.save(state, path)
-        except RuntimeError as error:
-            if "inline_container" not in str(error):
-                raise
-            # So torch tells of a disk that took less than it was given.
-            text = "the disk took a checkpoint in part only, so it is full"
-            raise OSError(errno.EIO, text, str(path)) from error
+        return partial(write_state, state)
+
+    def save(self, folder: Path) -> None:
+        """Saves what :meth:`snapshot` copies in ``folder``."""
+        self.snapshot()(folder)
 
     def _is_best(self) -> bool:
-        return self.course.best_epoch == self.course.epoch
+        return self.curve.best_epoch == self.curve.epoch
 
     def restore(self, folder: Path) -> None:
-        """Goes back to what :meth:`save` wrote."""
-        self.prepare()
-        if self.course.out_of_memory:
-            return
+        """Restores what :meth:`snapshot` copied.
+
+        Without memory for it the run ends as ``oom`` with the curve so far. Any other error leaves
+        the curve as it was.
+        """
+        # On the CPU first: the device need not hold the tail and its optimiser twice.
         saved: dict[str, Any] = torch.load(
-            folder / CHECKPOINT_FILE, map_location=self.compute.device, weights_only=True
+            folder / CHECKPOINT_FILE, map_location="cpu", weights_only=True
         )
-        self.tail.load_state_dict(saved["tail"])
-        self.optimiser.load_state_dict(saved["optimiser"])
-        self.course.reports = [EpochReport(**row) for row in saved["curve"]]
-        self.best_counts = saved["best_counts"].cpu().numpy()
+        reports = [EpochReport(**row) for row in saved["curve"]]
+        self.prepare()
+        with self._memory.recording():
+            if not self.curve.out_of_memory:
+                self.tail.load_state_dict(saved["tail"])
+                self.optimiser.load_state_dict(saved["optimiser"])
+                self.steps = self._make_steps()  # the optimiser has other tensors now
+        self.curve.reports = reports
+        self.best_counts = saved["best_counts"].numpy()
         best = saved["tail"] if self.keep_best and self._is_best() else saved["best_tail"]
-        self._best_tail = None if best is None else {n: t.cpu().clone() for n, t in best.items()}
-        self._fit.limit = int(saved["micro_batch"])
+        self._best_tail = None if best is None else {n: t.clone() for n, t in best.items()}

@@ -1,8 +1,7 @@
-"""A whole search: prepared, run through Ray Tune, confirmed, closed; and taken up again."""
+"""Running, resuming and extending a search, and adding confirmation seeds."""
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,43 +10,44 @@ from typing import Any
 
 from rich.console import Console
 
+from fer_tune.console import say
 from fer_tune.data import PackedDataset
 from fer_tune.errors import ResultsError
-from fer_tune.features import bank_folder
+from fer_tune.escaping import shell_word
 from fer_tune.records import Results
+from fer_tune.schema.limits import SEEDS
 from fer_tune.space import SearchSpace
-from fer_tune.storage import Place, UrlPath, address, place
-from fer_tune.tuning.claim import Claim
-from fer_tune.tuning.depot import open_depot
-from fer_tune.tuning.engine import Engine, ray_session
-from fer_tune.tuning.events import EventLog, History
-from fer_tune.tuning.faults import disk_fault
-from fer_tune.tuning.fetched import reopened
-from fer_tune.tuning.interruption import Interruption
-from fer_tune.tuning.logs import log_file
-from fer_tune.tuning.manifest import first_manifest, identity
-from fer_tune.tuning.options import SearchOptions
-from fer_tune.tuning.preparation import (
-    asked_at_once,
-    bounded,
-    check_log,
-    check_weights,
-    make_folder,
-    only_writer,
-    open_log,
-    splits_of,
+from fer_tune.storage import AnyPath, UrlPath, any_path
+from fer_tune.tuning.concurrency import limit_cpus, pending_limit
+from fer_tune.tuning.files.dataset_cache import reopen_dataset
+from fer_tune.tuning.files.local_files import open_local_folder
+from fer_tune.tuning.kept_models import retrain
+from fer_tune.tuning.log.disk_faults import reporting_disk
+from fer_tune.tuning.log.events import EventLog, History
+from fer_tune.tuning.log.folder import check_log, make_folder, open_log
+from fer_tune.tuning.log.lease import Lease
+from fer_tune.tuning.log.log_file import log_file
+from fer_tune.tuning.log.manifest import first_manifest, identity
+from fer_tune.tuning.log.resume_checks import (
+    check_recorded,
+    check_unchanged_space,
+    extended,
+    report_changed_versions,
 )
-from fer_tune.tuning.resuming import extended, tell_changed_versions, unchanged_space
-from fer_tune.tuning.search import Search, sitting
-from fer_tune.tuning.settings import WorkerSettings, trial_context
-from fer_tune.tuning.stages import confirm, explore
-from fer_tune.tuning.working import JOURNAL_FILE, working_folder
+from fer_tune.tuning.log.writer import only_writer
+from fer_tune.tuning.opening import make_search, print_header
+from fer_tune.tuning.options import SearchOptions
+from fer_tune.tuning.phases import confirm, explore, frozen_choices
+from fer_tune.tuning.preparation import check_bank, check_weights, report_unweighted_classes
+from fer_tune.tuning.raytune.runtime import ray_connection
+from fer_tune.tuning.session import Search, recorded_session
+from fer_tune.tuning.settings import splits_of
 
 
 def run_search(
     space: SearchSpace,
     dataset: PackedDataset,
-    folder: Place | str,
+    folder: AnyPath | str,
     options: SearchOptions,
     console: Console,
     *,
@@ -62,194 +62,192 @@ def run_search(
             cost; now by default.
 
     Raises:
-        UserError: the space, the data, the weights, the folder or the machine do not fit;
-            raised before any trial starts, with nothing half-written. Or the disk refuses.
-        KeyboardInterrupt: the search can be taken up again by :func:`resume_search`.
+        UserError: the space, the data, the weights, the folder or the machine cannot be used,
+            raised before any trial starts; or a disk error.
+        KeyboardInterrupt: the search can be resumed by :func:`resume_search`.
     """
-    began, folder = command_began or time.time(), place(folder)
+    began, folder = command_began or time.time(), any_path(folder)
     split = splits_of(space, dataset)
     check_weights(space)
+    check_bank(options, console)
+    report_unweighted_classes(space, dataset, split, console)
     make_folder(folder)
     results = Results(folder)
     with (
-        _held(folder) as (claim, working),
-        ray_session(bounded(options, space)) as engine,
+        _open_exclusively(folder) as (lease, local_folder),
+        ray_connection(limit_cpus(options, space), console) as engine,
     ):
-        asked = asked_at_once(engine, space)
+        asked = pending_limit(engine, space)
         manifest = first_manifest(space, dataset, split, began, data)
-        try:
+        with reporting_disk(folder):
             results.write_manifest(manifest)
-            log = EventLog.begin(folder, identity(manifest), claim=claim)
-        except OSError as error:
-            raise disk_fault(error, folder) from error
+            log = EventLog.begin(folder, identity(manifest), lease=lease)
         history = History.read(folder)
-        search = _search(space, dataset, results, log, history, options, console, asked, working)
-        _greet(search, engine)
-        with sitting(search, began):
+        search = make_search(
+            space, dataset, results, log, history, options, console, asked, local_folder, engine
+        )
+        print_header(search, engine)
+        with recorded_session(search, began):
             _finish(search)
     return results
 
 
 def resume_search(
-    folder: Place | str,
+    folder: AnyPath | str,
     options: SearchOptions,
     console: Console,
     *,
-    data: Place | None = None,
+    data: AnyPath | None = None,
     extend: Sequence[str] = (),
     command_began: float | None = None,
 ) -> Results:
-    """Takes a search up again where it was, or with a larger budget.
+    """Resumes a search, or extends it with a larger budget.
 
-    What has ended is not repeated, what was running goes on from its last epoch.
+    Ended runs are not repeated; unfinished ones continue from their last epoch.
 
     Args:
         data: where the packed dataset is now, a path or a URL; by default where it was.
         extend: ``trials=N`` (in all) or ``wall_time=T``, which must be more than before.
 
     Raises:
-        ResultsError: the folder is no search's, in use, or its search space was changed.
-        DataError, WeightsError: the dataset or the weights are not there, or are others.
-        KeyboardInterrupt: it can be taken up again.
+        ResultsError: not the folder of a search, in use, or its search space was changed.
+        DataError, WeightsError: the dataset or the weights are missing or differ.
+        KeyboardInterrupt: it can be resumed again.
     """
-    began, folder = command_began or time.time(), place(folder)
+    began, folder = command_began or time.time(), any_path(folder)
     results = Results.open(folder)
     check_log(folder)
-    with _held(folder) as (claim, working):
+    with _open_exclusively(folder) as (lease, local_folder):
         history, manifest = History.read(folder), results.manifest()
-        space = unchanged_space(manifest, history, folder)
+        space = check_unchanged_space(manifest, history, folder)
         larger = extended(space, history, extend) if extend else None
-        if manifest["state"] == "finished" and history.searched and larger is None:
-            console.print(
+        if manifest.get("state") == "finished" and history.searched and larger is None:
+            say(
+                console,
                 "This search has finished. More trials: --extend trials=N. "
-                f"More seeds: fer-tune confirm {shlex.quote(str(folder))} --seeds N.",
-                highlight=False,
-                soft_wrap=True,
+                f"More seeds: fer-tune confirm {shell_word(folder)} --seeds N.",
             )
             return results
+        check_recorded(space, manifest, history, folder)
+        check_bank(options, console)
         dataset = _dataset(space, manifest, history, data, console)
-        tell_changed_versions(manifest, console)
+        report_changed_versions(manifest, console)
         space = larger or space
-        with ray_session(bounded(options, space)) as engine:
-            asked = asked_at_once(engine, space)
-            log = open_log(folder, history, claim)
-            search = _search(
-                space, dataset, results, log, history, options, console, asked, working
+        with ray_connection(limit_cpus(options, space), console) as engine:
+            asked = pending_limit(engine, space)
+            log = open_log(folder, history, lease)
+            search = make_search(
+                space, dataset, results, log, history, options, console, asked, local_folder, engine
             )
-            _greet(search, engine)
-            with sitting(search, began):
+            print_header(search, engine)
+            with recorded_session(search, began):
                 if larger is not None:
                     budget = space.as_dict()["budget"]
                     log.append("extended", budget=budget)
                     history.extend(budget)
-                _note_extension(search)
+                _record_extension(search)
                 search.recorder().repair()
                 _finish(search)
     return results
 
 
 def confirm_more(
-    folder: Place | str,
-    seeds: int,
+    folder: AnyPath | str,
+    seeds: int | None,
     options: SearchOptions,
     console: Console,
-    data: Place | None = None,
+    data: AnyPath | None = None,
+    *,
+    keep_models: bool = False,
 ) -> Results:
     """Adds confirmation seeds up to ``seeds`` per choice, without choosing again.
 
     Args:
+        seeds: None adds none.
+        keep_models: train the best runs whose models were not kept again, for their models.
         data: where the packed dataset is now, a path or a URL; by default where it was.
 
     Raises:
-        ResultsError: the search has not come to its choice, or ``seeds`` is below 2.
-        DataError, WeightsError: the dataset or the weights are not there.
+        ResultsError: the search has not made its choice yet, or ``seeds`` is below 2 or above
+            what ``fer_tune.schema.limits`` permits.
+        DataError, WeightsError: the dataset or the weights are missing.
     """
-    folder = place(folder)
+    folder = any_path(folder)
     results = Results.open(folder)
-    if seeds < 2:
-        raise ResultsError(
-            "confirmation needs at least 2 seeds: one has no spread",
-            where="--seeds",
-            value=seeds,
-        )
+    if seeds is not None:
+        _check_seeds(seeds)
     began = time.time()
     check_log(folder)
-    with _held(folder) as (claim, working):
+    with _open_exclusively(folder) as (lease, local_folder):
         history, manifest = History.read(folder), results.manifest()
         if not history.searched:
             raise ResultsError(
-                "this search did not run to its end, so it has chosen nothing to confirm",
+                "this search is not complete, so there is no choice to confirm",
                 where=str(folder),
-                value=manifest["state"],
-                remedy=f"Finish it first: fer-tune resume {shlex.quote(str(folder))}",
+                value=manifest.get("state"),
+                remedy=f"Finish it first: fer-tune resume {shell_word(folder)}",
             )
-        space = unchanged_space(manifest, history, folder)
+        space = check_unchanged_space(manifest, history, folder)
+        check_recorded(space, manifest, history, folder)
+        check_bank(options, console)
         dataset = _dataset(space, manifest, history, data, console)
-        with ray_session(bounded(options, space)) as engine:
-            asked = asked_at_once(engine, space)
-            log = open_log(folder, history, claim)
-            search = _search(
-                space, dataset, results, log, history, options, console, asked, working
+        with ray_connection(limit_cpus(options, space), console) as engine:
+            asked = pending_limit(engine, space)
+            log = open_log(folder, history, lease)
+            search = make_search(
+                space, dataset, results, log, history, options, console, asked, local_folder, engine
             )
-            with sitting(search, began):
+            with recorded_session(search, began):
                 search.recorder().repair()
-                confirm(search, seeds)
+                if seeds is not None:
+                    confirm(search, seeds)
+                if keep_models:
+                    retrain(search, frozen_choices(results, space.metric, history))
     return results
 
 
+def _check_seeds(seeds: int) -> None:
+    if seeds < 2:
+        raise ResultsError(
+            "confirmation needs at least 2 seeds: the spread of one is unknown",
+            where="--seeds",
+            value=seeds,
+        )
+    if seeds > SEEDS:
+        raise ResultsError(
+            f"confirmation has at most {SEEDS} seeds",
+            where="--seeds",
+            value=seeds,
+            remedy="Use fewer; 5 to 20 are usual",
+        )
+
+
 @contextmanager
-def _held(folder: Place) -> Iterator[tuple[Claim | None, Path]]:
-    """The results folder for this process alone: its claim, and the folder to work in."""
-    with only_writer(folder) as claim, working_folder(folder, claim) as working, log_file(working):
-        yield claim, working
+def _open_exclusively(folder: AnyPath) -> Iterator[tuple[Lease | None, Path]]:
+    """Locks the results folder; yields its lease and the folder for local files."""
+    with (
+        only_writer(folder) as lease,
+        open_local_folder(folder, lease) as local_folder,
+        log_file(local_folder),
+    ):
+        yield lease, local_folder
 
 
 def _dataset(
     space: SearchSpace,
     manifest: Mapping[str, Any],
     history: History,
-    data: Place | None,
+    data: AnyPath | None,
     console: Console,
 ) -> PackedDataset:
-    """The dataset of a search; it and the weights must be those that the search began with."""
-    check_weights(space, manifest)  # first: a dataset may have to be fetched
-    where = place(manifest["dataset"]["path"]) if data is None else data
-    return reopened(where, history.identity["fingerprint"], console, named=data is not None)
-
-
-def _search(
-    space: SearchSpace,
-    dataset: PackedDataset,
-    results: Results,
-    log: EventLog,
-    history: History,
-    options: SearchOptions,
-    console: Console,
-    asked: int,
-    working: Path,
-) -> Search:
-    context = trial_context(space, dataset, options, options.bank or bank_folder())
-    return Search(
-        space=space,
-        dataset=dataset,
-        results=results,
-        working=working,
-        log=log,
-        history=history,
-        settings=WorkerSettings(
-            context=context,
-            results=address(results.root),
-            depot=open_depot(space, dataset) if options.address else None,
-        ),
-        console=console,
-        interruption=Interruption(console),
-        asked=asked,
-        shows_progress=options.verbosity == "normal",
-    )
+    """The dataset of a search; checks that it and the weights are unchanged."""
+    check_weights(space, manifest)  # first: fetching a dataset takes time
+    where = any_path(manifest["dataset"]["path"]) if data is None else data
+    return reopen_dataset(where, history.identity["fingerprint"], console, named=data is not None)
 
 
 def _finish(search: Search) -> None:
-    """Whatever is left to do of a search."""
+    """Runs the remaining phases of a search."""
     results = search.results
     if not search.history.searched:
         explore(search)
@@ -261,10 +259,10 @@ def _finish(search: Search) -> None:
         confirm(search, seeds)
 
 
-def _note_extension(search: Search) -> None:
-    """Brings the manifest after the log: what was chosen under a smaller budget is void.
+def _record_extension(search: Search) -> None:
+    """Updates the manifest after an extension in the log: earlier choices are superseded.
 
-    Called at every resume, as a kill may have come between the two.
+    Called at every resume, as a kill may have come between the two writes.
     """
     space, manifest = search.history.space, search.results.manifest()
     if manifest["space"]["budget"] == space["budget"]:
@@ -276,24 +274,6 @@ def _note_extension(search: Search) -> None:
     search.results.update_manifest(
         space=space, choices=[], choice_frozen_at=None, superseded=superseded
     )
-
-
-def _greet(search: Search, engine: Engine) -> None:
-    console, folder = search.console, search.results.root
-    console.print(f"[bold]{search.space.name}[/]: {search.space.purpose}", highlight=False)
-    for label, text in (
-        ("results", str(folder)),
-        ("dashboard", engine.dashboard or "none"),
-        ("TensorBoard", f"tensorboard --logdir {search.working / 'tensorboard'}"),
-        ("Optuna", f"optuna-dashboard {search.working / JOURNAL_FILE}"),
-    ):
-        console.print(f"  {label:<12} {text}", highlight=False, soft_wrap=True)
-    trials = search.history.trials
-    if search.history.sittings:
-        ended = sum(run.ended for run in trials)
-        console.print(
-            f"  {'resumed':<12} {ended} trials ended, {len(trials) - ended} go on", highlight=False
-        )
 
 
 def _startup(results: Results, began: float) -> float | None:

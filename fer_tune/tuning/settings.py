@@ -1,4 +1,4 @@
-"""From a search space to what every worker of its search is given."""
+"""Settings that every worker of a search receives."""
 
 from __future__ import annotations
 
@@ -6,31 +6,52 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fer_tune.data import PackedDataset
+from fer_tune.data import PackedDataset, Split, cut
+from fer_tune.data.dataset import DatasetIndex
 from fer_tune.space import SearchSpace
-from fer_tune.training.context import TrialContext
-from fer_tune.tuning.options import SearchOptions
+from fer_tune.training.context import TRAINING_VERSION, TrialContext
+from fer_tune.tuning.options import CHECKPOINT_INTERVAL_S, SearchOptions
+
+#: Whether ``compute.graphs: auto`` records CUDA graphs. Set it once ``benchmarks/gpu.py`` has shown
+#: on a GPU that they are correct and faster, with the figures in ``benchmarks/RESULTS.md``.
+GRAPHS_BY_DEFAULT = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerSettings:
-    """What the actor needs besides its assignment.
+    """Settings of the actor besides its assignment.
 
     Attributes:
         results: the results folder, where confirmation runs write their predictions.
-        depot: the actor that nodes get the dataset and the weights from (``depot.py``); None
-            where there is one node, the driver's.
+        file_server: the actor that nodes get the dataset and the weights from
+            (``files/file_server.py``); None if there is only the driver's node.
+        checkpoint_interval_s: see :class:`SearchOptions`.
     """
 
     context: TrialContext
     results: str
-    depot: Any = None
+    file_server: Any = None
+    checkpoint_interval_s: float = CHECKPOINT_INTERVAL_S
+
+    @property
+    def bank_limits(self) -> dict[str, int] | None:
+        """The limits of the feature bank, for the event log; None if runs keep no features."""
+        bound = self.context.bank_bytes
+        return None if bound is None else {"bytes": bound, "slots": self.context.bank_slots}
 
 
 def trial_context(
-    space: SearchSpace, dataset: PackedDataset, options: SearchOptions, bank: Path
+    space: SearchSpace,
+    dataset: PackedDataset,
+    options: SearchOptions,
+    bank: Path,
+    training_version: int = TRAINING_VERSION,
 ) -> TrialContext:
-    """The settings shared by all runs of the search."""
+    """The settings shared by all runs of the search.
+
+    Args:
+        training_version: that the search began with.
+    """
     return TrialContext(
         dataset=str(dataset.root.resolve()),
         fingerprint=dataset.fingerprint,
@@ -48,8 +69,22 @@ def trial_context(
         metric=space.metric,
         patience=space.stopper.patience if space.stopper.enabled else None,
         window=space.stopper.window,
-        bank=str(bank.resolve()),  # runs have working folders of their own
+        bank=str(bank.absolute()),  # runs have their own working folders
         bank_bytes=options.bank_bytes,
         threads=max(1, int(space.resources.cpu)),
         device=None if space.resources.gpu else "cpu",
+        graphs=GRAPHS_BY_DEFAULT and space.compute.graphs == "auto",
+        training_version=training_version,
+        gpu=space.resources.gpu,
+    )
+
+
+def splits_of(space: SearchSpace, dataset: DatasetIndex) -> Split:
+    """The splits defined by the search space."""
+    return cut(
+        dataset,
+        validation_share=space.data.validation_share,
+        seed=space.seeds.split,
+        leaks=space.data.leaks,
+        conflicts=space.data.conflicts,
     )

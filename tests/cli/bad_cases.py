@@ -59,19 +59,19 @@ weights: none
 BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 10)
 )
-#: A class whose training pictures all stand in the test split too.
+#: A class whose training pictures are all in the test split as well.
 LEAKED = file("src/test/sad/0.png", members(train=1)["train/sad/0.png"])
 
 CASES: dict[str, Case] = {
     # pictures
-    "no such source": (IMPORT, nothing, ["no such source", "T/src", "Name a folder"]),
+    "no such source": (IMPORT, nothing, ["no such source", "T/src", "Use a folder"]),
     "unknown kind of source": ("data import {t}/f.tar --out {t}/out", file("f.tar"), ["f.tar"]),
     "empty folder": (IMPORT, folder("src"), ["T/src", "two classes", "no pictures", "train/happy"]),
     "one class": (IMPORT, pictures(("happy",)), ["at least two classes", "'happy'"]),
     "no class folder": (
         IMPORT,
         file("src/1.png", encoded(noise(1), "PNG")),
-        ["1.png: no class folder above it", "folders named for their class"],
+        ["1.png: is not in a class folder", "folders named after their class"],
     ),
     "unknown picked class": (
         IMPORT + " --classes happy,joyful",
@@ -118,7 +118,7 @@ CASES: dict[str, Case] = {
     "47 pixels": (
         CSV,
         file("f.csv", HEADER + row(3, 47)),
-        ["f.csv:2: 47 pixels are no square", "48 x 48"],
+        ["f.csv:2: 47 pixels are not a square", "48 x 48"],
     ),
     "letters for pixels": (
         CSV,
@@ -131,14 +131,14 @@ CASES: dict[str, Case] = {
         file("f.csv", "name,px\n1,2\n"),
         ["no column emotion and no column pixels", "'name, px'", "emotion, pixels, Usage"],
     ),
-    "semicolons": (CSV, file("f.csv", "emotion;pixels\n1;1\n"), ["parted by commas"]),
+    "semicolons": (CSV, file("f.csv", "emotion;pixels\n1;1\n"), ["separated by commas"]),
     "empty CSV": (CSV, file("f.csv"), ["no column emotion", "'no columns'"]),
     "header alone": (CSV, file("f.csv", HEADER), ["two classes", "no pictures", "FER2013 row"]),
     "endless field": (CSV, file("f.csv", HEADER + row(3, 10**5)), ["f.csv:2", "quotation mark"]),
     "one bad row, strict": (
         CSV + " --strict",
         file("f.csv", HEADER + row(3, 4) + row(4, 4, 8) + row(4, 5)),
-        ["f.csv:4: 5 pixels are no square", "without --strict"],
+        ["f.csv:4: 5 pixels are not a square", "without --strict"],
     ),
     # drawn faces
     "no count": ("data import synthetic:x --out {t}/out", nothing, ["whole number", "synthetic:x"]),
@@ -150,16 +150,16 @@ CASES: dict[str, Case] = {
         ["--seed", "at least 0", "got -1"],
     ),
     # the target of an import
-    "target is a file": (IMPORT, together(pictures(), file("out")), ["T/out", "is no folder"]),
+    "target is a file": (IMPORT, together(pictures(), file("out")), ["T/out", "is not a folder"]),
     "target holds something": (
         IMPORT + " --force",
         together(pictures(), file("out/mine.txt")),
-        ["T/out", "holds no packed dataset", "another --out"],
+        ["T/out", "is not a packed dataset", "another --out"],
     ),
     "target stands": (
         "data import {t}/src --out {t}/packed",
         packed(),
-        ["T/packed", "already stands here", "--force"],
+        ["T/packed", "already a packed dataset", "--force"],
     ),
     "target stands, replaced by nothing": (
         "data import {t}/empty --out {t}/packed --force",
@@ -198,9 +198,9 @@ CASES: dict[str, Case] = {
     ),
     "dataset of another version": (AUDIT, described(version=99), ["version 1", "got 99", "again"]),
     "description without classes": (AUDIT, described(classes=None), ["lacks classes"]),
-    "classes of no list": (AUDIT, described(classes=5), ["does not match"]),
-    "other classes": (AUDIT, described(classes=["a", "b"]), ["does not match"]),
-    "other channels": (AUDIT, described(channels=7), ["does not match"]),
+    "classes of no list": (AUDIT, described(classes=5), ["classes must be a list", "5"]),
+    "other classes": (AUDIT, described(classes=["a", "b"]), ["column class_name"]),
+    "other channels": (AUDIT, described(channels=7), ["channels must be 1 or 3", "7"]),
     "short pixels": (AUDIT, cut_short("pixels.bin", 99), ["pixels.bin has 99 bytes", "640"]),
     "short index": (AUDIT, cut_short("index.parquet", 99), ["index.parquet", "damaged", "again"]),
     "search without dataset": (
@@ -220,10 +220,10 @@ CASES: dict[str, Case] = {
             "s.yaml", SPACE.replace("trials: 4", "trials: 0").replace("lr_head", "lr_haed") + "x: 1"
         ),
         [
-            "s.yaml: 3 faults",
+            "s.yaml: 3 errors",
             "budget.trials: must be at least 1 (got 0)",
             "parameters.lr_haed: is an unknown parameter. Did you mean 'lr_head'?",
-            "x: is an unknown key. Known keys: name",
+            "line 7, x: is an unknown key. Known: name",
         ],
     ),
     "alias bomb": (CHECK, file("s.yaml", BOMB), ["5000 values", "instead of aliases"]),
@@ -238,7 +238,7 @@ CASES: dict[str, Case] = {
         file(
             "s.yaml", SPACE.replace("parameters: {", "parameters: {dropout: {per_arm: {no: 0.1}}, ")
         ),
-        ["1 fault", "parameters.dropout.per_arm.no: is an unknown arm", "resnet18, resnet34"],
+        ["1 error", "parameters.dropout.per_arm.no: is an unknown arm", "resnet18, resnet34"],
     ),
     "unknown key set": (SET + "budget.trails=4", nothing, ["budget.trails", "'budget.trials'?"]),
     "set without =": (SET + "budget.trials", nothing, ["key=value", "'budget.trials'"]),
@@ -272,6 +272,11 @@ CASES: dict[str, Case] = {
         file("r/manifest.json", '{"schema_version": 1, "state": "finished"}'),
         ["--seeds", "at least 2", "got 1"],
     ),
+    "a thousand million seeds": (
+        "confirm {t}/r --seeds 1000000000",
+        file("r/manifest.json", '{"schema_version": 1, "state": "finished"}'),
+        ["--seeds", "at most 1000", "got 1000000000"],
+    ),
     "report without results": ("report {t}/none", nothing, ["T/none", "manifest.json"]),
     "confirm without results": ("confirm {t}/none --seeds 3", nothing, ["T/none", "manifest.json"]),
     **{
@@ -284,7 +289,7 @@ CASES: dict[str, Case] = {
         for name, text, expected in (
             ("of another schema", '{"schema_version": 99}', ["99", "fer_tune version that wrote"]),
             ("that is torn", '{"schema_version": 1, ', ["manifest.json"]),
-            ("that is no mapping", "[1]", ["manifest.json"]),
+            ("that is not a mapping", "[1]", ["manifest.json"]),
         )
     },
 }
@@ -294,6 +299,10 @@ USAGE = {
     "no CPU": (SEARCH + " --cpus 0", "--cpus"),
     "CPUs below none": (SEARCH + " --cpus -1", "--cpus"),
     "no number": (SEARCH + " --cpus many", "--cpus"),
+    "an interval below none": (SEARCH + " --checkpoint-interval -1", "--checkpoint-interval"),
+    "an endless interval": (SEARCH + " --checkpoint-interval inf", "--checkpoint-interval"),
+    "no interval": (SEARCH + " --checkpoint-interval nan", "--checkpoint-interval"),
+    "an interval in words": (SEARCH + " --checkpoint-interval often", "--checkpoint-interval"),
     "no such split": (IMPORT + " --public-test x", "--public-test"),
 }
 
@@ -303,31 +312,35 @@ WEIGHTS: dict[str, Case] = {
     "of another backbone": (
         "w.pth",
         weights(lambda at: state("densenet121")),
-        ["not of resnet18", "100 missing (conv1.weight, ...)", "727 unknown (features.conv0"],
+        ["do not fit resnet18", "100 missing (conv1.weight, ...)", "727 unknown (features.conv0"],
     ),
     "of another backbone, safetensors": (
         "w.safetensors",
         weights(lambda at: state("resnet34"), "safetensors"),
-        ["not of resnet18", "96 unknown"],
+        ["do not fit resnet18", "96 unknown"],
     ),
     "of another shape": (
         "w.pth",
         weights(lambda at: state("resnet18", **{"conv1.weight": torch.zeros(64, 1, 7, 7)})),
         ["1 of another shape (conv1.weight is 64x1x7x7, not 64x3x7x7)"],
     ),
-    "text": ("w.pth", file("w.pth", "hello world"), ["T/w.pth", "no weights file", "11 bytes"]),
-    "0 bytes": ("w.pth", file("w.pth"), ["no weights file", "0 bytes"]),
-    "text as safetensors": ("w.safetensors", file("w.safetensors", "hello"), ["no weights file"]),
+    "text": ("w.pth", file("w.pth", "hello world"), ["T/w.pth", "not a weights file", "11 bytes"]),
+    "0 bytes": ("w.pth", file("w.pth"), ["not a weights file", "0 bytes"]),
+    "text as safetensors": (
+        "w.safetensors",
+        file("w.safetensors", "hello"),
+        ["not a weights file"],
+    ),
     "cut short": (
         "w.pth",
         together(weights(lambda at: state("resnet18")), lambda at: os.truncate(at / "w.pth", 5000)),
-        ["cut short", "5,000 bytes"],
+        ["truncated", "5,000 bytes"],
     ),
     "code": ("w.pth", weights(RunsCode), ["could run code", "posix.system", "state_dict()"]),
     "code in a bare pickle": (
         "w.pth",
         lambda at: (at / "w.pth").write_bytes(pickle.dumps(RunsCode(at))),
-        ["no weights file"],
+        ["not a weights file"],
     ),
     "a whole model": (
         "w.pth",
@@ -345,7 +358,7 @@ WEIGHTS: dict[str, Case] = {
 CASES["weights folder below a file"] = (
     "weights fetch resnet18 --folder {t}/f/w",
     file("f"),
-    ["T/f/w: cannot be made", "--folder"],
+    ["T/f/w: cannot be created", "--folder"],
 )
 CASES |= {
     f"weights: {name}": (
@@ -363,7 +376,7 @@ UNREADABLE = {
     "truncated PNG": (encoded(noise(1, side=64), "PNG")[:900], "damaged: image file is"),
     "0 bytes": (b"", "empty: it has 0 bytes"),
     "no picture": (b"hello", "not an image"),
-    "billion pixels": (png_claiming(40_000, 25_000), "claims more than 89,478,485 pixels"),
+    "billion pixels": (png_claiming(40_000, 25_000), "declares more than 89,478,485 pixels"),
     "floating point": (
         encoded(Image.new("F", (4, 4)), "TIFF"),
         "floating-point pixels have no defined range",
@@ -391,8 +404,8 @@ BOMBS: dict[str, Case] = {
         ["unusable files or rows: 9", "a zip bomb"],
     ),
     "deflate that lies": (ZIP, lying_archive(zipfile.ZIP_DEFLATED), ["cannot be unpacked"]),
-    "bzip2 that lies": (ZIP, lying_archive(zipfile.ZIP_BZIP2), ["not packed by deflate"]),
-    "LZMA that lies": (ZIP, lying_archive(zipfile.ZIP_LZMA), ["not packed by deflate"]),
+    "bzip2 that lies": (ZIP, lying_archive(zipfile.ZIP_BZIP2), ["not compressed with deflate"]),
+    "LZMA that lies": (ZIP, lying_archive(zipfile.ZIP_LZMA), ["not compressed with deflate"]),
     "pixels": (IMPORT, file("src/a/1.png", png_claiming(40_000, 25_000)), ["89,478,485"]),
     "aliases": (CHECK, file("s.yaml", BOMB), ["instead of aliases"]),
 }

@@ -20,7 +20,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from fer_tune.data import import_source
-from fer_tune.models import backbone
+from fer_tune.models.registry import backbone
 
 Maker = Callable[[Path], object]
 MIB = 1024**2

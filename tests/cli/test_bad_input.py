@@ -82,7 +82,7 @@ def test_an_option_out_of_range_is_named(case, fer_tune_cli, tmp_path):
 
 
 @pytest.mark.parametrize("case", UNREADABLE)
-def test_one_unreadable_picture_is_told_and_with_strict_ends_the_import(
+def test_one_unreadable_picture_is_reported_and_with_strict_ends_the_import(
     case, fer_tune_cli, tmp_path
 ):
     content, reason = UNREADABLE[case]
@@ -100,7 +100,7 @@ def test_one_unreadable_picture_is_told_and_with_strict_ends_the_import(
 
 
 @pytest.mark.parametrize("case", HOSTILE)
-def test_one_hostile_zip_member_is_told_and_with_strict_ends_the_import(
+def test_one_hostile_zip_member_is_reported_and_with_strict_ends_the_import(
     case, fer_tune_cli, tmp_path
 ):
     name, content, reason = HOSTILE[case]
@@ -151,10 +151,10 @@ def test_names_that_are_no_text_are_imported(fer_tune_cli, tmp_path):
     assert "train/happy/\ufffd.png" in PackedDataset.open(tmp_path / "out").origins
 
 
-def test_an_unexpected_folder_is_told_where_classes_are_picked(fer_tune_cli, tmp_path):
+def test_an_unexpected_folder_is_reported_where_classes_are_picked(fer_tune_cli, tmp_path):
     pictures(("happy", "sad", "holiday"))(tmp_path)
     done = fer_tune_cli(IMPORT + " --classes happy,sad")
-    assert done.code == 0 and "left out by --classes: 5 holiday" in done.out
+    assert done.code == 0 and "excluded by --classes: 5 holiday" in done.out
 
 
 @pytest.mark.parametrize("case", ["empty folder", "short pixels", "three faults"])

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from fer_tune.data import PackedDataset
+from tests.command_line import Run
 
 COMMANDS = ("search", "resume", "confirm", "report", "rank", "compare", "doctor")
 COMMANDS += ("submit", "status", "logs", "stop", "fetch")
@@ -101,8 +102,11 @@ def test_help_answers_at_once() -> None:
     assert min(taken) < 0.5
 
 
-def test_dry_run_shows_the_plan_and_starts_nothing(faces: PackedDataset, tmp_path: Path) -> None:
-    done = fer_tune(
+def test_dry_run_shows_the_plan_and_starts_nothing(
+    faces: PackedDataset, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    done = run(
         "search",
         "quickstart",
         "--data",
@@ -113,8 +117,8 @@ def test_dry_run_shows_the_plan_and_starts_nothing(faces: PackedDataset, tmp_pat
         "--set",
         "budget.trials=10",
     )
-    assert done.returncode == 0, done.stderr
-    assert "10 (2 baseline" in done.stdout and "rungs" in done.stdout and "train" in done.stdout
+    assert done.code == 0, done.err
+    assert "10 (2 baseline" in done.out and "rungs" in done.out and "train" in done.out
     assert not (tmp_path / "r").exists()
 
 
@@ -125,17 +129,16 @@ def test_import_and_audit(tmp_path: Path) -> None:
     assert json.loads(audited.stdout)["pictures"] == 60
 
 
-def test_spaces(tmp_path: Path) -> None:
-    assert "densenet161_vs_resnet152" in fer_tune("spaces", "list").stdout
-    shown = fer_tune("spaces", "show", "quickstart").stdout
-    (tmp_path / "mine.yaml").write_text(shown)
-    assert "is in order" in fer_tune("spaces", "check", str(tmp_path / "mine.yaml")).stdout
+def test_spaces(tmp_path: Path, run: Run) -> None:
+    assert "densenet161_vs_resnet152" in run("spaces", "list").out
+    (tmp_path / "mine.yaml").write_text(run("spaces", "show", "quickstart").out)
+    assert "is valid" in run("spaces", "check", tmp_path / "mine.yaml").out
 
 
 FAULTS = {
     "three faults of a file": (
         ["spaces", "check", "{tmp}/bad.yaml"],
-        ["3 faults", "budget.trials", "lr_haed", "lr_head", "crop_size"],
+        ["3 errors", "budget.trials", "lr_haed", "lr_head", "crop_size"],
     ),
     "unknown override": (
         ["search", "quickstart", "--data", "{faces}", "--set", "budget.trails=4"],
@@ -166,22 +169,32 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("case", FAULTS)
-def test_a_user_fault_is_one_clear_message(case: str, faces: PackedDataset, tmp_path: Path) -> None:
+def test_a_user_fault_is_one_clear_message(
+    case: str, faces: PackedDataset, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     words, expected = FAULTS[case]
     (tmp_path / "bad.yaml").write_text(
         "name: bad\npurpose: Three faults.\ncompare: {arms: [densenet161, resnet152]}\n"
         "parameters: {lr_haed: 1e-3, crop_size: 7}\nbudget: {trials: 0, max_epochs: 9}\n"
     )
     filled = [w.format(tmp=tmp_path, faces=faces.root) for w in words]
-    done = fer_tune(*filled, FER_TUNE_WEIGHTS=str(tmp_path / "w"), TORCH_HOME=str(tmp_path / "t"))
-    assert done.returncode == 2, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("FER_TUNE_WEIGHTS", str(tmp_path / "w"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "t"))
+    done = run(*filled)
+    assert done.code == 2, done.out + done.err
+    assert "Traceback" not in done.err
     for text in expected:
-        assert text in done.stderr, done.stderr
+        assert text in done.err, done.err
     assert {p.name for p in tmp_path.iterdir()} <= {"bad.yaml"}, "nothing half-written"
 
 
-def test_doctor_names_what_is_missing(tmp_path: Path) -> None:
-    done = fer_tune("doctor", FER_TUNE_WEIGHTS=str(tmp_path), TORCH_HOME=str(tmp_path))
-    assert done.returncode == 0
-    assert "torch" in done.stdout and "fer-tune weights fetch" in " ".join(done.stdout.split())
+def test_doctor_names_what_is_missing(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("FER_TUNE_WEIGHTS", str(tmp_path))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    done = run("doctor")
+    assert done.code == 0
+    assert "torch" in done.out and "fer-tune weights fetch" in " ".join(done.out.split())

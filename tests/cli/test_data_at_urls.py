@@ -12,8 +12,9 @@ from fer_tune.data.dataset import DESCRIPTION, INDEX, PIXELS
 from fer_tune.records import SCHEMA_VERSION, Results
 from fer_tune.space import load
 from fer_tune.storage import UrlPath, local_copy
-from fer_tune.tuning.events import EventLog
-from fer_tune.tuning.manifest import identity
+from fer_tune.training.context import TRAINING_VERSION
+from fer_tune.tuning.log.events import EventLog
+from fer_tune.tuning.log.manifest import identity
 from tests.command_line import Run
 from tests.disks import mounted
 from tests.object_store import BUCKET, ObjectStore
@@ -62,7 +63,7 @@ def test_a_dataset_at_a_url_is_replaced_by_force_alone(run: Run, store: ObjectSt
     assert run(*IMPORT, url).code == 0
     before = (folder / DESCRIPTION).read_bytes()
     again = run(*IMPORT, url, "--seed", 1)
-    assert again.code == 2 and "a packed dataset already stands here" in again.err
+    assert again.code == 2 and "there is already a packed dataset" in again.err
     assert "--force" in again.err and (folder / DESCRIPTION).read_bytes() == before
     assert run(*IMPORT, url, "--seed", 1, "--force").code == 0
     assert (folder / DESCRIPTION).read_bytes() != before
@@ -84,12 +85,12 @@ def test_a_put_that_fails_leaves_no_dataset(
 
     def refusing(self: UrlPath, content: bytes) -> None:
         if self.name == DESCRIPTION:
-            raise PermissionError(13, "the store refuses access: quota", str(self))
+            raise PermissionError(13, "the store denies access: quota", str(self))
         write(self, content)
 
     monkeypatch.setattr(UrlPath, "write_bytes", refusing)
     done = run(*IMPORT, folder.url)
-    assert done.code == 2 and "cannot be written: the store refuses access: quota" in done.err
+    assert done.code == 2 and "cannot be written: the store denies access: quota" in done.err
     assert store.keys(folder) == []
 
 
@@ -104,14 +105,14 @@ def test_a_bucket_holds_one_at_its_top(run: Run, store: ObjectStore) -> None:
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("made/full", "something else than a packed dataset is here"),
-        ("made/full/holiday.jpg", "something else than a packed dataset is here"),
+        ("made/full", "this is not a packed dataset"),
+        ("made/full/holiday.jpg", "this is not a packed dataset"),
         ("nobodys/x", "cannot be written: there is no such bucket"),
-        ("ftp://host/x", "ftp:// is no store that is known here"),
+        ("ftp://host/x", "ftp:// is not a supported store"),
         ("s3://", "names no bucket"),
     ],
 )
-def test_where_none_can_be_made_is_told_before_the_import(
+def test_where_none_can_be_made_is_reported_before_the_import(
     url: str, message: str, run: Run, store: ObjectStore
 ) -> None:
     (store.folder("made/full") / "holiday.jpg").write_bytes(b"")
@@ -137,7 +138,7 @@ def test_where_none_can_be_made_is_told_before_the_import(
     [
         ("none/here", "not a packed dataset: no dataset.json here"),
         ("nobodys/x", "cannot be read: there is no such bucket"),
-        ("ftp://host/x", "ftp:// is no store that is known here"),
+        ("ftp://host/x", "ftp:// is not a supported store"),
     ],
 )
 def test_where_none_is_is_one_message(
@@ -152,7 +153,7 @@ def test_where_none_is_is_one_message(
     assert not (tmp_path / "r").exists()
 
 
-def test_a_temporary_folder_without_room_is_told(
+def test_a_temporary_folder_without_room_is_reported(
     run: Run, store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with mounted(tmp_path / "disk", "64k") as disk:
@@ -189,6 +190,7 @@ def test_a_resume_that_has_nothing_to_do_fetches_nothing(
     fingerprint = json.loads((store.folder("made/done") / DESCRIPTION).read_bytes())["fingerprint"]
     manifest = {
         "schema_version": SCHEMA_VERSION,
+        "training_version": TRAINING_VERSION,
         "state": "finished",
         "space": space,
         "dataset": {"path": url, "fingerprint": fingerprint},
@@ -197,7 +199,7 @@ def test_a_resume_that_has_nothing_to_do_fetches_nothing(
     Results(folder).write_manifest(manifest)
     EventLog.begin(folder, identity(manifest)).append("searched")
     for words, code, message in (
-        ((), 0, "This search has finished"),
+        ((), 1, "This search has finished"),  # 1: without a trial it has no result
         (("--extend", "trials=1"), 2, "--extend"),
     ):
         done = run("resume", folder, *words)

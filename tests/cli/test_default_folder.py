@@ -32,5 +32,5 @@ def test_the_parent_may_be_a_url(monkeypatch: pytest.MonkeyPatch) -> None:
         r"s3://bucket/all/quickstart-\d{8}-\d{6}", str(default_folder("quickstart"))
     )
     monkeypatch.setenv("FER_TUNE_RESULTS", "ftp://host/all")
-    with pytest.raises(ResultsError, match="ftp:// is no store"):
+    with pytest.raises(ResultsError, match="ftp:// is not a supported store"):
         default_folder("quickstart")

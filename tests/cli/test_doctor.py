@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 import torch
 
-from fer_tune.cli import checks, machine
-from fer_tune.cli.checks import GIB, Check, State
-from fer_tune.cli.doctor import guarded, line, summary
-from fer_tune.models import backbone
+from fer_tune.cli.doctor import checks, machine
+from fer_tune.cli.doctor.checks import GIB, Check, State
+from fer_tune.cli.doctor.command import checked_safely, line, summary
+from fer_tune.models.registry import backbone
 
 PIP = "/env/bin/python -m pip"
 HERE = Path("/somewhere")
@@ -37,7 +37,7 @@ CASES: dict[str, tuple[Check, State, str, str]] = {
     "python too old": (
         checks.check_python("3.10.9", ">=3.11"),
         State.MISSING,
-        "3.10.9, >=3.11 is needed",
+        "3.10.9, but >=3.11 is required",
         "such a Python",
     ),
     "library": (
@@ -55,7 +55,7 @@ CASES: dict[str, tuple[Check, State, str, str]] = {
     "library too old": (
         checks.check_library("torch<3,>=2.9", "2.8.1", pip=PIP),
         State.MISSING,
-        "2.8.1, >=2.9,<3 is needed",
+        "2.8.1, but >=2.9,<3 is required",
         f"`{PIP} install 'torch>=2.9,<3'`",
     ),
     "library too new": (
@@ -79,31 +79,31 @@ CASES: dict[str, tuple[Check, State, str, str]] = {
     "optional library absent": (
         checks.check_library("kagglehub>=0.3", None, pip=PIP, use="Kaggle"),
         State.OK,
-        "not installed; only for Kaggle",
+        "not installed; needed only for Kaggle",
         f"`{PIP} install 'kagglehub>=0.3'`",
     ),
     "optional library too old": (
         checks.check_library("kagglehub>=0.3", "0.2", pip=PIP, use="Kaggle"),
         State.WARNING,
-        "0.2, >=0.3 is needed",
+        "0.2, but >=0.3 is required",
         "'kagglehub>=0.3'",
     ),
     "torch pair": (
         checks.check_torch_pair("2.9.1+cpu", "0.24.1", "==2.9.1", "", pip=PIP),
         State.OK,
-        "fit",
+        "compatible",
         "",
     ),
     "torch pair apart": (
         checks.check_torch_pair("2.10.0", "0.24.1", "==2.9.1", "", pip=PIP),
         State.WARNING,
-        "made for torch ==2.9.1",
+        "built for torch ==2.9.1",
         "--force-reinstall torch torchvision",
     ),
     "torch pair broken": (
         checks.check_torch_pair("2.9.1", "0.24.1", "==2.9.1", "no nms", pip=PIP),
         State.MISSING,
-        "do not work together: no nms",
+        "are incompatible: no nms",
         "--force-reinstall torch torchvision",
     ),
     "GPUs": (
@@ -137,7 +137,7 @@ CASES: dict[str, tuple[Check, State, str, str]] = {
         "driver for CUDA 13.0",
     ),
     "driver too old": (
-        checks.check_accelerators([], cuda="13.0", card=False, fault="driver too old"),
+        checks.check_accelerators([], cuda="13.0", card=False, problem="driver too old"),
         State.WARNING,
         "(driver too old)",
         "`nvidia-smi`",
@@ -149,13 +149,13 @@ CASES: dict[str, tuple[Check, State, str, str]] = {
         "unset CUDA_VISIBLE_DEVICES",
     ),
     "CPUs": (checks.check_cpus(2), State.OK, "2", ""),
-    "one CPU": (checks.check_cpus(1), State.WARNING, "1, ", "--set resources.cpu=1"),
+    "one CPU": (checks.check_cpus(1), State.WARNING, "1; ", "--set resources.cpu=1"),
     "memory": (checks.check_memory(8 * GIB, 4 * GIB), State.OK, "8.0 GiB, 4.0 GiB", ""),
     "memory in use": (
         checks.check_memory(8 * GIB, 4 * GIB - 1),
         State.WARNING,
         "one trial can take 4.0 GiB",
-        "End programs",
+        "Close programs",
     ),
     "little memory": (
         checks.check_memory(3 * GIB, 2 * GIB),
@@ -212,7 +212,7 @@ CASES: dict[str, tuple[Check, State, str, str]] = {
         checks.check_disk("disk", 5 * GIB - 1, folder=HERE, move="use --bank"),
         State.WARNING,
         "less than 5 GiB",
-        "Free space there, or use --bank",
+        "Free up space there, or use --bank",
     ),
     "disk hardly enough": (
         checks.check_disk("disk", GIB, folder=HERE, move="use --bank"),
@@ -230,7 +230,7 @@ CASES: dict[str, tuple[Check, State, str, str]] = {
     "bank closed": (
         checks.check_bank(HERE, "Permission denied"),
         State.MISSING,
-        "/somewhere: Permission denied",
+        "/somewhere cannot be used: Permission denied",
         "FER_TUNE_BANK",
     ),
     "weights": (
@@ -246,7 +246,7 @@ CASES: dict[str, tuple[Check, State, str, str]] = {
         "`fer-tune weights fetch resnet152`, or search with `--set weights=none`",
     ),
     "weights unreadable": (
-        checks.check_weights("resnet152", folder=HERE, file=HERE / "w.pth", fault="cut short"),
+        checks.check_weights("resnet152", folder=HERE, file=HERE / "w.pth", problem="cut short"),
         State.WARNING,
         "/somewhere/w.pth: cut short",
         "Delete that file, then run `fer-tune weights fetch resnet152`",
@@ -260,7 +260,7 @@ CASES: dict[str, tuple[Check, State, str, str]] = {
     "Ray answers": (
         checks.check_ray_address("head:6379", answers=True),
         State.OK,
-        "head:6379, and it answers",
+        "head:6379, and it is reachable",
         "--address head:6379",
     ),
     "Ray of an address that tells no port": (
@@ -272,7 +272,7 @@ CASES: dict[str, tuple[Check, State, str, str]] = {
     "Ray is silent": (
         checks.check_ray_address("head:6379", answers=False),
         State.WARNING,
-        "nothing answers",
+        "nothing listens",
         "unset RAY_ADDRESS",
     ),
     "Ray starts": (checks.check_ray(6.7, "", logs=HERE), State.OK, "7 s", ""),
@@ -322,7 +322,7 @@ def test_names_are_aligned_and_paths_stay_whole() -> None:
         (RuntimeError("operator torchvision::nms does not exist\nmore"), "nms does not exist"),
     ],
 )
-def test_a_check_that_fails_is_told_and_keeps_what_came_before(
+def test_a_check_that_fails_is_reported_and_keeps_what_came_before(
     error: Exception, words: str
 ) -> None:
     before = CASES["CPUs"][0]
@@ -331,24 +331,26 @@ def test_a_check_that_fails_is_told_and_keeps_what_came_before(
         yield before
         raise error
 
-    first, last = guarded("memory", look)
+    first, last = checked_safely("memory", look)
     assert first is before
     assert (last.name, last.state) == ("memory", State.MISSING)
     assert words in last.found and "\n" not in last.found and last.remedy
 
 
-def test_a_bug_is_not_told_as_a_fault_of_the_machine() -> None:
+def test_a_bug_is_not_reported_as_an_error_of_the_machine() -> None:
     def look() -> Iterator[Check]:
         yield CASES["CPUs"][0]
         raise KeyError("MemTotal")
 
     with pytest.raises(KeyError):
-        list(guarded("memory", look))
+        list(checked_safely("memory", look))
 
 
 def test_the_summary_counts() -> None:
     assert summary(0, 1, asked_ray=True) == "Nothing is missing, 1 warning."
-    assert summary(2, 0, asked_ray=False).startswith("2 missing, 0 warnings. Ray was not started")
+    assert summary(2, 0, asked_ray=False).startswith(
+        "2 missing, 0 warnings. Starting Ray was not tested"
+    )
 
 
 MEMINFO = "MemTotal:       8388608 kB\nMemFree:  1 kB\nMemAvailable:   6291456 kB\n"
@@ -390,11 +392,24 @@ def test_memory_is_that_of_the_container(
 
 
 def test_a_bank_that_cannot_be_written_is_seen_and_none_is_made(tmp_path: Path) -> None:
-    assert machine.write_fault(tmp_path / "a" / "b") == ""
+    assert machine.write_problem(tmp_path / "a" / "b") == ""
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "file").write_text("")
-    assert machine.write_fault(tmp_path / "file") == "Not a directory"
-    assert machine.write_fault(Path("/proc/bank")) != ""
+    assert machine.write_problem(tmp_path / "file") == "Not a directory"
+    assert machine.write_problem(Path("/proc/bank")) != ""
+
+
+def test_a_bank_that_a_search_would_refuse_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FER_TUNE_BANK", str(tmp_path / "bank"))
+    (absent,) = machine.bank()
+    (tmp_path / "bank").mkdir(mode=0o777)
+    (tmp_path / "bank/file").touch()
+    (tmp_path / "bank").chmod(0o777)
+    (found,) = machine.bank()
+    assert absent.state == State.OK and found.state == State.MISSING
+    assert "other users can write" in found.found
 
 
 def test_whether_an_address_answers() -> None:
@@ -429,7 +444,7 @@ def examine(
     options: str = "", *, before: str = "", **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """The whole command in a process of its own, in which a warning is an error."""
-    lines = ("import sys", before, "from fer_tune.cli.doctor import examine")
+    lines = ("import sys", before, "from fer_tune.cli.doctor.command import examine")
     code = "\n".join((*lines, f"sys.exit(examine({options}))"))
     kept = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
     return subprocess.run(
@@ -443,20 +458,23 @@ def examine(
 
 
 def found_by(done: subprocess.CompletedProcess[str]) -> dict[str, dict[str, Any]]:
-    told = json.loads(done.stdout)
-    states = [check["state"] for check in told["checks"]]
-    assert (told["missing"], told["warnings"]) == (states.count("missing"), states.count("warning"))
-    assert done.returncode == (1 if told["missing"] else 0)
-    return {check["name"]: check for check in told["checks"]}
+    output = json.loads(done.stdout)
+    states = [check["state"] for check in output["checks"]]
+    assert (output["missing"], output["warnings"]) == (
+        states.count("missing"),
+        states.count("warning"),
+    )
+    assert done.returncode == (1 if output["missing"] else 0)
+    return {check["name"]: check for check in output["checks"]}
 
 
 def test_the_whole_as_text_where_weights_are_missing(tmp_path: Path) -> None:
     done = examine(FER_TUNE_WEIGHTS=str(tmp_path), TORCH_HOME=str(tmp_path))
     assert done.stderr == ""
     lines = done.stdout.splitlines()
-    told = [one for one in lines if one.startswith("  ") and one[2] != " "]
-    assert {one.split()[0] for one in told} <= {"ok", "warning", "missing"}
-    assert done.returncode == (1 if any(one.startswith("  missing") for one in told) else 0)
+    output = [one for one in lines if one.startswith("  ") and one[2] != " "]
+    assert {one.split()[0] for one in output} <= {"ok", "warning", "missing"}
+    assert done.returncode == (1 if any(one.startswith("  missing") for one in output) else 0)
     for title in ("Python and libraries", "Computing", "Disk", "Pretrained weights", "Ray"):
         assert title in lines
     for name in ("densenet161", "resnet152"):
@@ -480,7 +498,7 @@ def test_the_whole_as_json_where_the_disk_is_too_small() -> None:
     assert "running Ray" in checks_ and "starting Ray" not in checks_
 
 
-def test_without_torch_the_rest_is_still_told() -> None:
+def test_without_torch_the_rest_is_still_reported() -> None:
     done = examine("as_json=True", before="sys.modules['torch'] = None")
     assert "Traceback" not in done.stderr and done.returncode == 1
     checks_ = found_by(done)
@@ -500,7 +518,7 @@ def test_ray_is_started_and_stopped_when_asked() -> None:
 
 @pytest.mark.ray
 @pytest.mark.slow
-def test_a_ray_that_does_not_start_is_told(tmp_path: Path) -> None:
+def test_a_ray_that_does_not_start_is_reported(tmp_path: Path) -> None:
     # Its sockets do not fit into so long a path.
     folder = tmp_path / ("long-name-" * 9)
     folder.mkdir()

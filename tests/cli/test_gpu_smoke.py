@@ -9,9 +9,11 @@ import pytest
 import torch
 from rich.console import Console
 
-from fer_tune.cli import smoke
+from fer_tune.cli.doctor import gpu_smoke
+from fer_tune.cli.doctor.gpu_sharing import kept_to_share
+from fer_tune.cli.doctor.gpu_smoke import CudaMemory, NotShown, at_the_same_time
 from fer_tune.errors import EnvironmentFault
-from fer_tune.training.smoke import CudaMemory, NotShown
+from fer_tune.training.device.gpu_share import GpuShare
 
 
 @pytest.mark.ray
@@ -20,21 +22,21 @@ def test_search_sharing_and_report_on_the_cpu(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("mixed_precision", "smaller_batches", "end_of_memory"):
-        monkeypatch.setattr(smoke, name, lambda *_: "shown elsewhere")
-    monkeypatch.setattr(smoke, "FACES", "synthetic:120")
+        monkeypatch.setattr(gpu_smoke, name, lambda *_: "shown elsewhere")
+    monkeypatch.setattr(gpu_smoke, "FACES", "synthetic:120")
     out = io.StringIO()
-    code = smoke.prove(
+    code = gpu_smoke.prove(
         tmp_path / "smoke", Console(file=out, width=200), device="cpu", gpu=0, memory=CudaMemory()
     )
-    told = out.getvalue()
-    assert code == 0, told
-    assert "search           8 of 8 runs complete" in told
-    assert "two runs trained at the same time on the CPU" in told
-    assert "6 of 6 shown in" in told
+    output = out.getvalue()
+    assert code == 0, output
+    assert "search           8 of 8 runs complete" in output
+    assert "two runs trained at the same time on the CPU" in output
+    assert "6 of 6 passed in" in output
     assert (tmp_path / "smoke/results/report/report.html").exists()
 
 
-def test_what_fails_is_told_and_the_next_step_goes_on(tmp_path: Path) -> None:
+def test_a_failed_step_is_reported_and_the_next_one_runs(tmp_path: Path) -> None:
     def unshown() -> str:
         raise NotShown("the loss is nan")
 
@@ -44,7 +46,7 @@ def test_what_fails_is_told_and_the_next_step_goes_on(tmp_path: Path) -> None:
     out = io.StringIO()
     console = Console(file=out, width=200)
     states = [
-        smoke._told(name, step, tmp_path, console)
+        gpu_smoke._run_step(name, step, tmp_path, console)
         for name, step in {"one": unshown, "two words": broken, "three": lambda: "1.5"}.items()
     ]
     assert states == [False, False, True]
@@ -52,13 +54,11 @@ def test_what_fails_is_told_and_the_next_step_goes_on(tmp_path: Path) -> None:
     assert lines[0].split() == ["FAILED", "one", "the", "loss", "is", "nan"]
     assert "CUDA error: no kernel image (" in lines[1]
     assert "RuntimeError" in (tmp_path / "two-words.txt").read_text()
-    assert lines[2].split() == ["shown", "three", "1.5"]
+    assert lines[2].split() == ["passed", "three", "1.5"]
 
 
 def test_runs_one_after_the_other_share_nothing() -> None:
     import pandas as pd
-
-    from fer_tune.tuning.smoke import at_the_same_time
 
     runs = pd.DataFrame({"started": [0.0, 5.0, 9.0], "seconds": [5.0, 3.0, 1.0]})
     assert at_the_same_time(runs) == 0.0
@@ -66,10 +66,26 @@ def test_runs_one_after_the_other_share_nothing() -> None:
     assert at_the_same_time(runs) == 1.0
 
 
+def test_runs_that_exceed_their_share_are_reported() -> None:
+    import pandas as pd
+
+    share = GpuShare(gpu=0.5, total=8 * 2**30)
+    runs = pd.DataFrame({"peak_reserved_mib": [100.0, 3000.0]})
+    shown = kept_to_share(runs, share, 430 * 2**20)
+    assert shown == "runs held up to 3000 MiB beside a context of 430 MiB"
+    with pytest.raises(NotShown, match="for which 700 MiB are left"):
+        kept_to_share(runs, share, 701 * 2**20)
+    for held in (3397.0, float("nan")):
+        runs.loc[0, "peak_reserved_mib"] = held
+        runs.loc[1, "peak_reserved_mib"] = held
+        with pytest.raises(NotShown, match="the limit of a share is 3396 MiB"):
+            kept_to_share(runs, share, 430 * 2**20)
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_without_a_gpu_it_says_so() -> None:
     with pytest.raises(EnvironmentFault, match="no GPU that torch can use"):
-        smoke.smoke(None, Console())
+        gpu_smoke.smoke(None, Console())
 
 
 def test_a_folder_that_is_not_empty_is_left_alone(
@@ -78,5 +94,5 @@ def test_a_folder_that_is_not_empty_is_left_alone(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     (tmp_path / "mine").write_text("")
     with pytest.raises(EnvironmentFault, match="not empty"):
-        smoke.smoke(tmp_path, Console())
+        gpu_smoke.smoke(tmp_path, Console())
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]

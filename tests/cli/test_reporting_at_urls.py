@@ -57,7 +57,7 @@ def test_the_report_stands_beside_the_records_and_is_the_same(
 
 def test_a_figure_that_is_no_longer_shown_goes(run: Run, store: ObjectStore, made: Path) -> None:
     folder = store.folder("made/b") / "report"
-    (folder / "report.md").write_bytes(b"![old](figures/old.svg) ![x](../manifest.json)")
+    (folder / "report.md").write_bytes(b"![old](figures/old.svg)\n![x](../manifest.json)\n")
     (folder / "figures/old.svg").write_bytes(b"<svg/>")
     (folder / "notes.txt").write_bytes(b"mine")
     assert run("report", store.url("made/b")).code == 0
@@ -94,7 +94,10 @@ def test_rank_and_compare_say_the_same(run: Run, store: ObjectStore, made: Path)
 FAULTS: dict[str, tuple[str, list[str]]] = {
     "no search there": ("report {nothing}", ["no manifest.json here"]),
     "no such bucket": ("rank {bucket}", ["there is no such bucket"]),
-    "another scheme": ("report ftp://u:secret@h/x", ["ftp:// is no store", "s3://BUCKET"]),
+    "another scheme": (
+        "report ftp://u:secret@h/x",
+        ["ftp:// is not a supported store", "s3://BUCKET"],
+    ),
     "no bucket": ("compare s3:///x s3://b/x", ["names no bucket"]),
     "out in no bucket": (
         "report {made} --out {bucket}",
@@ -122,4 +125,4 @@ def test_wrong_credentials_are_one_message(run: Run, store: ObjectStore, made: P
     from moto.core import set_initial_no_auth_action_count
 
     done = set_initial_no_auth_action_count(0)(lambda: run("report", store.url("made/a")))()
-    assert done.code == 2 and done.err.count("\n") == 1 and "refuses access" in done.err
+    assert done.code == 2 and done.err.count("\n") == 1 and "denies access" in done.err

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 import pytest
 from job_server import Script, serving
 from ssh_server import TOKEN, Server, cluster, sshd, without
 
-from fer_tune.cluster.access import Access, reached
+import fer_tune.cli
+from fer_tune.cluster.ssh.dashboard_access import Access, connected_to
+from tests.command_line import Outcome, Run
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs the command line in this process."""
+
+    def fer_tune_cli(*words: object) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["fer-tune", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            fer_tune.cli.main()
+        return Outcome(int(ended.value.code or 0), *capsys.readouterr())
+
+    return fer_tune_cli
 
 
 @pytest.fixture(scope="module")
@@ -39,5 +55,5 @@ def dashboard() -> Iterator[Script]:
 @pytest.fixture
 def access(laptop: None, server: Server, dashboard: Script) -> Iterator[Access]:
     """The way to both."""
-    with reached(cluster(server, dashboard), None) as opened:
+    with connected_to(cluster(server, dashboard), None) as opened:
         yield opened

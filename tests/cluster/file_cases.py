@@ -10,8 +10,8 @@ Faults = list[tuple[str, str]]
 OPEN = "must not be open to the world without a reason"
 HEAD, WORKER = "head_start_ray_commands[1]", "worker_start_ray_commands[1]"
 TYPES = "available_node_types"
-GROUPS = "must name security groups of its own: Ray's open port 22 to the world"
-DEFAULT = "must be set, or Ray's default takes its place"
+GROUPS = "must name its own security groups: those of Ray open port 22 to the world"
+DEFAULT = "must be set; otherwise Ray's default applies"
 START_OF_SETUP = "initialization_commands: []"
 TOKEN_LINE = '  "~/.ray/auth_token": "~/.ray/auth_token"\n'
 
@@ -40,7 +40,7 @@ BROKEN: dict[str, tuple[str, Changes, Faults]] = {
     "the token is not brought": (
         "gcp-gpu",
         [(TOKEN_LINE, TOKEN_LINE.replace("auth_token", "token", 1))],
-        [("file_mounts", "must bring the token to every machine")],
+        [("file_mounts", "must copy the token to every machine")],
     ),
     "the token stands in the file": (
         "gcp-gpu",
@@ -52,7 +52,7 @@ BROKEN: dict[str, tuple[str, Changes, Faults]] = {
                 "    ray start --head",
             )
         ],
-        [(HEAD, "must not hold the token itself")],
+        [(HEAD, "must not contain the token itself")],
     ),
     "a dashboard for the world": (
         "aws-gpu",
@@ -85,7 +85,7 @@ BROKEN: dict[str, tuple[str, Changes, Faults]] = {
         [
             (
                 f"{TYPES}.{name}.node_config",
-                "must name a network of its own: the default one opens port 22 to the world",
+                "must name its own network: the default one opens port 22 to the world",
             )
             for name in ("l4", "a100")
         ],
@@ -96,8 +96,8 @@ BROKEN: dict[str, tuple[str, Changes, Faults]] = {
         [
             (
                 "provider.use_internal_ips",
-                "must be true, or give a reason: Ray opens port 22 of public addresses to the "
-                "world",
+                "must be true unless a reason is given: Ray opens port 22 of public addresses "
+                "to the world",
             )
         ],
     ),
@@ -158,7 +158,7 @@ BROKEN: dict[str, tuple[str, Changes, Faults]] = {
     "no place for results": (
         "gcp-gpu",
         [("    results: gs://CHANGE-ME/results\n", "    owner: me\n")],
-        [("metadata.fer_tune.results", "must say where results go")],
+        [("metadata.fer_tune.results", "must specify where results are written")],
     ),
     "a store that nobody here speaks to": (
         "gcp-gpu",
@@ -173,7 +173,7 @@ BROKEN: dict[str, tuple[str, Changes, Faults]] = {
     "one host twice": (
         "on-prem",
         [("192.168.1.12]", "192.168.1.11]")],
-        [("provider.worker_ips[1]", "must stand once")],
+        [("provider.worker_ips[1]", "must be listed only once")],
     ),
     "a Ray that is not started": (
         "on-prem",
@@ -216,7 +216,7 @@ BROKEN: dict[str, tuple[str, Changes, Faults]] = {
     "zones of another region": (
         "aws-gpu",
         [("  region: us-west-2\n", "  region: eu-central-1\n")],
-        [("provider.availability_zone", "must lie in eu-central-1")],
+        [("provider.availability_zone", "must be in eu-central-1")],
     ),
     "parts of machines in another region": (
         "gcp-gpu",
@@ -228,14 +228,14 @@ BROKEN: dict[str, tuple[str, Changes, Faults]] = {
             *(
                 (
                     f"{TYPES}.{name}.node_config.networkInterfaces[0].subnetwork",
-                    "must lie in europe-west4, as provider says",
+                    "must be in europe-west4, like provider",
                 )
                 for name in ("head", "l4", "a100")
             ),
             *(
                 (
                     f"{TYPES}.{name}.node_config.disks[1].initializeParams.diskType",
-                    "must lie in europe-west4-a, as provider says",
+                    "must be in europe-west4-a, like provider",
                 )
                 for name in ("l4", "a100")
             ),
@@ -275,7 +275,7 @@ BROKEN: dict[str, tuple[str, Changes, Faults]] = {
         [
             (
                 f"{TYPES}.{name}.node_config.networkInterfaces[0].subnetwork",
-                "must be a network of its own: the default one opens port 22 to the world",
+                "must be its own network: the default one opens port 22 to the world",
             )
             for name in ("head", "l4", "a100")
         ],
@@ -283,7 +283,7 @@ BROKEN: dict[str, tuple[str, Changes, Faults]] = {
     "half a pair of keys": (
         "azure-gpu",
         [("ssh_user: ubuntu\n", "ssh_user: ubuntu\n  ssh_private_key: ~/.ssh/mine\n")],
-        [("auth.ssh_private_key", "must name both keys or none: Ray makes a pair of its own")],
+        [("auth.ssh_private_key", "must name both keys or none: Ray creates its own pair")],
     ),
     "a key that the machines do not know": (
         "aws-gpu",
@@ -310,7 +310,7 @@ BROKEN: dict[str, tuple[str, Changes, Faults]] = {
     "credentials in the file": (
         "gcp-gpu",
         [("gs://CHANGE-ME/results", "s3://KEY:SECRET@bucket/results")],
-        [("metadata.fer_tune.results", "must not hold credentials")],
+        [("metadata.fer_tune.results", "must not contain credentials")],
     ),
     "workers that may not write": (
         "aws-gpu",
@@ -331,7 +331,7 @@ BROKEN: dict[str, tuple[str, Changes, Faults]] = {
                 "FER_TUNE_BANK=/mnt/fer_tune/bank\n    ray start --head",
             )
         ],
-        [(HEAD, "must keep FER_TUNE_BANK on a disk of the machine's own")],
+        [(HEAD, "must set FER_TUNE_BANK to a folder on the machine's own disk")],
     ),
     "typos that Ray's schema lets through": (
         "aws-gpu",
@@ -351,7 +351,7 @@ BROKEN: dict[str, tuple[str, Changes, Faults]] = {
             (f"{TYPES}.l4.node_config.InstanceMarketOptions.MarketTyp", "is an unknown key"),
             (f"{TYPES}.a10g.node_config.InstanceMarketOptions.MarketTyp", "is an unknown key"),
             (f"{TYPES}.l40s.node_config.InstanceMarketOptions.MarketTyp", "is an unknown key"),
-            (f"{TYPES}.a10g.node_config.InstanceType", "is not a value that Amazon knows"),
+            (f"{TYPES}.a10g.node_config.InstanceType", "is not a value that Amazon accepts"),
         ],
     ),
     "Google's keys mistyped": (
@@ -367,11 +367,11 @@ BROKEN: dict[str, tuple[str, Changes, Faults]] = {
             ),
             (
                 f"{TYPES}.l4.node_config.scheduling.provisioningModel",
-                "is not a value that Google knows",
+                "is not a value that Google accepts",
             ),
             (
                 f"{TYPES}.a100.node_config.scheduling.provisioningModel",
-                "is not a value that Google knows",
+                "is not a value that Google accepts",
             ),
         ],
     ),
@@ -388,7 +388,7 @@ BROKEN: dict[str, tuple[str, Changes, Faults]] = {
         [("upscaling_speed: 8", "upscaling_speeed: 8"), ("max_workers: 8", "max_workers: many")],
         [("upscaling_speeed", "is an unknown key"), ("max_workers", "must be of type integer")],
     ),
-    "a head that can be taken away": (
+    "a head that can be interrupted": (
         "gcp-gpu",
         [
             (
@@ -442,12 +442,12 @@ BROKEN: dict[str, tuple[str, Changes, Faults]] = {
     "a quotation that does not end": (
         "aws-gpu",
         [("  - chmod 600 ~/.ray/auth_token\n", "  - chmod 600 '~/.ray/auth_token\n")],
-        [("setup_commands[4]", "must be a whole shell command")],
+        [("setup_commands[4]", "must be a complete shell command")],
     ),
     "a key twice": (
         "aws-gpu",
         [("max_workers: 8\nup", "max_workers: 80\nmax_workers: 8\nup")],
-        [("max_workers", "stands twice")],
+        [("max_workers", "is a duplicate key")],
     ),
     "more workers wanted than allowed": (
         "aws-gpu",
@@ -455,7 +455,7 @@ BROKEN: dict[str, tuple[str, Changes, Faults]] = {
         [
             (
                 "file",
-                "Ray refuses it: The specified global `max_workers` is smaller than the sum of "
+                "Ray rejects it: The specified global `max_workers` is smaller than the sum of "
                 "`min_workers` of all the available node types.",
             )
         ],

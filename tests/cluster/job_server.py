@@ -30,6 +30,7 @@ class Script:
         runs_on: the job does not end with its log.
         state: of the job; while it is PENDING its log is silent.
         more: metadata of the job.
+        authorizations: what every request so far had in that header.
     """
 
     token: str | None = None
@@ -45,6 +46,7 @@ class Script:
     submitted: list[dict[str, Any]] = field(default_factory=list)
     tails: int = 0
     address: str = ""
+    authorizations: list[str | None] = field(default_factory=list)
 
     def details(self) -> dict[str, Any]:
         metadata = {"fer_tune": "0.1.0", "space": "quickstart", "results": "/srv/results/one"}
@@ -79,6 +81,7 @@ class Script:
     async def _gate(self, request: web.Request, handler: Any) -> web.StreamResponse:
         await asyncio.sleep(self.stall_s)
         given = request.headers.get("Authorization")
+        self.authorizations.append(given)
         if self.token is not None and given is None:
             return web.Response(status=401, text="Unauthorized: Missing authentication token")
         if self.token is not None and given != f"Bearer {self.token}":

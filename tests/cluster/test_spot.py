@@ -106,7 +106,7 @@ def test_a_ray_that_refuses_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(spot, "drain", refuse)
     with served(Cloud("gcp", quiet=0)) as cloud:
-        spot.watch(spot.metadata("gcp", cloud.address), every_s=0.01)
+        spot.watch(spot.metadata("gcp", cloud.address), interval_s=0.01)
     assert len(asked) == 3
 
 
@@ -117,7 +117,7 @@ def test_a_service_that_is_not_there_gives_no_notice(
     with served(Cloud(name, quiet=0)) as cloud:
         gone = cloud.address
     assert not spot.metadata(name, gone).notice()
-    assert "does not answer" in caplog.text
+    assert "is unavailable" in caplog.text
 
 
 def test_what_speaks_no_http_gives_no_notice(caplog: pytest.LogCaptureFixture) -> None:
@@ -137,16 +137,16 @@ def test_what_speaks_no_http_gives_no_notice(caplog: pytest.LogCaptureFixture) -
         finally:
             server.shutdown()
             thread.join()
-    assert "does not answer" in caplog.text
+    assert "is unavailable" in caplog.text
 
 
 def test_an_answer_that_is_none_gives_no_notice() -> None:
     events = ([], None, [1], 2)
     for text in ("", "<html>", "[]", *(json.dumps({"Events": value}) for value in events)):
-        assert not spot.metadata("azure").told(text)
+        assert not spot.metadata("azure").is_notice(text)
 
 
-def test_what_ray_says_when_it_refuses_is_told(
+def test_what_ray_says_when_it_refuses_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Never the real one: it would drain whatever Ray runs on this machine.
@@ -156,7 +156,7 @@ def test_what_ray_says_when_it_refuses_is_told(
     monkeypatch.setattr(spot.sys, "executable", str(tmp_path / "python"))
     with pytest.raises(RuntimeError, match="drain-node --reason DRAIN_NODE_REASON_PREEMPTION"):
         spot.drain(5)
-    # One that hangs, as it may when the head is away, leaves time for another try.
+    # One that hangs, as it may when the head is unavailable, leaves time for another try.
     ray.write_text("#!/bin/sh\nexec sleep 10\n")
     monkeypatch.setattr(spot, "_DRAIN_S", 0.2, raising=False)
     with pytest.raises(RuntimeError, match="did not end within"):

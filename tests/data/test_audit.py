@@ -7,6 +7,7 @@ from noise_pictures import noise, save
 
 from fer_tune.data import PackedDataset, audit, cut, import_source
 from fer_tune.data.audit import conflicting_mask, spanning_mask
+from fer_tune.data.audit_text import as_text
 
 
 def test_masks_on_hand_made_groups() -> None:
@@ -50,7 +51,7 @@ def test_every_finding_is_counted(tmp_path: Path) -> None:
     assert (found.smallest, found.largest) == ((10, 14), (30, 30))
     assert json.loads(json.dumps(found.as_dict())) == found.as_dict()
 
-    text = found.as_text(width=80)
+    text = as_text(found, width=80)
     lines = {line.strip().rpartition("  ")[0].strip(): line.split() for line in text.splitlines()}
     assert lines["test pictures also in training"][-1] == "2"
     assert "\x1b" not in text and max(map(len, text.splitlines())) <= 80

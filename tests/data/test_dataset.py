@@ -1,5 +1,6 @@
 import io
 import json
+import os
 import pickle
 import shutil
 from pathlib import Path
@@ -68,7 +69,7 @@ def test_it_pickles_by_path_and_notices_another_dataset(packed: Path, faces: Pat
     assert again.fingerprint == dataset.fingerprint
     assert np.array_equal(again.picture(5), dataset.picture(5))
     import_source(str(faces), packed, classes=["sad", "angry"], force=True)
-    with pytest.raises(DataError, match=r"another packed dataset.*on every machine"):
+    with pytest.raises(DataError, match=r"this packed dataset differs.*on every machine"):
         pickle.loads(sent)
 
 
@@ -139,3 +140,12 @@ def test_other_versions_and_foreign_folders_are_refused(packed: Path, tmp_path: 
             PackedDataset.open(tmp_path / "changed")
     with pytest.raises(DataError, match=r"no such folder.*fer-tune data import"):
         PackedDataset.open(tmp_path / "nowhere")
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("name", ["dataset.json", "index.parquet", "pixels.bin"])
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(packed: Path, name: str) -> None:
+    (packed / name).unlink()
+    os.mkfifo(packed / name)
+    with pytest.raises(DataError, match="damaged"):
+        PackedDataset.open(packed)

@@ -61,10 +61,10 @@ def test_bad_rows_are_named_by_line(tmp_path: Path) -> None:
         "f.csv:2": "emotion must be 0 to 6 (got '7')",
         "f.csv:3": "emotion must be 0 to 6 (got 'x')",
         "f.csv:4": "unknown Usage 'Elsewhere'",
-        "f.csv:5": "24 pixels are no square; FER2013 has 48 x 48 = 2304",
+        "f.csv:5": "24 pixels are not a square; FER2013 has 48 x 48 = 2304",
         "f.csv:6": "pixels must be whole numbers from 0 to 255 (got '355')",
         "f.csv:7": "pixels must be whole numbers from 0 to 255 (got 'x')",
-        "f.csv:8": "0 pixels are no square; FER2013 has 48 x 48 = 2304",
+        "f.csv:8": "0 pixels are not a square; FER2013 has 48 x 48 = 2304",
         "f.csv:9": "2 fields, the header has 3",
     }
 

@@ -1,5 +1,8 @@
+import errno
 import json
+import os
 import random
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +13,7 @@ from noise_pictures import noise, save, zip_up
 
 from fer_tune.data import PackedDataset, import_source
 from fer_tune.errors import DataError, EnvironmentFault
+from tests.disks import mounted
 
 
 def test_a_folder_is_packed_whole(faces: Path, tmp_path: Path) -> None:
@@ -97,7 +101,7 @@ def test_classes_are_picked_and_ordered(faces: Path, tmp_path: Path) -> None:
 
 
 def test_a_picked_class_that_is_absent_is_an_error(faces: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"picked class.*'fear'.*Found: angry, happy, sad"):
+    with pytest.raises(DataError, match=r"selected class.*'fear'.*Found: angry, happy, sad"):
         import_source(str(faces), tmp_path / "out", classes=["fear", "happy"])
 
 
@@ -156,20 +160,103 @@ def test_the_target_is_whole_or_untouched(faces: Path, tmp_path: Path) -> None:
     assert sorted(tmp_path.iterdir()) == before
 
 
+IMPORTS = """
+import os, sys, time
+import fer_tune.cli
+from fer_tune.data import pack
+add = pack.PackWriter.add
+def slowly(self, *args, **kwargs):
+    add(self, *args, **kwargs)
+    if len(self) == 30:
+        print("packing", flush=True)
+        time.sleep(60)
+pack.PackWriter.add = slowly
+fer_tune.cli.main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_a_signal_leaves_no_pictures_behind(number: signal.Signals, tmp_path: Path) -> None:
+    out = tmp_path / "new" / "out"
+    process = subprocess.Popen(
+        [sys.executable, "-c", IMPORTS, "data", "import", "synthetic:100", "--out", str(out)],
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"packing\n"
+    (scratch,) = out.parent.iterdir()
+    assert scratch.stat().st_mode & 0o777 == 0o700, "faces are nobody else's business"
+    process.send_signal(number)
+    code = process.wait(30)
+    process.stdout.close()
+    if number != signal.SIGKILL:
+        assert code == 128 + number and not any(tmp_path.iterdir())
+        return
+    assert scratch.exists(), "nothing can be done about that at once"
+    import_source("synthetic:12", out)
+    assert [path.name for path in out.parent.iterdir()] == ["out"]
+
+
+def test_a_full_disk_leaves_no_pictures_behind(tmp_path: Path) -> None:
+    with mounted(tmp_path / "disk", "100k") as disk:
+        with pytest.raises(EnvironmentFault, match="No space left on device"):
+            import_source("synthetic:200", disk / "new" / "out")
+        assert not any(disk.iterdir())
+
+
+def test_the_dataset_has_the_usual_rights(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        import_source("synthetic:12", tmp_path / "out")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "out").stat().st_mode & 0o777 == 0o750
+    assert (tmp_path / "out" / "pixels.bin").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_dataset_that_cannot_be_replaced_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = import_source("synthetic:12", tmp_path / "out").fingerprint
+    real = Path.rename
+
+    def refusing(self: Path, target: Path) -> Path:
+        if self.name == "packed":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "rename", refusing)
+    with pytest.raises(EnvironmentFault, match="No space left"):
+        import_source("synthetic:14", tmp_path / "out", force=True)
+    assert PackedDataset.open(tmp_path / "out").fingerprint == first
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_links_out_are_imported_only_when_asked(faces: Path, tmp_path: Path) -> None:
+    save(tmp_path / "secret.png", noise(99))
+    (faces / "Training/Training/Sad/out.png").symlink_to(tmp_path / "secret.png")
+    report = import_source(str(faces), tmp_path / "out")
+    assert report.pictures == 24 and "leads out of the folder" in report.skipped[0][1]
+    with pytest.raises(DataError, match=r"Sad/out\.png: a link that leads out of the folder"):
+        import_source(str(faces), tmp_path / "strict", strict=True)
+    assert import_source(str(faces), tmp_path / "all", follow_links=True).pictures == 25
+
+
 def test_what_stands_at_the_target_is_never_lost_unasked(faces: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
     first = import_source(str(faces), out)  # an empty folder may be filled
-    with pytest.raises(DataError, match=r"already stands here.*--force"):
+    with pytest.raises(DataError, match=r"already a packed dataset.*--force"):
         import_source(str(faces), out)
     second = import_source(str(faces), out, classes=["sad", "happy"], force=True)
     assert PackedDataset.open(out).fingerprint == second.fingerprint != first.fingerprint
     assert sorted(p.name for p in tmp_path.iterdir()) == ["faces", "out"]
 
     (tmp_path / "file").touch()
-    with pytest.raises(DataError, match="no folder"):
+    with pytest.raises(DataError, match="is not a folder"):
         import_source(str(faces), tmp_path / "file", force=True)
-    with pytest.raises(DataError, match="holds no packed dataset"):
+    with pytest.raises(DataError, match="is not a packed dataset"):
         import_source(str(faces), faces, force=True)
     assert len(list(faces.rglob("*.png"))) == 24
 

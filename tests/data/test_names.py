@@ -23,7 +23,7 @@ def test_split_names_map_without_regard_to_case(text: str, split: str | None) ->
     assert split_name(text) == split
 
 
-def test_public_test_goes_where_it_is_told() -> None:
+def test_public_test_goes_to_the_given_split() -> None:
     assert split_name("PublicTest", "validation") == "validation"
     assert split_name("PrivateTest", "validation") == "test"
 
@@ -40,7 +40,7 @@ def test_picked_classes_keep_their_order() -> None:
     assert class_names(["Suprise", "angry"]) == ("surprise", "angry")
 
 
-@pytest.mark.parametrize("picked", [["angry"], [], ["angry", "Anger"], ["angry", " "]])
-def test_a_senseless_pick_is_refused(picked: list[str]) -> None:
+@pytest.mark.parametrize("selected", [["angry"], [], ["angry", "Anger"], ["angry", " "]])
+def test_a_senseless_pick_is_refused(selected: list[str]) -> None:
     with pytest.raises(DataError, match="two or more different"):
-        class_names(picked)
+        class_names(selected)

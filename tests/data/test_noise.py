@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fer_tune.data import noised
+from fer_tune.data import with_label_noise
 
 N, CLASSES = 20_000, 6
 POSITIONS = np.arange(N) * 3 + 5
@@ -13,7 +13,7 @@ LABELS = np.random.default_rng(0).integers(0, CLASSES, N)
 
 
 def noisy(share: float, seed: int = 0) -> np.ndarray:
-    return noised(LABELS, POSITIONS, share=share, classes=CLASSES, seed=seed)
+    return with_label_noise(LABELS, POSITIONS, share=share, classes=CLASSES, seed=seed)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.05, 0.5, 0.95])
@@ -33,7 +33,7 @@ def test_every_other_class_is_as_likely() -> None:
 
 def test_any_subset_in_any_order_gets_the_same_labels() -> None:
     chosen = np.random.default_rng(1).permutation(N)[:500]
-    part = noised(LABELS[chosen], POSITIONS[chosen], share=0.4, classes=CLASSES, seed=0)
+    part = with_label_noise(LABELS[chosen], POSITIONS[chosen], share=0.4, classes=CLASSES, seed=0)
     assert (part == noisy(0.4)[chosen]).all()
 
 
@@ -52,10 +52,10 @@ def test_a_larger_share_replaces_the_same_labels_and_more() -> None:
 
 def test_known_values() -> None:
     labels = np.zeros(12, dtype=np.int64)
-    found = noised(labels, np.arange(12), share=0.5, classes=3, seed=7)
+    found = with_label_noise(labels, np.arange(12), share=0.5, classes=3, seed=7)
     assert found.tolist() == [0, 0, 0, 2, 0, 2, 2, 2, 1, 2, 1, 2]
 
 
 def test_where_there_is_one_class_it_stays() -> None:
     labels = np.zeros(9, dtype=np.int64)
-    assert (noised(labels, np.arange(9), share=0.9, classes=1, seed=0) == 0).all()
+    assert (with_label_noise(labels, np.arange(9), share=0.9, classes=1, seed=0) == 0).all()

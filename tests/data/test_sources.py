@@ -1,4 +1,6 @@
 import io
+import os
+import socket
 import stat
 import sys
 import zipfile
@@ -16,7 +18,7 @@ from fer_tune.data import PackedDataset, import_source
 from fer_tune.data.pixels import UnusableError
 from fer_tune.data.sources import RawPicture, Reading, Source, open_source
 from fer_tune.data.sources import archive as archive_module
-from fer_tune.data.sources.base import is_clutter, place
+from fer_tune.data.sources.base import Skipped, class_and_split, is_clutter
 from fer_tune.errors import DataError, EnvironmentFault
 
 
@@ -35,12 +37,12 @@ from fer_tune.errors import DataError, EnvironmentFault
     ],
 )
 def test_class_and_split_are_read_off_any_nesting(path: str, expected: tuple[str, str]) -> None:
-    assert place(PurePosixPath(path), Reading()) == expected
+    assert class_and_split(PurePosixPath(path), Reading()) == expected
 
 
 def test_picked_classes_are_known_ones() -> None:
     reading = Reading(classes=("cats", "dogs"))
-    assert place(PurePosixPath("test/cats/batch 1/1.jpg"), reading) == ("cats", "test")
+    assert class_and_split(PurePosixPath("test/cats/batch 1/1.jpg"), reading) == ("cats", "test")
 
 
 def test_public_test_is_recognised_by_file_name_in_the_test_folder_only() -> None:
@@ -50,13 +52,13 @@ def test_public_test_is_recognised_by_file_name_in_the_test_folder_only() -> Non
         "Testing/Sad/PrivateTest_1.jpg": "test",
         "Training/Sad/PublicTest_1.jpg": "train",
     }.items():
-        assert place(PurePosixPath(path), reading) == ("sad", split)
+        assert class_and_split(PurePosixPath(path), reading) == ("sad", split)
 
 
 @pytest.mark.parametrize("path", ["1.jpg", "train/1.jpg", "train/test/happy/1.jpg"])
 def test_unplaceable_files_say_why(path: str) -> None:
     with pytest.raises(UnusableError, match=r"class folder|two splits"):
-        place(PurePosixPath(path), Reading())
+        class_and_split(PurePosixPath(path), Reading())
 
 
 @pytest.mark.parametrize(
@@ -76,7 +78,7 @@ def test_unplaceable_files_say_why(path: str) -> None:
         ("../happy/1.png", False),
     ],
 )
-def test_clutter_is_told_from_files_worth_a_word(path: str, clutter: bool) -> None:
+def test_clutter_is_told_from_files_to_report(path: str, clutter: bool) -> None:
     assert is_clutter(PurePosixPath(path)) == clutter
 
 
@@ -94,9 +96,106 @@ def test_a_folder_names_what_it_cannot_read(faces: Path) -> None:
     assert {name.rpartition("/")[2] for name in found} == {
         "broken.jpg", "empty.png", "weights.h5", "stray.png", "linked", "dangling.png",
     }  # fmt: skip
-    assert found["stray.png"] == "no class folder above it"
-    assert found["linked"] == "a link to a folder is not followed"
+    assert found["stray.png"] == "is not in a class folder"
+    assert found["linked"] == "a link to a folder, which is followed only with --follow-links"
     assert found["Training/Training/Sad/weights.h5"] == "not an image"
+
+
+def test_links_out_of_a_folder_are_followed_only_when_asked(faces: Path, tmp_path: Path) -> None:
+    sad, store = faces / "Training/Training/Sad", tmp_path / "store"
+    save(store / "secret.png", noise(99))
+    save(store / "fear/1.png", noise(98))
+    (sad / "out.png").symlink_to(store / "secret.png")
+    (sad / "relative.png").symlink_to("../../../../store/secret.png")
+    (sad / "inside.png").symlink_to("train_0.png")
+    (sad / "circle.png").symlink_to("circle.png")
+    (faces / "Testing/Fear").symlink_to(store / "fear")
+    (sad / "up").symlink_to(faces)
+    (store / "fear/back").symlink_to(store)
+    found = skipped(read(faces))
+    out = "a link that leads out of the folder, which is followed only with --follow-links"
+    folder = "a link to a folder, which is followed only with --follow-links"
+    assert found.pop("Training/Training/Sad/circle.png") == "missing or not a regular file"
+    assert found == {
+        "Training/Training/Sad/out.png": out,
+        "Training/Training/Sad/relative.png": out,
+        "Testing/Fear": folder,
+        "Training/Training/Sad/up": folder,
+    }
+
+    (tmp_path / "link").symlink_to(faces)
+    for root in (faces, tmp_path / "link"):
+        source = read(root, Reading(follow_links=True))
+        items = [item for item in source.items if isinstance(item, RawPicture)]
+        origins = {item.origin: (item.class_name, item.split) for item in items}
+        assert origins["Training/Training/Sad/out.png"] == ("sad", "train")
+        assert origins["Testing/Fear/1.png"] == ("fear", "test")
+        assert "Training/Training/Sad/inside.png" in origins
+        assert len(origins) == 24 + 3 + 2 + 1, "every folder once, though links go in circles"
+
+
+def test_a_picture_that_becomes_a_link_meanwhile_is_not_read(faces: Path, tmp_path: Path) -> None:
+    (picture,) = [item for item in read(faces).items if item.origin.endswith("Sad/train_0.png")]
+    assert isinstance(picture, RawPicture)
+    save(tmp_path / "secret.png", noise(99))
+    file = faces / picture.origin
+    file.unlink()
+    file.symlink_to(tmp_path / "secret.png")
+    with pytest.raises(UnusableError, match="cannot be read"):
+        picture.load()
+
+
+@pytest.mark.parametrize("when", ["listed", "resolved"])
+def test_a_folder_that_becomes_a_link_meanwhile_is_not_followed(
+    when: str, faces: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    save(tmp_path / "elsewhere/train_0.png", noise(99))
+
+    def swap() -> None:
+        sad = faces / "Training/Training/Sad"
+        sad.rename(tmp_path / "away")
+        sad.symlink_to(tmp_path / "elsewhere")
+
+    source = read(faces)
+    if when == "listed":
+        swap()
+    (picture,) = [item for item in source.items if item.origin.endswith("Sad/train_0.png")]
+    if when == "listed":
+        assert isinstance(picture, Skipped) and "leads out of the folder" in picture.reason
+        return
+    swap()
+    assert isinstance(picture, RawPicture)
+    with pytest.raises(UnusableError, match="its folder has become a link"):
+        picture.load()
+
+
+def test_pipes_sockets_and_devices_are_skipped_and_never_waited_for(faces: Path) -> None:
+    os.mkfifo(faces / "Training/Training/Sad/pipe.png")
+    (faces / "Training/Training/Sad/device.png").symlink_to("/dev/zero")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(faces / "s.png"))
+        found = skipped(read(faces, Reading(follow_links=True)))
+    assert found == {
+        "Training/Training/Sad/pipe.png": "missing or not a regular file",
+        "Training/Training/Sad/device.png": "missing or not a regular file",
+        "s.png": "is not in a class folder",
+    }
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("name", ["x.csv", "x.zip", "x.tar"])
+def test_a_pipe_or_device_is_no_source(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    (tmp_path / f"device-{name}").symlink_to("/dev/zero")
+    for source in (name, f"device-{name}"):
+        with pytest.raises(DataError, match="not a regular file"):
+            read(tmp_path / source)
+
+
+def test_a_home_that_nobody_has_is_no_source() -> None:
+    with pytest.raises(DataError, match=r"no such source.*~nobody-here"):
+        read("~nobody-here/pictures")
 
 
 def test_unreadable_folders_are_named(faces: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,8 +318,8 @@ def test_foreign_sources_are_refused_with_a_remedy(tmp_path: Path) -> None:
         "x.csv": "no column emotion.*FER2013 has",
         "empty.csv": "no column emotion and no column pixels",
         "x.zip": "cannot be read as a zip.*Download",
-        "x.tar": "neither a folder nor a .zip.*Name a folder",
-        "nowhere": "no such source.*nowhere.*Name a folder",
+        "x.tar": "not a folder, a .zip or a .csv.*Use a folder",
+        "nowhere": "no such source.*nowhere.*Use a folder",
     }.items():
         with pytest.raises(DataError, match=message):
             read(tmp_path / name)
@@ -251,7 +350,7 @@ def test_kaggle_faults_come_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> No
 
     fake = SimpleNamespace(dataset_download=refuse)
     monkeypatch.setitem(sys.modules, "kagglehub", fake)  # type: ignore[arg-type]
-    with pytest.raises(DataError, match=r"did not deliver: no route.*Check the name"):
+    with pytest.raises(DataError, match=r"download from Kaggle failed: no route.*Check the name"):
         read("kaggle:someone/faces")
 
 

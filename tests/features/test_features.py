@@ -1,28 +1,27 @@
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from fer_tune.features import CHUNK, FeatureBank, FeatureProvider, entry_key
+from fer_tune.features.bank import FeatureBank, entry_key
+from fer_tune.features.entries import as_tensor
+from fer_tune.features.source import CHUNK
+from tests.features.sources import Counting, entry, provider, rows
+from tests.warm import context
 
-
-def rows(count: int, width: int = 8, dtype: torch.dtype = torch.float32) -> Tensor:
-    return torch.arange(count * width, dtype=torch.float32).view(count, width).to(dtype)
+KEY = entry_key({"name": "k"})
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.uint8])
 def test_an_entry_comes_back_as_it_went_in(tmp_path: Path, dtype: torch.dtype) -> None:
-    from fer_tune.features.bank import as_tensor
-
     bank, whole = FeatureBank(tmp_path), rows(10, dtype=dtype)
     for hit_expected in (False, True):
-        mapped, hit = bank.get("k", (10, 8), dtype, lambda: iter(whole.split(4)))
+        mapped, hit = bank.get(entry(KEY, dtype=dtype), lambda: iter(whole.split(4)))
         assert hit is hit_expected
         assert torch.equal(as_tensor(np.array(mapped), dtype), whole)
 
@@ -34,24 +33,25 @@ def test_failed_computation_leaves_nothing(tmp_path: Path) -> None:
 
     bank = FeatureBank(tmp_path)
     with pytest.raises(ValueError, match="no more"):
-        bank.get("k", (10, 8), torch.float32, failing)
+        bank.get(entry(KEY), failing)
     assert list(tmp_path.glob("*.npy")) == [] and list(tmp_path.glob(".*.npy")) == []
-    assert bank.get("k", (10, 8), torch.float32, lambda: [rows(10)])[1] is False
+    assert bank.get(entry(KEY), lambda: [rows(10)])[1] is False
 
 
 def test_the_bank_stays_within_its_bound_and_drops_what_was_unused_longest(tmp_path: Path) -> None:
-    entry = 10 * 8 * 4
-    bank = FeatureBank(tmp_path, max_bytes=3 * entry + 600)
+    bank = FeatureBank(tmp_path, max_bytes=3 * entry(KEY).size)
 
     def ask(key: str) -> bool:
-        return bank.get(key, (10, 8), torch.float32, lambda: [rows(10)])[1]
+        return bank.get(entry(key), lambda: [rows(10)])[1]
 
-    for key in "abc":
+    a, b, c, d = (entry_key({"name": name}) for name in "abcd")
+    for key in (a, b, c):
         ask(key)
-    assert ask("a")  # now b is the oldest
-    ask("d")
-    assert {p.stem for p in tmp_path.glob("[!.]*.npy")} == {"a", "c", "d"}
-    assert not bank.fits((1000, 8), torch.float32)
+    assert ask(a)  # now b is the oldest
+    ask(d)
+    assert {p.stem for p in tmp_path.glob("[!.]*.npy")} == {a, c, d}
+    assert bank.get(entry(KEY, (1000, 8)), lambda: [rows(1000)]) is None
+    assert {p.stem for p in tmp_path.glob("[!.]*.npy")} == {a, c, d}
 
 
 def _ask(root: str, log: str) -> None:
@@ -60,11 +60,10 @@ def _ask(root: str, log: str) -> None:
             out.write("computed\n")
         return [rows(10)]
 
-    FeatureBank(Path(root)).get("k", (10, 8), torch.float32, chunks)
+    FeatureBank(Path(root)).get(entry(KEY), chunks)
 
 
 def test_processes_that_ask_together_compute_once(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
     log = str(tmp_path / "log")
     asking = [context.Process(target=_ask, args=(str(tmp_path), log)) for _ in range(3)]
     for process in asking:
@@ -79,38 +78,6 @@ def test_keys_depend_on_every_part() -> None:
     base = {"backbone": "resnet18", "depth": 1, "view": 0}
     keys = {entry_key({**base, **change}) for change in ({}, {"depth": 2}, {"view": None})}
     assert len(keys) == 3 and entry_key(base) == entry_key(dict(reversed(base.items())))
-
-
-class Counting(nn.Module):
-    """A prefix that counts the pictures it has seen; 4-D out."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.convolution = nn.Conv2d(1, 3, 3, padding=1)
-        self.seen: list[int] = []
-
-    def forward(self, pictures: Tensor) -> Tensor:
-        self.seen.append(len(pictures))
-        out: Tensor = self.convolution(pictures.float())
-        return out
-
-
-def provider(prefix: nn.Module, bank: FeatureBank | None, count: int = 300) -> FeatureProvider:
-    def pictures(positions: np.ndarray, view: int | None) -> Tensor:
-        value = torch.from_numpy(positions % 200 + (view or 0)).to(torch.uint8)
-        return value[:, None, None, None].expand(-1, 1, 4, 4)
-
-    return FeatureProvider(
-        positions=np.arange(0, 2 * count, 2),
-        pictures=pictures,
-        prefix=prefix,
-        dtype=torch.float32,
-        autocast=torch.autocast("cpu", enabled=False),
-        device=torch.device("cpu"),
-        identity={"test": 1},
-        augmentation={"policy": "plain"},
-        bank=bank,
-    )
 
 
 def test_banked_and_streamed_features_are_the_same(tmp_path: Path) -> None:
@@ -131,7 +98,7 @@ def test_views_are_computed_once_in_canonical_chunks(tmp_path: Path) -> None:
     bank = FeatureBank(tmp_path)
     first = provider(prefix, bank)
     first.view(0)
-    assert prefix.seen == [2, CHUNK, CHUNK, 300 - 2 * CHUNK]  # the shape, then the chunks
+    assert prefix.seen == [CHUNK, CHUNK, 300 - 2 * CHUNK]
     prefix.seen.clear()
     assert first.view(0).hit is True and prefix.seen == []
     assert provider(prefix, bank).view(0).hit is True

@@ -1,4 +1,4 @@
-"""Sittings of a search that a test ends by signals."""
+"""Processes of a search that a test ends by signals."""
 
 from __future__ import annotations
 
@@ -10,45 +10,54 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from benchmarks.killing.processes import descendants, send, trial_processes
-from fer_tune.storage import Place
-from fer_tune.tuning.events import History, has_log
+from fer_tune.storage import AnyPath
+from fer_tune.tuning.log.events import History, has_log
+from tests.warm import WarmProcess
 
 ARMS = ["densenet121", "resnet18"]
 STEP_S = 0.02
+#: Seconds between two looks at a log that is slow to read, as at a URL: the search needs the CPU.
+LONGEST_STEP_S = 1.0
 #: Seconds after which waiting is given up: far more than a busy machine needs.
 PATIENCE_S = 300.0
 _numbers = itertools.count()
 
 
-class Sitting:
+class SearchProcess:
     """``fer-tune WORDS`` on ``folder``, in a process group of its own, as in a terminal.
 
     Args:
-        module: that takes the place of ``fer_tune``.
+        module: with a function ``main``, in place of ``fer_tune.cli``.
         environment: variables besides this process's.
+        started: arguments of ``Popen``, such as other streams; with any of them Python is started
+            anew, and ``module`` is run by its name.
     """
 
     def __init__(
         self,
-        folder: Place,
+        folder: AnyPath,
         *words: str,
         home: Path,
-        module: str = "fer_tune",
+        module: str = "fer_tune.cli",
         environment: Mapping[str, str] | None = None,
+        **started: Any,
     ) -> None:
         self.folder = folder
         given = {"FER_TUNE_BANK": str(home / "bank"), "COLUMNS": "100", **(environment or {})}
+        everything = {**os.environ, **given}
         self.output = home / f"output-{next(_numbers)}.txt"
-        with self.output.open("wb") as out:
+        self.output.touch()
+        self._driver: WarmProcess | subprocess.Popen[bytes]
+        if started:
+            command = [sys.executable, "-m", module, *words]
             self._driver = subprocess.Popen(
-                [sys.executable, "-m", module, *words],
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, **given},
-                start_new_session=True,
+                command, env=everything, start_new_session=True, **started
             )
+        else:
+            self._driver = WarmProcess(module, words, everything, self.output)
 
     @property
     def pid(self) -> int:
@@ -62,14 +71,23 @@ class Sitting:
         """Waits until the log says what is waited for."""
         deadline = time.monotonic() + within_s
         while time.monotonic() < deadline:
-            ended = self._driver.poll() is not None
+            ended, began = self._driver.poll() is not None, time.monotonic()
             if has_log(self.folder):
                 history = History.read(self.folder)
                 if reached(history):
                     return history
             assert not ended, f"ended before it came to that: {self.text}"
-            time.sleep(STEP_S)
+            took = time.monotonic() - began
+            time.sleep(min(max(STEP_S, 3 * took), LONGEST_STEP_S))
         raise AssertionError(f"it did not come to that in {within_s:g} s: {self.text}")
+
+    def until_printed(self, text: str, within_s: float = PATIENCE_S) -> None:
+        """Waits until the output contains ``text``."""
+        deadline = time.monotonic() + within_s
+        while text not in self.text:
+            assert self._driver.poll() is None, f"ended before it printed {text!r}: {self.text}"
+            assert time.monotonic() < deadline, f"no {text!r} in {within_s:g} s: {self.text}"
+            time.sleep(LONGEST_STEP_S)
 
     def kill(self) -> None:
         """SIGKILL of the driver alone."""

@@ -2,7 +2,7 @@
 
 Each machine has its own address, host name, process space, ``/root``, ``/tmp``, ``/run`` and
 ``/dev/shm``; the rest of the file system is this machine's. ``/mnt/fer_tune`` stands for a
-network file system. A laptop sits on the same network, in a namespace without processes of its own.
+network file system. A laptop is on the same network, in a namespace without processes of its own.
 Nothing is added to the network that this machine itself is on. Needs root, iproute2, util-linux,
 openssh-server, rsync and curl.
 """

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
+from unittest.mock import patch
+
+from ray import cloudpickle
 
 import fer_tune.cli
 from fer_tune.tuning import run
-from fer_tune.tuning.assignment import Assignment
-from fer_tune.tuning.recorded import RecordedRun, Recording
-from fer_tune.tuning.stages import confirm, explore
+from fer_tune.tuning.log.assignment import Assignment
+from fer_tune.tuning.phases import confirm, explore
+from fer_tune.tuning.raytune.replay import Recording, ReplayedRun
 
 #: Environment variable: seconds that an epoch takes.
 SECONDS = "RECORDED_SECONDS"
@@ -19,16 +23,24 @@ def play(assignment: Assignment) -> Recording:
     """Later numbers are better, every fourth overfits; an epoch takes a while."""
     top = 0.3 + 0.02 * assignment.number
     values = [top * (1 - 0.5**epoch) for epoch in range(1, 10)]
-    losses = [1.0, 0.9, 1.3, 1.7, 2.1, 2.5, 2.9, 3.3, 3.7] if assignment.number % 4 == 3 else None
+    losses = None
+    if assignment.number % 4 == 3:
+        losses = [1.0, 0.9, 1.3, 1.7, 2.1, 2.5, 2.9, 3.3, 3.7]
+        values[2:] = values[1:2] * 7  # a trial that improves would not be ended
     seconds = float(os.environ.get(SECONDS, "0"))
     return Recording(values=values, val_loss=losses, seconds=seconds)
 
 
 def main() -> None:
-    replayed = functools.partial(RecordedRun, play)
-    run.explore = functools.partial(explore, make_run=replayed)  # type: ignore[assignment]
-    run.confirm = functools.partial(confirm, make_run=replayed)  # type: ignore[assignment]
-    fer_tune.cli.main()
+    replayed = functools.partial(ReplayedRun, play)
+    # By name, `play` would have every worker import this module and all that the driver needs.
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    with patch.multiple(
+        run,
+        explore=functools.partial(explore, make_run=replayed),
+        confirm=functools.partial(confirm, make_run=replayed),
+    ):
+        fer_tune.cli.main()
 
 
 if __name__ == "__main__":

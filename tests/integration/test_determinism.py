@@ -13,7 +13,8 @@ from analysis import write_report
 from benchmarks.killing.snapshots import timeless_report
 from fer_tune.data import PackedDataset
 from fer_tune.records import Results
-from tests.integration.test_whole_search import SPACE, TIMES, fer_tune
+from tests.integration.here import fer_tune_here
+from tests.integration.tiny import SPACE, TIMES
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -25,14 +26,14 @@ def one_and_two(faces: PackedDataset, tmp_path_factory: pytest.TempPathFactory) 
     (home / "tiny.yaml").write_text(SPACE)
     found = []
     for parallel in (1, 2):
-        ran = fer_tune(
+        done = fer_tune_here(
             *("search", str(home / "tiny.yaml"), "--data", str(faces.root), "--cpus", "2"),
             *("--results", str(home / f"p{parallel}"), "--no-dashboard", "--quiet"),
             *("--set", f"resources.max_concurrent={parallel}", "--set", "cohorts.random=1.0"),
             *("--set", "scheduler.kind=none", "--set", "confirm.seeds=0"),
-            home=home,
+            FER_TUNE_BANK=str(home / "bank"),
         )
-        assert ran.returncode == 0, ran.stdout + ran.stderr
+        assert done.code == 0, done
         found.append(Results(home / f"p{parallel}"))
     return found
 

@@ -13,7 +13,8 @@ import pytest
 from fer_tune.data import PackedDataset
 from fer_tune.records import Results
 from tests.disks import mounted
-from tests.integration.test_whole_search import SPACE, fer_tune
+from tests.integration.here import fer_tune_here
+from tests.integration.tiny import SPACE
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -30,23 +31,26 @@ def test_a_full_disk_ends_the_search_and_a_larger_one_lets_it_go_on(
 ) -> None:
     (tmp_path / "tiny.yaml").write_text(SPACE)
     folder = small_disk / "r"
-    ran = fer_tune(
-        *("search", str(tmp_path / "tiny.yaml"), "--data", str(faces.root), "--cpus", "2"),
-        *("--results", str(folder), "--no-dashboard", "--quiet"),
+    # A checkpoint after every epoch: by default so short a trial writes none.
+    alone = ("--cpus", "2", "--no-dashboard", "--quiet", "--checkpoint-interval", "0")
+    bank = str(tmp_path / "bank")
+    done = fer_tune_here(
+        *("search", tmp_path / "tiny.yaml", "--data", faces.root, "--results", folder, *alone),
         *("--set", "parameters.unfreeze_depth=1", "--set", "confirm.seeds=0"),
-        home=tmp_path,
+        *("--set", "budget.trials=2"),
+        FER_TUNE_BANK=bank,
     )
-    assert ran.returncode == 2, ran.stdout + ran.stderr
-    told = ran.stderr.strip().splitlines()[-1]
+    assert done.code == 2, done
+    told = done.err.strip().splitlines()[-1]
     assert told.startswith(f"fer-tune: {folder}: cannot write: ")
-    assert told.endswith(f"fer-tune resume {folder}") and "Traceback" not in ran.stderr
+    assert told.endswith(f"fer-tune resume {folder}") and "Traceback" not in done.err
     readable(folder)
 
     subprocess.run(["mount", "-o", "remount,size=500m", str(small_disk)], check=True)
-    resumed = fer_tune("resume", str(folder), "--cpus", "2", "--no-dashboard", home=tmp_path)
-    assert resumed.returncode == 0, resumed.stdout + resumed.stderr
+    resumed = fer_tune_here("resume", folder, *alone, FER_TUNE_BANK=bank)
+    assert resumed.code == 0, resumed
     trials = Results(folder).read("trials")
-    assert trials["trial"].tolist() == [0, 1, 2, 3], "none was given up for the disk's fault"
+    assert trials["trial"].tolist() == [0, 1], "none was given up for the disk's fault"
     assert set(trials["state"]) <= {"complete", "pruned", "overfit"}
     assert readable(folder)["state"] == "finished"
 

@@ -11,19 +11,23 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterable
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 from fake_search import Plan, write
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[2]
 LIST = ROOT / "analysis/requirements.txt"
 #: What runs in a light install beside `analysis` itself.
 BESIDE = ("cli/__init__", "cli/app", "cli/reporting", "records", "curves", "scores", "errors")
+BESIDE += ("console", "escaping", "wording")
+FOLDERS = ("schema", "space", "storage", "process", "yaml_reader")
 #: Compiling ahead would take longer than what it saves here.
 PIP = ("--disable-pip-version-check", "--no-compile")
-#: A module that comes with a library of the list.
-BROUGHT = {"markupsafe": "jinja2"}
+#: A module that comes with a library of the list, or is named otherwise.
+BROUGHT = {"markupsafe": "jinja2", "pydantic_core": "pydantic", "yaml": "pyyaml"}
 
 
 def requirements() -> dict[str, str]:
@@ -56,24 +60,63 @@ def test_the_list_has_the_ranges_of_the_whole_install() -> None:
 
 
 def test_the_list_is_what_the_report_imports() -> None:
-    paths = [*(ROOT / "analysis").rglob("*.py"), *(ROOT / f"fer_tune/{n}.py" for n in BESIDE)]
+    paths = [
+        *(ROOT / "analysis").rglob("*.py"),
+        *(path for name in FOLDERS for path in (ROOT / "fer_tune" / name).rglob("*.py")),
+        *(ROOT / f"fer_tune/{n}.py" for n in BESIDE),
+    ]
     assert libraries(paths) == set(requirements())
 
 
 @pytest.fixture(scope="module")
 def light(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The programs of a fresh environment, installed as the README says."""
+    """The programs of a fresh environment with what the list asks for, and nothing else.
+
+    The libraries are links to those that are installed here: pip would take minutes to copy them.
+    """
     home = tmp_path_factory.mktemp("light")
     source = home / "source"  # building in the checkout itself would leave its traces there
     for name in ("analysis", "fer_tune", "search_spaces"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE", "constraints.txt"):
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     subprocess.run([sys.executable, "-m", "venv", str(home / "venv")], check=True)
     programs = home / "venv/bin"
-    _pip(programs, source, "-c", "constraints.txt", "-r", "analysis/requirements.txt")
     _pip(programs, source, "--no-deps", ".")
+    (site,) = (home / "venv/lib").glob("python*/site-packages")
+    for name in asked_for(LIST.read_text(encoding="utf-8").splitlines()):
+        _link(metadata.distribution(name), site)
     return programs
+
+
+def asked_for(lines: Iterable[str]) -> set[str]:
+    """Libraries that requirements ask for, with those that these need in turn."""
+    waiting = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    seen: set[tuple[str, str]] = set()
+    while waiting:
+        one = waiting.pop()
+        for extra in ("", *one.extras):
+            if (one.name, extra) in seen:
+                continue
+            seen.add((one.name, extra))
+            further = map(Requirement, metadata.requires(one.name) or ())
+            here = {"extra": extra}
+            waiting += [r for r in further if r.marker is None or r.marker.evaluate(here)]
+    return {name for name, _ in seen}
+
+
+def _link(library: metadata.Distribution, site: Path) -> None:
+    """Links the folders and modules of an installed library into another ``site-packages``."""
+    tops = {file.parts[0] for file in library.files or ()} - {"..", "__pycache__"}
+    assert tops, library.name
+    for top in tops:
+        if not (site / top).exists():
+            (site / top).symlink_to(Path(str(library.locate_file(top))))
+
+
+def test_what_is_not_asked_for_is_not_linked() -> None:
+    found = asked_for(["optuna>=4.5", "# torch"])
+    assert {"optuna", "numpy"} <= found and not {"torch", "scikit-learn"} & found
 
 
 def _pip(programs: Path, source: Path, *words: str) -> None:
@@ -87,6 +130,13 @@ def _pip(programs: Path, source: Path, *words: str) -> None:
     if done.returncode and "connection broken by" in done.stdout + done.stderr:
         pytest.skip("pip cannot reach a package index from here")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def faces(light: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("faces") / "packed"
+    run(light / "fer-tune", "data", "import", "synthetic:60", "--out", folder)
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +196,8 @@ def test_the_commands_that_read_records_run(
     fer_tune = light / "fer-tune"
     assert str(tmp_path / "report.html") in run(fer_tune, "report", *results, "--out", tmp_path)
     assert {"verdict", "arms"} <= set(json.loads(run(fer_tune, "rank", results[0], "--json")))
-    assert "what differs" in run(fer_tune, "compare", *results)
+    compared = run(fer_tune, "compare", *results)
+    assert ["setting", "A", "B"] in [line.split() for line in compared.splitlines()]
 
 
 @pytest.mark.slow
@@ -160,9 +211,8 @@ def test_the_commands_that_read_records_run(
         "weights fetch",
     ],
 )
-def test_what_needs_more_says_so(light: Path, tmp_path: Path, words: str) -> None:
-    faces, new = tmp_path / "faces", tmp_path / "new"
-    run(light / "fer-tune", "data", "import", "synthetic:60", "--out", faces)
+def test_what_needs_more_says_so(light: Path, faces: Path, tmp_path: Path, words: str) -> None:
+    new = tmp_path / "new"
     done = outcome(light / "fer-tune", *words.format(faces=faces, new=new).split())
     assert done.returncode == 2 and done.stdout == "", done.stderr
     assert done.stderr.startswith("fer-tune: this command needs ")

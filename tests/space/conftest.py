@@ -38,7 +38,7 @@ def faults() -> Callable[[dict[str, Any]], dict[str, Fault]]:
         with pytest.raises(SpaceError) as caught:
             SearchSpace.from_dict(values)
         by_key = {fault.key: fault for fault in caught.value.faults}
-        assert len(by_key) == len(caught.value.faults), "a key was told twice"
+        assert len(by_key) == len(caught.value.faults), "a key was reported twice"
         return by_key
 
     return read

@@ -18,7 +18,7 @@ def _put(values, key, value):
     ("change", "key", "says"),
     [
         ({"budget.trials": 7}, "budget.trials", "6 or 8"),
-        ({"budget.trials": 1}, "budget.trials", "do: 2"),
+        ({"budget.trials": 1}, "budget.trials", "numbers: 2"),
         ({"compare.replicates": 3}, "budget.trials", "6 or 12"),
         ({"compare.replicates": 0}, "compare.replicates", "at least 1"),
         ({"compare.arms": []}, "compare.arms", "at least 1 arm"),
@@ -108,9 +108,9 @@ def test_per_arm_stands_alone_and_is_not_nested(valid, faults):
 def test_baselines_must_fit_into_a_study(valid, faults):
     valid["cohorts"] = {"baseline": [{"unfreeze_depth": d} for d in range(5)]}
     fault = faults(valid)["cohorts.baseline"]
-    assert "4 trials, needs 5" in fault.rule and "at least 10" in fault.remedy
+    assert "4 trials, but needs 5" in fault.rule and "at least 10" in fault.remedy
     valid["cohorts"]["baseline"][0]["arm"] = "resnet152"
-    assert "needs 5" in faults(valid)["cohorts.baseline"].rule
+    assert "but needs 5" in faults(valid)["cohorts.baseline"].rule
     valid["cohorts"]["baseline"][1]["arm"] = "densenet161"
     SearchSpace.from_dict(valid)
 
@@ -118,7 +118,7 @@ def test_baselines_must_fit_into_a_study(valid, faults):
 def test_a_study_of_all_arms_needs_room_for_the_baselines_of_all(valid, faults):
     valid["compare"]["allocation"] = "sampled"
     valid["cohorts"] = {"baseline": [{"unfreeze_depth": d} for d in range(5)]}
-    assert "8 trials, needs 10" in faults(valid)["cohorts.baseline"].rule
+    assert "8 trials, but needs 10" in faults(valid)["cohorts.baseline"].rule
     del valid["cohorts"]["baseline"][0]
     SearchSpace.from_dict(valid)
 

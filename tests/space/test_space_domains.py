@@ -34,12 +34,12 @@ def test_choice_tells_text_from_number():
     ("kind", "values", "rule"),
     [
         (FloatDomain, {"low": 1, "high": 1}, "low must be below high"),
-        (FloatDomain, {"low": 0, "high": 1, "log": True}, "log needs low above 0"),
-        (FloatDomain, {"low": 0, "high": -1, "log": True}, "below high.*; log needs"),
+        (FloatDomain, {"low": 0, "high": 1, "log": True}, "log requires low above 0"),
+        (FloatDomain, {"low": 0, "high": -1, "log": True}, "below high.*; log requires"),
         (IntDomain, {"low": 0, "high": 4, "step": 3}, "multiple of step"),
-        (IntDomain, {"low": 1, "high": 5, "step": 2, "log": True}, "exclude each other"),
+        (IntDomain, {"low": 1, "high": 5, "step": 2, "log": True}, "cannot be combined"),
         (ChoiceDomain, {"values": [48]}, "at least 2 values"),
-        (ChoiceDomain, {"values": [48, 64, 48.0]}, "stands twice"),
+        (ChoiceDomain, {"values": [48, 64, 48.0]}, "is repeated"),
     ],
 )
 def test_senseless_domains_are_refused(kind, values, rule):

@@ -81,8 +81,8 @@ def test_halving_by_hand():
     ("share", "epochs", "told"),
     [
         (0.0, 40, "none"),
-        (0.25, 50, "roughly 1.5 of 6 trials that ASHA stops run on to their end"),
-        (1.0, 80, "roughly 6.0 of 6 trials that ASHA stops run on to their end"),
+        (0.25, 50, "roughly 1.5 of 6 trials that ASHA would stop continue to their end"),
+        (1.0, 80, "roughly 6.0 of 6 trials that ASHA would stop continue to their end"),
     ],
 )
 def test_audited_trials_run_on_in_the_plan(valid, share, epochs, told):
@@ -103,7 +103,7 @@ def test_without_a_scheduler_nothing_is_audited(valid):
 
 def test_notes_tell_what_is_permitted_but_worth_knowing(valid):
     assert plan(SearchSpace.from_dict(valid)).notes == (
-        "1 of 5 replicates: the verdict speaks of the configurations found, not of the families",
+        "1 of 5 replicates: the verdict is about the configurations found, not about the families",
     )
     valid["compare"]["replicates"] = 5
     valid["budget"]["trials"] = 20
@@ -114,7 +114,7 @@ def test_notes_tell_what_is_permitted_but_worth_knowing(valid):
     assert [note.split(":")[0] for note in notes] == [
         "augment.views 11 exceeds max_epochs 10",
         "confirm.seeds 0",
-        "baselines outside what is sampled",
+        "baselines outside the sampled domains",
     ]
 
 

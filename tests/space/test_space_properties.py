@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from fer_tune.errors import SpaceError
 from fer_tune.space import SearchSpace, load, plan, shipped
-from fer_tune.space.faults import Broken
 from fer_tune.space.overrides import settable
 from fer_tune.space.parameters import PARAMETERS
-from fer_tune.space.yamltext import parse
+from fer_tune.wording import Broken
+from fer_tune.yaml_reader.core_schema import parse
 
 WORDS = ["per_arm", "type", "low", "high", "log", "values", "arm", "resnet18", "none", "", "1/4"]
 SCALARS = (
@@ -33,8 +33,9 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=4),
     max_leaves=8,
 )
+FIELDS = st.sampled_from(list(SearchSpace.model_fields))
 PATHS = st.sampled_from(settable())
-SOURCE = {name: parse(path.read_text(encoding="utf-8"))[0] for name, path in shipped().items()}
+SOURCE = {name: parse(path.read_text(encoding="utf-8")).value for name, path in shipped().items()}
 
 relaxed = settings(
     max_examples=150,
@@ -77,7 +78,7 @@ def test_any_bytes(tmp_path, content):
 
 
 @relaxed
-@given(values=st.dictionaries(st.sampled_from(list(SearchSpace.model_fields)), VALUES))
+@given(values=st.dictionaries(FIELDS, VALUES, max_size=4))
 def test_any_mapping(values):
     accept(lambda: SearchSpace.from_dict(values))
 
@@ -146,10 +147,10 @@ def test_json_reads_as_it_was_meant(value):
     except ValueError:
         return
     try:
-        read, duplicates = parse(text)
+        document = parse(text)
     except Broken as broken:
         assert not text.isprintable(), broken.rule
         return
     # YAML folds the line breaks of Unicode, such as U+0085, inside quoted text.
     if text.isprintable():
-        assert duplicates == [] and read == as_read(value)
+        assert document.repeated == () and document.value == as_read(value)

@@ -20,9 +20,9 @@ from fer_tune.data.at_url import DatasetAtUrl, made_at
 from fer_tune.errors import DataError
 from fer_tune.records import Results
 from fer_tune.storage import UrlPath, local_copy, put_folder, remove_tree
-from fer_tune.tuning import claim
-from fer_tune.tuning.checkpoints import Checkpoints
-from fer_tune.tuning.events import EventLog, History, has_log
+from fer_tune.tuning.log import lease
+from fer_tune.tuning.log.events import EventLog, History, has_log
+from fer_tune.tuning.raytune.checkpoints import Checkpoints
 from tests.object_store import BUCKET
 
 
@@ -70,7 +70,7 @@ def test_files_are_written_listed_and_removed(folder: UrlPath) -> None:
     assert folder.is_dir() and (folder / "inner").is_dir() and not (folder / "big").is_dir()
     file.unlink()
     file.unlink(missing_ok=True)
-    with pytest.raises(FileNotFoundError, match="is not there"):
+    with pytest.raises(FileNotFoundError, match="not found"):
         file.unlink()
     remove_tree(folder)
     remove_tree(folder)  # nothing may be there
@@ -122,7 +122,7 @@ def test_large_files_come_in_pieces(folder: UrlPath) -> None:
     assert b"".join(pieces) == content and len(pieces) == 11
     (folder / "empty").write_bytes(b"")
     assert list((folder / "empty").pieces()) == []
-    with pytest.raises(FileNotFoundError, match="is not there"):
+    with pytest.raises(FileNotFoundError, match="not found"):
         next((folder / "nothing").pieces())
 
 
@@ -136,7 +136,7 @@ def test_a_dataset_is_put_there_and_brought_back(
     there.bring(tmp_path, lambda came: None)
     assert PackedDataset.open(tmp_path).fingerprint == faces.fingerprint
     with (
-        pytest.raises(DataError, match="already stands here"),
+        pytest.raises(DataError, match="already a packed dataset"),
         made_at(folder, force=False),
     ):
         pass
@@ -153,7 +153,7 @@ def test_a_bucket_that_is_not_there(google: str) -> None:
         _ = DatasetAtUrl(folder).fingerprint
 
 
-def test_a_run_goes_on_from_its_newest_checkpoint(folder: UrlPath) -> None:
+def test_a_run_continues_from_its_newest_checkpoint(folder: UrlPath) -> None:
     checkpoints = Checkpoints(folder, 3)
     for epoch in (1, 2, 3):
         checkpoints.save(epoch, {"epoch": epoch}, lambda f: _write(f / "state", "of a run"))
@@ -182,11 +182,11 @@ def test_records_and_log_are_what_they_are_on_a_path(folder: UrlPath, tmp_path: 
 
 
 def test_one_writer_at_a_time(folder: UrlPath, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(claim, "SETTLE_S", 0.1)
+    monkeypatch.setattr(lease, "SETTLE_S", 0.1)
     with (
-        claim.claimed(folder) as first,
-        pytest.raises(claim.ResultsError, match="is writing here"),
-        claim.claimed(folder),
+        lease.leased(folder) as first,
+        pytest.raises(lease.ResultsError, match="is writing to this folder"),
+        lease.leased(folder),
     ):
         pass
-    assert first is not None and not (folder / claim.CLAIM_FILE).exists()
+    assert first is not None and not (folder / lease.LEASE_FILE).exists()

@@ -55,28 +55,28 @@ def test_a_torn_part_is_named(store: ObjectStore) -> None:
     results = fill(Results(store.url("torn")))
     part = results.folder("epochs") / "a.parquet"
     part.write_bytes(part.read_bytes()[:100])
-    with pytest.raises(ResultsError, match="cut short or no Parquet") as raised:
+    with pytest.raises(ResultsError, match="truncated or not a Parquet file") as raised:
         results.read("epochs")
     assert str(raised.value).startswith(str(part)) and "secret" not in str(raised.value)
 
 
-def test_what_is_no_results_folder_is_told(store: ObjectStore) -> None:
+def test_what_is_no_results_folder_is_reported(store: ObjectStore) -> None:
     with pytest.raises(ResultsError, match=r"no manifest\.json here"):
         Results.open(store.url("nothing"))
     with pytest.raises(ResultsError, match="there is no such bucket"):
         Results.open(store.url("x", bucket="nobodys"))
     (store.folder("text") / "manifest.json").write_bytes(b'{"schema_version": 1, ')
-    with pytest.raises(ResultsError, match="cut short"):
+    with pytest.raises(ResultsError, match="truncated"):
         Results.open(store.url("text"))
 
 
 @pytest.mark.slow
-def test_a_server_that_is_away_is_one_message(store: ObjectStore) -> None:
+def test_a_server_that_is_unavailable_is_one_message(store: ObjectStore) -> None:
     results = fill(Results(store.url("away")))
     store.stop()
     try:
         for ask in (results.manifest, lambda: results.read("epochs")):
-            with pytest.raises(ResultsError, match="cannot be read: the store does not answer"):
+            with pytest.raises(ResultsError, match="cannot be read: the store is unavailable"):
                 ask()
     finally:
         store.start()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
@@ -13,16 +11,16 @@ import pytest
 from fer_tune.errors import ResultsError
 from fer_tune.storage import (
     UrlPath,
+    any_path,
     files_in,
     is_url,
     local_copy,
-    place,
     put_folder,
     remove_tree,
     without_secrets,
     write_atomically,
 )
-from fer_tune.storage.places import scratch_folder
+from fer_tune.storage.paths import scratch_folder
 from tests.object_store import ObjectStore
 
 
@@ -38,7 +36,7 @@ def test_what_is_written_is_read_back_and_replaced_whole(store: ObjectStore) -> 
     file.unlink()
     assert not file.is_file()
     file.unlink(missing_ok=True)
-    with pytest.raises(FileNotFoundError, match="is not there") as raised:
+    with pytest.raises(FileNotFoundError, match="not found") as raised:
         file.unlink()
     assert raised.value.filename == str(file)
 
@@ -78,20 +76,15 @@ def test_folders_go_there_and_come_back(store: ObjectStore, tmp_path: Path) -> N
         assert same == tmp_path
 
 
-def test_what_a_killed_process_left_here_goes_a_day_later(
+def test_a_scratch_folder_is_private_and_empty(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    bank = tmp_path / "fer_tune-bank-0"
-    bank.mkdir()
-    with scratch_folder() as old, scratch_folder() as young:
-        (old / "state").write_bytes(b"of a run that was killed")
-        for folder in (old, bank):
-            os.utime(folder, (time.time() - 90_000,) * 2)
-        with scratch_folder() as mine:
-            assert mine.is_dir() and not old.exists() and young.is_dir() and bank.is_dir()
-        assert not mine.exists()
-    assert list(tmp_path.iterdir()) == [bank]
+    with scratch_folder() as mine:
+        assert not any(mine.iterdir())
+        (made,) = tmp_path.iterdir()
+        assert made.stat().st_mode & 0o777 == 0o700
+    assert not any(tmp_path.iterdir())
 
 
 def test_credentials_are_never_shown_and_reach_other_processes(store: ObjectStore) -> None:
@@ -122,9 +115,9 @@ def test_whatever_looks_like_a_secret_is_left_out_of_texts(url: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["s3://AKIA:hu/sh@bucket/x", "s3://minio:9000/bucket/x"])
-def test_a_colon_in_the_buckets_place_is_told(url: str) -> None:
+def test_a_colon_in_the_buckets_place_is_reported(url: str) -> None:
     with pytest.raises(ResultsError, match="%2F") as raised:
-        place(url)
+        any_path(url)
     assert "hu" not in str(raised.value) and "endpoint_override" in str(raised.value)
 
 
@@ -137,29 +130,47 @@ def test_a_secret_in_the_query_is_neither_shown_nor_used() -> None:
 
 
 def test_paths_stay_paths(tmp_path: Path) -> None:
-    assert place("results/x") == Path("results/x") and place(tmp_path) == tmp_path
+    assert any_path("results/x") == Path("results/x") and any_path(tmp_path) == tmp_path
     assert is_url("s3://b/x") and not is_url("results/x") and not is_url("C:/x")
-    assert isinstance(place("gs://bucket/x"), UrlPath)
+    assert isinstance(any_path("gs://bucket/x"), UrlPath)
 
 
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("ftp://host/x", "ftp:// is no store that is known here"),
+        ("ftp://host/x", "ftp:// is not a supported store"),
         ("s3:///x", "names no bucket"),
         ("s3://key:secret@/x", "names no bucket"),
-        ("s3://key:secret@b/x/../y", r"`\.\.` in a store"),
-        ("gs://key:secret@b/./y", r"`\.` in a store"),
+        ("s3://key:secret@b/x/../y", r"cannot contain `\.\.`"),
+        ("gs://key:secret@b/./y", r"cannot contain `\.`"),
     ],
 )
-def test_urls_that_are_none_are_told(url: str, message: str) -> None:
+def test_urls_that_are_none_are_reported(url: str, message: str) -> None:
     with pytest.raises(ResultsError, match=message) as raised:
-        place(url)
+        any_path(url)
     assert "secret" not in str(raised.value) and "s3://BUCKET" in str(raised.value)
 
 
-def test_a_query_that_is_not_understood_is_told() -> None:
+def test_a_query_that_is_not_understood_is_reported() -> None:
     folder = UrlPath("s3://key:secret@bucket/x?colour=red")
     with pytest.raises(ResultsError, match="colour") as raised:
         folder.read_bytes()
     assert "secret" not in str(raised.value)
+
+
+def test_an_object_whose_name_leads_out_of_the_folder_is_not_copied(store: ObjectStore) -> None:
+    from moto.s3.models import s3_backends
+
+    folder = store.folder("outside/a/b")
+    write_atomically(folder / "state", "good")
+    with local_copy(folder) as copy:
+        name = f"../{copy.name}-outside"
+    # Clients do not send such a name; whoever may write to the bucket can.
+    backend = s3_backends["123456789012"]["aws"]
+    backend.put_object("searches", f"outside/a/b/{name}", b"bad")
+    try:
+        with pytest.raises(OSError, match="outside the folder") as raised, local_copy(folder):
+            pass
+        assert raised.value.filename == str(folder)
+    finally:
+        backend.delete_object("searches", f"outside/a/b/{name}")

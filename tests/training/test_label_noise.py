@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from fer_tune.records import Results
-from fer_tune.tuning.assignment import Assignment
-from fer_tune.tuning.confirmation import score_on_test
+from fer_tune.tuning.log.assignment import Assignment
+from fer_tune.tuning.raytune.scored_run import score_on_test
 
 NOISY = {"label_noise": 0.5, "lr_head": 3e-3, "lr_backbone": 3e-3}
 

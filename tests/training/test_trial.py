@@ -5,12 +5,13 @@ import weakref
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from fer_tune.errors import DataError
-from fer_tune.features import OutOfMemory
-from fer_tune.training.compute import release_memory
+from fer_tune.features.memory import OutOfMemory
+from fer_tune.training.device.compute import release_memory
 from fer_tune.training.trial import TrialRun
 
 TIMES = ("seconds", "images_per_s", "bank_hits", "bank_misses", "peak_memory_mib")
@@ -19,7 +20,7 @@ TIMES = ("seconds", "images_per_s", "bank_hits", "bank_misses", "peak_memory_mib
 def losses(run: TrialRun, epochs: int) -> list[tuple[float, float]]:
     for _ in range(epochs):
         run.run_epoch()
-    return list(zip(*run.course.losses(), strict=True))
+    return list(zip(*run.curve.losses(), strict=True))
 
 
 def test_the_same_seed_gives_the_same_curve_bit_for_bit(make: Any) -> None:
@@ -33,7 +34,7 @@ def test_training_learns_at_every_depth(make: Any, depth: int) -> None:
     run = make({"unfreeze_depth": depth, "lr_head": 3e-3, "lr_backbone": 1e-3})
     curve = losses(run, 4)
     assert curve[-1][0] < curve[0][0]
-    assert run.course.stop_reason() == "completed"
+    assert run.curve.stop_reason() == "completed"
     assert run.best_counts.sum() == len(run.split.validation)
 
 
@@ -47,7 +48,23 @@ def test_the_prefix_stays_as_it_was_and_the_tail_moves(make: Any) -> None:
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
-def test_a_restored_run_goes_on_with_the_same_curve(
+def test_optimisers_are_fused_and_a_restored_one_stays_as_it_was(
+    make: Any, tmp_path: Path, optimizer: str
+) -> None:
+    run = make({"optimizer": optimizer})
+    assert all(group["fused"] for group in run.optimiser.param_groups)
+    for group in run.optimiser.param_groups:  # as earlier versions trained with SGD
+        group["fused"] = None
+    run.run_epoch()
+    run.save(tmp_path)
+    restored = make({"optimizer": optimizer})
+    restored.restore(tmp_path)
+    assert not any(group["fused"] for group in restored.optimiser.param_groups)
+    assert losses(restored, 1) == losses(run, 1)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_a_restored_run_continues_with_the_same_curve(
     make: Any, tmp_path: Path, optimizer: str
 ) -> None:
     config = {"optimizer": optimizer, "dropout": 0.2, "warmup_epochs": 0.5}
@@ -113,11 +130,12 @@ class TestMemory:
         for mine, theirs in zip(losses(parted, 2), losses(whole, 2), strict=True):
             assert mine == pytest.approx(theirs, rel=1e-5)
         torch.testing.assert_close(parted.tail.state_dict(), whole.tail.state_dict())
-        assert parted.course.stop_reason() is None and parted._fit.limit <= 5
-        assert sum(size > 5 for size in sizes) <= 12, "found once, then remembered"
+        assert parted.curve.stop_reason() is None and parted.micro_batch <= 5
+        refused = [size for size in sizes if size > 5]
+        assert len(refused) <= 12 * 2, "found once per epoch, then remembered"
 
     @pytest.mark.parametrize("frozen_statistics", [True, False])
-    def test_batch_norm_alone_tells_micro_batches_from_the_whole_batch(
+    def test_only_batch_norm_distinguishes_micro_batches_from_a_full_batch(
         self, make: Any, monkeypatch: pytest.MonkeyPatch, frozen_statistics: bool
     ) -> None:
         config = {"unfreeze_depth": 1, "batch_size": 32, "optimizer": "sgd", "dropout": 0.0}
@@ -131,21 +149,21 @@ class TestMemory:
         sizes = self.lacking(parted, 8, monkeypatch)
         pairs = list(zip(losses(parted, 1), losses(whole, 1), strict=True))
         near = all(mine == pytest.approx(theirs, rel=1e-4) for mine, theirs in pairs)
-        assert max(sizes) > 8 and parted._fit.limit == 8
+        assert max(sizes) > 8 and 8 <= parted.micro_batch < 12
         assert near is frozen_statistics
 
     def test_a_prefix_that_does_not_fit_works_in_smaller_chunks(
         self, make: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         straight, tight = make({"unfreeze_depth": 0}, bank=None), make({"unfreeze_depth": 0})
-        forward = tight.prefix.forward
+        forward = tight.prefix[0].forward
 
         def limited(pictures: torch.Tensor) -> torch.Tensor:
             if len(pictures) > 10:
                 raise torch.OutOfMemoryError("out of memory (injected)")
             return forward(pictures)
 
-        monkeypatch.setattr(tight.prefix, "forward", limited)
+        monkeypatch.setattr(tight.prefix[0], "forward", limited)
         assert tight.run_epoch().val_loss == pytest.approx(straight.run_epoch().val_loss, rel=1e-4)
 
     def test_a_picture_that_does_not_fit_ends_the_trial(
@@ -154,7 +172,7 @@ class TestMemory:
         run = make()
         self.lacking(run, 0, monkeypatch)
         assert run.run_epoch() is None
-        assert run.course.stop_reason() == "oom" and run.course.epoch == 0
+        assert run.curve.stop_reason() == "oom" and run.curve.epoch == 0
 
     def test_other_faults_are_not_taken_for_a_lack_of_memory(
         self, make: Any, monkeypatch: pytest.MonkeyPatch
@@ -172,25 +190,25 @@ class TestMemory:
 
 def test_a_diverging_run_ends_as_such(make: Any) -> None:
     run = make({"optimizer": "sgd", "lr_head": 10.0, "lr_backbone": 10.0, "unfreeze_depth": 5})
-    while run.course.stop_reason() is None:
+    while run.curve.stop_reason() is None:
         run.run_epoch()
-    assert run.course.stop_reason() == "diverged"
-    last = run.course.reports[-1]
+    assert run.curve.stop_reason() == "diverged"
+    last = run.curve.reports[-1]
     assert math.isfinite(last.val_loss) or math.isnan(last.val_macro_f1)
 
 
 def test_overfitting_is_stopped_on_a_real_curve(make: Any) -> None:
     config = {"unfreeze_depth": 1, "lr_head": 3e-3, "lr_backbone": 3e-3, "schedule": "constant"}
     run = make(config, views=1, patience=2, max_epochs=30)
-    while run.course.stop_reason() is None:
+    while run.curve.stop_reason() is None:
         run.run_epoch()
-    assert run.course.stop_reason() == "overfit" and run.course.epoch < 30
-    train, val = run.course.losses()
-    assert run.course.onset is not None and run.course.onset <= run.course.epoch - 2
-    assert min(val[-2:]) > val[run.course.onset - 1] and train[-1] < train[run.course.onset - 1]
+    assert run.curve.stop_reason() == "overfit" and run.curve.epoch < 30
+    train, val = run.curve.losses()
+    assert run.curve.onset is not None and run.curve.onset <= run.curve.epoch - 2
+    assert min(val[-2:]) > val[run.curve.onset - 1] and train[-1] < train[run.curve.onset - 1]
     confirming = make(config, views=1, patience=2, max_epochs=30, stop_early=False)
-    losses(confirming, run.course.epoch)
-    assert confirming.course.stop_reason() is None, "confirmation runs to its budget"
+    losses(confirming, run.curve.epoch)
+    assert confirming.curve.stop_reason() is None, "confirmation runs to its budget"
 
 
 def test_another_dataset_is_refused(make: Any) -> None:
@@ -207,6 +225,29 @@ def test_class_weights_and_smoothing_change_training_not_the_reported_loss(make:
     assert a.train_loss != b.train_loss
     # Both are plain cross-entropy, so an untrained six-class network starts near ln 6.
     assert abs(a.train_loss - math.log(6)) < 1 and abs(b.train_loss - math.log(6)) < 1
+
+
+@pytest.mark.parametrize("config", [{}, {"label_smoothing": 0.2}])
+def test_without_class_weights_both_versions_train_the_same(make: Any, config: Any) -> None:
+    runs = [make({**config, "unfreeze_depth": 1}, training_version=version) for version in (1, 2)]
+    assert losses(runs[0], 2) == losses(runs[1], 2)
+
+
+@pytest.mark.parametrize(
+    ("config", "differs"),
+    [
+        ({"label_smoothing": 0.2, "class_weights": "balanced"}, True),
+        ({"label_smoothing": 0.0, "class_weights": "balanced"}, False),
+    ],
+)
+def test_versions_differ_in_class_weights_with_smoothing(
+    make: Any, config: Any, differs: bool
+) -> None:
+    # The faces are balanced; label noise makes weights unequal.
+    runs = [make({**config, "label_noise": 0.4}, training_version=v) for v in (1, 2)]
+    older, newer = (losses(run, 2) for run in runs)
+    near = np.allclose(older, newer, rtol=1e-4, atol=0)
+    assert near is not differs
 
 
 def test_a_run_that_was_let_go_of_gives_its_memory_back(make: Any) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from fer_tune.space import SearchSpace
-from fer_tune.tuning.engine import ray_session
 from fer_tune.tuning.options import SearchOptions
+from fer_tune.tuning.raytune.runtime import ray_connection
 
 BASE: dict[str, Any] = {
     "name": "recorded",
@@ -32,5 +32,5 @@ def make_space(**changes: Any) -> SearchSpace:
 @pytest.fixture(scope="module")
 def ray_here() -> Iterator[Any]:
     """A real Ray with two CPUs, stopped with the file: a later one may start a Ray of its own."""
-    with ray_session(SearchOptions(cpus=2, dashboard=False)) as ray:
+    with ray_connection(SearchOptions(cpus=2, dashboard=False)) as ray:
         yield ray

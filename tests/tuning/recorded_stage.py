@@ -10,13 +10,13 @@ from rich.console import Console
 
 from fer_tune.records import Results
 from fer_tune.space import SearchSpace, TrialConfig
-from fer_tune.tuning.assignment import Assignment
-from fer_tune.tuning.events import EventLog, History
-from fer_tune.tuning.interruption import Interruption
-from fer_tune.tuning.recorded import recorded_settings
-from fer_tune.tuning.recorder import Recorder
-from fer_tune.tuning.stage import run_stage
-from fer_tune.tuning.trainable import MakeRun
+from fer_tune.tuning.log.assignment import Assignment
+from fer_tune.tuning.log.events import EventLog, History
+from fer_tune.tuning.monitor.recorder import Recorder
+from fer_tune.tuning.raytune.interruption import Interruption
+from fer_tune.tuning.raytune.replay import replay_settings
+from fer_tune.tuning.raytune.trainable import RunFactory
+from fer_tune.tuning.raytune.tune_runner import run_phase
 
 
 def run_of(number: int) -> Assignment:
@@ -38,11 +38,11 @@ def play_runs(
     space: SearchSpace,
     folder: Path,
     count: int,
-    make_run: MakeRun,
+    make_run: RunFactory,
     *,
     asked: int,
     callbacks: list[Any],
-    depot: Any = None,
+    file_server: Any = None,
     console: Console | None = None,
     **context: Any,
 ) -> Results:
@@ -51,10 +51,10 @@ def play_runs(
     folder.mkdir()
     log = EventLog.begin(folder, {"space": space.as_dict()})
     recorder = Recorder(results, log, History.read(folder), classes=("x", "y"), gpu=0.0, cpu=1.0)
-    settings = recorded_settings(space, folder)
-    run_stage(
+    settings = replay_settings(space, folder)
+    run_phase(
         space,
-        replace(settings, context=replace(settings.context, **context), depot=depot),
+        replace(settings, context=replace(settings.context, **context), file_server=file_server),
         name="search",
         asked=asked,
         callbacks=[recorder, *callbacks],

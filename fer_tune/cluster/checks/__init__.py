@@ -1,5 +1,5 @@
-"""What is wrong with a cluster file, all of it at once, without a cloud.
+"""Checks of a cluster file: all errors together, without access to a cloud.
 
-`checking.check` is the way in. Each other module holds the rules of one concern, as functions that
-take a :class:`~fer_tune.cluster.checks.document.Document` and give faults.
+`checking.check` is the entry point. Each other module holds the rules of one concern, as functions
+that take a :class:`~fer_tune.yaml_reader.document.Document` and yield errors.
 """

@@ -1,16 +1,15 @@
-"""The way in: a cluster file, every fault at once, or what the cluster is."""
+"""Checking a cluster file: all errors at once, or a summary of the cluster."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
 from fer_tune.cluster.checks import manifest_rules
 from fer_tune.cluster.checks.access_rules import check_access, check_commands
 from fer_tune.cluster.checks.commands import SETUP, STARTS
-from fer_tune.cluster.checks.document import Document, read
 from fer_tune.cluster.checks.provider_keys import PROVIDER_KEYS, check_provider
 from fer_tune.cluster.checks.ray_schema import check_preparation, check_schema
 from fer_tune.cluster.checks.scale_rules import check_scale
@@ -20,7 +19,8 @@ from fer_tune.cluster.checks.summary import Summary, summary, worker_slots
 from fer_tune.cluster.shipped import find, shipped
 from fer_tune.errors import ClusterFileError, Fault
 from fer_tune.space import SearchSpace
-from fer_tune.space.faults import Broken, did_you_mean
+from fer_tune.wording import Broken, did_you_mean
+from fer_tune.yaml_reader.document import Document, read
 
 #: What knows the keys of a cloud's machines, and the extra that brings it.
 _MODELS = {"aws": ("botocore", "aws"), "gcp": ("googleapiclient", "gcp")}
@@ -28,7 +28,7 @@ _MODELS = {"aws": ("botocore", "aws"), "gcp": ("googleapiclient", "gcp")}
 
 @dataclass(frozen=True, kw_only=True)
 class Checked:
-    """A cluster file without a fault.
+    """A cluster file without errors.
 
     Attributes:
         notes: what could not be checked, and what is still to be filled in.
@@ -53,7 +53,7 @@ def check(
         crds: folder of KubeRay's definitions, for manifests.
 
     Raises:
-        ClusterFileError: with every fault.
+        ClusterFileError: with all errors.
     """
     path = find(name_or_path)
     where = str(path)
@@ -63,14 +63,12 @@ def check(
         if not documents or (len(documents) == 1 and not ours):
             raise Broken("is neither a file of `ray up` nor a RayCluster or RayJob")
         if not ours:
-            raise Broken("holds no RayCluster and no RayJob")
+            raise Broken("has neither a RayCluster nor a RayJob")
     except Broken as broken:
-        remedy = broken.remedy or "`fer-tune cluster show on-prem` prints one that works"
+        fault = broken.fault("`fer-tune cluster show on-prem` prints a valid one")
         if not path.exists():
-            remedy = did_you_mean(name_or_path, shipped())
-        raise ClusterFileError(
-            where, [Fault(key="file", rule=broken.rule, remedy=remedy)]
-        ) from None
+            fault = replace(fault, remedy=did_you_mean(name_or_path, shipped()))
+        raise ClusterFileError(where, [fault]) from None
     faults: list[Fault] = []
     for document in ours:
         faults += document.repeated
@@ -82,9 +80,8 @@ def check(
 
             faults += check_fit(document, space, worker_slots(document, gpu_memory))
     if faults:
-        once = {(fault.line or 0, fault.key, fault.rule): fault for fault in faults}
-        in_order = sorted(once.values(), key=lambda fault: fault.line or 0)
-        raise ClusterFileError(where, in_order)
+        by_place = {(fault.line, fault.key, fault.rule): fault for fault in faults}
+        raise ClusterFileError(where, list(by_place.values()))
     notes = [note for document in ours for note in _notes(document, space, gpu_memory, crds)]
     return Checked(summary=summary(ours[0]), notes=tuple(dict.fromkeys(notes)))
 
@@ -108,7 +105,7 @@ def _ray_up(document: Document) -> Iterator[Fault]:
     yield from (*setup, *scale)
     yield from check_storage(document)
     missing = any(fault.rule == "is missing" for fault in (*keys, *setup))
-    if not (schema or scale or missing):  # Ray ends at the first, in words that say less
+    if not (schema or scale or missing):  # Ray stops at the first error
         yield from check_preparation(document)
 
 
@@ -140,23 +137,23 @@ def _notes(
     if model is not None and find_spec(model[0]) is None:
         yield f"keys of machines not checked: install fer-tune[{model[1]}]"
     if document.get("kind") and crds is None:
-        yield "keys of the manifest not checked: name KubeRay's definitions with --crds FOLDER"
+        yield "keys of the manifest not checked: specify KubeRay's CRDs with --crds FOLDER"
     for target, source in document.mapping("file_mounts").items():
         if not Path(str(source)).expanduser().exists():
-            yield f"not here yet: {source}, which goes to {target}"
+            yield f"not here yet: {source}, which is copied to {target}"
     key = document.get("auth", "ssh_private_key")
     if isinstance(key, str) and not Path(key).expanduser().exists():
-        yield f"not here yet: {key}, the key that logs in"
+        yield f"not here yet: {key}, the login key"
     if images(document):
         yield (
             "Ray runs in a container: submit through `ray dashboard FILE` and --address, as "
-            "--cluster goes to the machine"
+            "--cluster connects to the host"
         )
     if space is None:
-        yield "trials not checked: name a search space with --space"
+        yield "trials not checked: specify a search space with --space"
     elif space.resources.gpu:
         for slot in worker_slots(document, gpu_memory):
             if slot.gpus != 0 and slot.gpu_memory is None:
-                yield f"GPU memory of {slot.name} not known: tell it with --gpu-memory GIB"
+                yield f"GPU memory of {slot.name} unknown: specify it with --gpu-memory GIB"
     else:
         yield f"{space.name} uses no GPU (resources.gpu: 0)"

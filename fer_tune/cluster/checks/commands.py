@@ -1,4 +1,4 @@
-"""Shell commands of a cluster file, read far enough to know what they start and with what."""
+"""Shell commands of a cluster file, parsed far enough to know what they start and how."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import PurePosixPath
 
-from fer_tune.cluster.checks.document import Document, Place
+from fer_tune.yaml_reader.document import Document, KeyPath
 
 #: Lists of commands, in the order in which Ray runs them.
 SETUP = (
@@ -52,13 +53,14 @@ class Simple:
         return found
 
 
-def parse(command: str) -> list[Simple]:
+@lru_cache(maxsize=256)  # several rules read the same commands
+def parse(command: str) -> tuple[Simple, ...]:
     """The simple commands of a line, with variables that the line itself sets put in.
 
     Raises:
         ValueError: a quotation does not end.
     """
-    command = command.replace("\\\n", " ")  # a line that goes on in the next
+    command = command.replace("\\\n", " ")  # a line that continues on the next one
     lexer = shlex.shlex(command, posix=True, punctuation_chars=";&|()\n")
     lexer.whitespace, lexer.whitespace_split, lexer.commenters = " \t\r", True, ""
     known: dict[str, str] = {}
@@ -84,7 +86,7 @@ def parse(command: str) -> list[Simple]:
                 replace(inner, environment=environment | inner.environment)
                 for inner in parse(script)
             ]
-    return found
+    return tuple(found)
 
 
 def _script(words: list[str]) -> str | None:
@@ -111,7 +113,7 @@ def _split(tokens: list[str]) -> Iterator[list[str]]:
             words.append(token)
 
 
-def commands(document: Document, *keys: str) -> Iterator[tuple[Place, str]]:
+def commands(document: Document, *keys: str) -> Iterator[tuple[KeyPath, str]]:
     """Every command under ``keys`` that is a text, with its place."""
     for key in keys:
         for index, command in enumerate(document.list(key)):
@@ -119,7 +121,7 @@ def commands(document: Document, *keys: str) -> Iterator[tuple[Place, str]]:
                 yield (key, index), command
 
 
-def simple_commands(document: Document, *keys: str) -> Iterator[tuple[Place, Simple]]:
+def simple_commands(document: Document, *keys: str) -> Iterator[tuple[KeyPath, Simple]]:
     """The simple commands under ``keys``; those of a line that cannot be read are left out."""
     for place, command in commands(document, *keys):
         try:
@@ -129,7 +131,7 @@ def simple_commands(document: Document, *keys: str) -> Iterator[tuple[Place, Sim
             continue
 
 
-def node_setup(document: Document) -> Iterator[Place]:
+def node_setup(document: Document) -> Iterator[KeyPath]:
     """Places of the setup commands that single node types have."""
     for name, node in document.mapping("available_node_types").items():
         for key in ("initialization_commands", "worker_setup_commands"):

@@ -8,19 +8,22 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from jsonschema import Draft7Validator
 
-from fer_tune.cluster.checks.document import Document
 from fer_tune.cluster.checks.ray_schema import schema_faults
 from fer_tune.errors import Fault, UserError
+from fer_tune.wording import Broken
+from fer_tune.yaml_reader.bounded import Limits, plain, read_bytes
+from fer_tune.yaml_reader.document import Document
 
-#: What a definition says for people, or for the server alone.
+#: Parts of a definition that are documentation, or for the server only.
 _IGNORED = ("description", "default", "format")
+#: Of a definition; the largest of KubeRay have about 2 MiB.
+_LIMITS = Limits(size=16 * 2**20, values=1_000_000, depth=100)
 
 
 def check_structure(document: Document, folder: Path) -> Iterator[Fault]:
-    """Everything that the definitions in ``folder`` refuse, unknown keys included.
+    """Everything that the definitions in ``folder`` reject, unknown keys included.
 
     Args:
         folder: of KubeRay's ``ray.io_*.yaml`` files, which may be gzipped.
@@ -45,27 +48,33 @@ def _validators(folder: Path) -> dict[tuple[str, str], Draft7Validator]:
     files = sorted([*folder.glob("ray.io_*.yaml"), *folder.glob("ray.io_*.yaml.gz")])
     if not files:
         raise UserError(
-            "holds no definitions of KubeRay",
+            "contains no KubeRay definitions",
             where="--crds",
             value=str(folder),
-            remedy="Name a folder with its ray.io_*.yaml, from helm-chart/kuberay-operator/crds",
+            remedy="Specify a folder with its ray.io_*.yaml, from helm-chart/kuberay-operator/crds",
         )
     found = {}
     for file in files:
-        content = file.read_bytes()
-        content = gzip.decompress(content) if file.suffix == ".gz" else content
-        definition = yaml.load(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        spec = definition["spec"]
-        for version in spec["versions"]:
-            schema = _strict(version["schema"]["openAPIV3Schema"])
-            schema["properties"]["metadata"] = {"type": "object"}  # checked by Kubernetes itself
-            key = (f"{spec['group']}/{version['name']}", spec["names"]["kind"])
-            found[key] = Draft7Validator(schema)
+        try:
+            opener = gzip.open if file.suffix == ".gz" else open
+            definition = plain(
+                read_bytes(file, _LIMITS, "The limit is for the unpacked file", opener), _LIMITS
+            )
+            spec = definition["spec"]
+            for version in spec["versions"]:
+                schema = _strict(version["schema"]["openAPIV3Schema"])
+                schema["properties"]["metadata"] = {"type": "object"}  # Kubernetes checks it
+                key = (f"{spec['group']}/{version['name']}", spec["names"]["kind"])
+                found[key] = Draft7Validator(schema)
+        except Broken as broken:
+            raise UserError(str(broken), where=str(file), remedy=broken.remedy) from None
+        except (KeyError, TypeError):
+            raise UserError("is not a Kubernetes definition", where=str(file)) from None
     return found
 
 
 def _strict(schema: Any) -> Any:
-    """A structural schema as JSON Schema that refuses unknown keys."""
+    """A structural schema as JSON Schema that rejects unknown keys."""
     if isinstance(schema, list):
         return [_strict(one) for one in schema]
     if not isinstance(schema, dict):

@@ -1,7 +1,7 @@
 """What the clouds' common GPU machines have and roughly cost.
 
 Prices are those of one region in the United States, in USD per hour, rounded: they move, on spot by
-the hour. They are there to tell a cluster of 4 USD from one of 40.
+the hour. They serve to distinguish a cluster of 4 USD from one of 40.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-#: GPU to (memory in GiB, whether it multiplies bfloat16).
+#: GPU to (memory in GiB, whether it supports bfloat16).
 GPUS = {
     "T4": (16, False),
     "V100": (16, False),
@@ -148,7 +148,7 @@ def _with_attached(name: str, accelerator: Any) -> Machine | None:
 
 
 def is_spot(provider: str, node: dict[str, Any]) -> bool:
-    """Whether the cloud may take such a machine away."""
+    """Whether the cloud may interrupt such a machine."""
     if provider == "aws":
         market = node.get("InstanceMarketOptions")
         return isinstance(market, dict) and market.get("MarketType") == "spot"

@@ -6,20 +6,20 @@ from collections.abc import Iterator
 
 from fer_tune.cluster.checks.access_rules import open_to_the_world
 from fer_tune.cluster.checks.commands import Simple, parse
-from fer_tune.cluster.checks.document import Document, Place
 from fer_tune.cluster.checks.memory_rules import Slot
 from fer_tune.cluster.checks.storage_rules import at_url
 from fer_tune.errors import Fault
+from fer_tune.yaml_reader.document import Document, KeyPath
 
 KINDS = ("RayCluster", "RayJob")
-RESULTS: Place = ("metadata", "annotations", "fer-tune/results")
+RESULTS: KeyPath = ("metadata", "annotations", "fer-tune/results")
 _GPU = "nvidia.com/gpu"
 
 
 def check_manifest(document: Document) -> Iterator[Fault]:
     cluster = cluster_place(document)
     if not document.mapping(*cluster):
-        yield document.fault(cluster, "is missing", remedy="A job needs a cluster of its own here")
+        yield document.fault(cluster, "is missing", remedy="A job needs its own cluster here")
         return
     yield from _access(document, cluster)
     yield from _scale(document, cluster)
@@ -30,45 +30,45 @@ def check_manifest(document: Document) -> Iterator[Fault]:
         if second and restarts not in (None, "Never"):
             yield document.fault(
                 (*place, "restartPolicy"),
-                "must be Never: the operator refuses others with Ray's second autoscaler",
+                "must be Never: the operator rejects other values with Ray's second autoscaler",
                 value=restarts,
-                remedy="Set it, or leave it out",
+                remedy="Set it, or remove it",
             )
     yield from _storage(document, cluster)
     if document.get("kind") == "RayJob":
         yield from _job(document)
 
 
-def cluster_place(document: Document) -> Place:
+def cluster_place(document: Document) -> KeyPath:
     return ("spec", "rayClusterSpec") if document.get("kind") == "RayJob" else ("spec",)
 
 
-def pods(document: Document, cluster: Place) -> list[Place]:
-    """Where the specifications of the head's and the workers' pods stand, the head's first."""
+def pods(document: Document, cluster: KeyPath) -> list[KeyPath]:
+    """Places of the specifications of the head's and the workers' pods, the head's first."""
     groups = document.list(*cluster, "workerGroupSpecs")
-    heads: list[Place] = [(*cluster, "headGroupSpec", "template", "spec")]
+    heads: list[KeyPath] = [(*cluster, "headGroupSpec", "template", "spec")]
     return heads + [
         (*cluster, "workerGroupSpecs", index, "template", "spec") for index in range(len(groups))
     ]
 
 
-def _access(document: Document, cluster: Place) -> Iterator[Fault]:
+def _access(document: Document, cluster: KeyPath) -> Iterator[Fault]:
     mode = document.get(*cluster, "authOptions", "mode")
     if mode != "token":
         yield document.fault(
             (*cluster, "authOptions", "mode"),
             "must be token",
             value=mode,
-            remedy="Without it anybody who reaches a port runs code",
+            remedy="Without it, anybody who can reach a port can run code",
         )
     elif not document.get(*cluster, "rayVersion"):
         yield document.fault(
             (*cluster, "rayVersion"),
-            "is missing, and without it the operator refuses a token",
-            remedy="Name that of the image, as 2.60.0",
+            "is missing, and without it the operator rejects a token",
+            remedy="Set the version in the image, such as 2.60.0",
         )
     yield from open_to_the_world(document)
-    service: Place = (*cluster, "headGroupSpec", "serviceType")
+    service: KeyPath = (*cluster, "headGroupSpec", "serviceType")
     if document.get(*service) in ("LoadBalancer", "NodePort") and not document.reason(service):
         yield document.fault(
             service,
@@ -79,7 +79,7 @@ def _access(document: Document, cluster: Place) -> Iterator[Fault]:
     yield from _dashboard(document, (*cluster, "headGroupSpec", "rayStartParams", "dashboard-host"))
 
 
-def _dashboard(document: Document, place: Place) -> Iterator[Fault]:
+def _dashboard(document: Document, place: KeyPath) -> Iterator[Fault]:
     host, is_job = document.get(*place), document.get("kind") == "RayJob"
     opened = "0.0.0.0 with # open: REASON on its line"
     if host is None:
@@ -91,19 +91,19 @@ def _dashboard(document: Document, place: Place) -> Iterator[Fault]:
     elif is_job and host in ("127.0.0.1", "localhost"):
         yield document.fault(
             place,
-            "must be reached by the operator, which watches the job from another pod",
+            "must be reachable by the operator, which watches the job from another pod",
             value=host,
             remedy=f"Set {opened}",
         )
 
 
-def _scale(document: Document, cluster: Place) -> Iterator[Fault]:
+def _scale(document: Document, cluster: KeyPath) -> Iterator[Fault]:
     grows = document.get(*cluster, "enableInTreeAutoscaling") is True
     ends = document.get("kind") == "RayJob"  # and its machines with it, idle or not
     if not grows and not ends:
         yield document.fault(
             (*cluster, "enableInTreeAutoscaling"),
-            "must be true, or idle machines stay",
+            "must be true; otherwise idle machines are kept",
             value=document.get(*cluster, "enableInTreeAutoscaling"),
             remedy="Set it",
         )
@@ -113,7 +113,7 @@ def _scale(document: Document, cluster: Place) -> Iterator[Fault]:
             (*cluster, "autoscalerOptions", "idleTimeoutSeconds"),
             "must be set above 0",
             value=idle,
-            remedy="After so many seconds an idle worker is given back; 600 is a good start",
+            remedy="An idle worker is removed after this many seconds; 600 is a good start",
         )
     groups = document.list(*cluster, "workerGroupSpecs")
     cpus = document.get(*cluster, "headGroupSpec", "rayStartParams", "num-cpus")
@@ -124,12 +124,12 @@ def _scale(document: Document, cluster: Place) -> Iterator[Fault]:
             remedy="Add a group, or give the head CPUs",
         )
     for index, _ in enumerate(groups):
-        group: Place = (*cluster, "workerGroupSpecs", index)
+        group: KeyPath = (*cluster, "workerGroupSpecs", index)
         if not isinstance(document.get(*group, "maxReplicas"), int):
             yield document.fault(
                 (*group, "maxReplicas"),
                 "must be set",
-                remedy="It bounds what the cluster can cost",
+                remedy="It limits the cost of the cluster",
             )
         least, most = document.get(*group, "minReplicas"), document.get(*group, "maxReplicas")
         if isinstance(least, int) and isinstance(most, int) and least > most:
@@ -144,16 +144,16 @@ def _scale(document: Document, cluster: Place) -> Iterator[Fault]:
                 (*group, "replicas"),
                 "must be set above 0, as nothing adds workers to this cluster",
                 value=document.get(*group, "replicas"),
-                remedy="Say how many, or set enableInTreeAutoscaling: true",
+                remedy="Set their number, or enableInTreeAutoscaling: true",
             )
 
 
-def _pod(document: Document, place: Place) -> Iterator[Fault]:
+def _pod(document: Document, place: KeyPath) -> Iterator[Fault]:
     for key in ("initContainers", "containers"):
         for index, container in enumerate(document.list(*place, key)):
             if not isinstance(container, dict):
                 continue
-            here: Place = (*place, key, index)
+            here: KeyPath = (*place, key, index)
             image = str(container.get("image") or "")
             tag = image.rpartition("/")[2].partition(":")[2]
             if "@sha256:" not in image and (
@@ -163,10 +163,10 @@ def _pod(document: Document, place: Place) -> Iterator[Fault]:
                     (*here, "image"),
                     "must name one version",
                     value=image,
-                    remedy="Add a tag: nodes that join later would get another version",
+                    remedy="Add a tag; otherwise nodes that join later could get another version",
                 )
             if here[-2:] != ("containers", 0):
-                continue  # Ray runs in the first, whatever stands beside it
+                continue  # Ray runs in the first container, whatever the others are
             limits = document.mapping(*here, "resources", "limits")
             if "cpu" not in limits or "memory" not in limits:
                 yield document.fault(
@@ -176,13 +176,13 @@ def _pod(document: Document, place: Place) -> Iterator[Fault]:
                 )
 
 
-def _storage(document: Document, cluster: Place) -> Iterator[Fault]:
+def _storage(document: Document, cluster: KeyPath) -> Iterator[Fault]:
     results = document.get(*RESULTS)
     if not isinstance(results, str) or not results:
         yield document.fault(
             RESULTS,
-            "must say where results go",
-            remedy="Name s3://, gs://, or a folder on a volume that head and workers mount",
+            "must specify where results are written",
+            remedy="Use s3://, gs://, or a folder on a volume that head and workers mount",
         )
         return
     if "://" in results:
@@ -192,12 +192,12 @@ def _storage(document: Document, cluster: Place) -> Iterator[Fault]:
         if not _on_a_volume(document, place, results):
             yield document.fault(
                 (*place, "volumes"),
-                f"must hold a shared volume at {results}",
+                f"must mount a shared volume at {results}",
                 remedy="Mount a persistentVolumeClaim or nfs volume there, in head and workers",
             )
 
 
-def _on_a_volume(document: Document, pod: Place, folder: str) -> bool:
+def _on_a_volume(document: Document, pod: KeyPath, folder: str) -> bool:
     shared = [
         volume.get("name")
         for volume in document.list(*pod, "volumes")
@@ -217,13 +217,13 @@ def _job(document: Document) -> Iterator[Fault]:
     if not ends and not document.mapping("spec", "deletionStrategy"):
         yield document.fault(
             ("spec", "shutdownAfterJobFinishes"),
-            "must be true, or the cluster stays after the job",
+            "must be true; otherwise the cluster is kept after the job",
             value=document.get("spec", "shutdownAfterJobFinishes"),
             remedy="Set it",
         )
     if document.get("spec", "submissionMode") == "InteractiveMode":
         return  # its user submits
-    place: Place = ("spec", "entrypoint")
+    place: KeyPath = ("spec", "entrypoint")
     entrypoint = document.get(*place)
     if not entrypoint:
         yield document.fault(place, "is missing", remedy="Add `fer-tune search`")
@@ -232,31 +232,31 @@ def _job(document: Document) -> Iterator[Fault]:
         commands = parse(str(entrypoint))
     except ValueError as error:
         yield document.fault(
-            place, "must be a whole shell command", value=entrypoint, remedy=f"{error}"
+            place, "must be a complete shell command", value=entrypoint, remedy=f"{error}"
         )
         return
     for command in commands:
         yield from _search(document, place, command)
 
 
-def _search(document: Document, place: Place, command: Simple) -> Iterator[Fault]:
-    """Of a command of the job that begins a search, or goes on with one."""
+def _search(document: Document, place: KeyPath, command: Simple) -> Iterator[Fault]:
+    """Errors of a job's command that starts or resumes a search."""
     words, options = command.words, command.options()
     if not {"search", "resume"} & set(words):
         return
-    results, told = document.get(*RESULTS), options.get("results")
-    if "search" in words and results and told != results and "$" not in str(told):
+    results, target = document.get(*RESULTS), options.get("results")
+    if "search" in words and results and target != results and "$" not in str(target):
         yield document.fault(
             place,
             f"must write to {results}, as the annotation says",
-            value=told,
-            remedy="Change one of the two" if told else f"Add --results {results}",
+            value=target,
+            remedy="Change one of the two" if target else f"Add --results {results}",
         )
     if not options.get("address"):
         yield document.fault(
             place,
             "must pass --address auto",
-            remedy="Without it trials run in the head's pod alone",
+            remedy="Without it, trials run only in the head's pod",
         )
 
 
@@ -266,10 +266,9 @@ def worker_slots(document: Document, gpu_memory: float | None) -> list[Slot]:
     cluster = cluster_place(document)
     for place in pods(document, cluster)[1:]:
         limits = document.mapping(*place, "containers", 0, "resources", "limits")
-        told = document.mapping(
-            *place[:-2], "rayStartParams"
-        )  # where Ray takes its resources first
-        gpus, cpus = told.get("num-gpus", limits.get(_GPU)), told.get("num-cpus", limits.get("cpu"))
+        # Ray looks for its resources in these first.
+        params = document.mapping(*place[:-2], "rayStartParams")
+        cpus = params.get("num-cpus", limits.get("cpu"))
         name = document.get(*place[:-2], "groupName")
         found.append(
             Slot(
@@ -277,7 +276,7 @@ def worker_slots(document: Document, gpu_memory: float | None) -> list[Slot]:
                 name=str(name),
                 gpu_memory=gpu_memory,
                 bfloat16=True,
-                gpus=int(_number(gpus)),
+                gpus=int(_number(params.get("num-gpus", limits.get(_GPU)))),
                 cpus=None if cpus is None else _number(cpus),
             )
         )

@@ -8,17 +8,16 @@ from typing import Any
 
 import torch
 
-from fer_tune.cluster.checks.document import Document, Place
 from fer_tune.errors import Fault
 from fer_tune.space import ChoiceDomain, FloatDomain, IntDomain, SearchSpace, TrialConfig
-from fer_tune.training.footprint import footprint
+from fer_tune.training.device.footprint import footprint
+from fer_tune.training.device.gpu_share import CONTEXT_BYTES
+from fer_tune.yaml_reader.document import Document, KeyPath
 
 GIB = 2**30
-#: What of a GPU's nominal memory is no trial's: the driver's own context, GiB per process.
-_CONTEXT_GIB = 0.7
 #: On top of live tensors: the allocator's rounding, and work space of convolutions.
 _ALLOWANCE = 1.1
-#: Sold GPUs tell gigabytes that are no gibibytes, and keep some for error correction.
+#: Vendors state gigabytes rather than gibibytes, and some memory is used for error correction.
 _USABLE = 0.93
 
 
@@ -32,7 +31,7 @@ class Slot:
         gpus, cpus: of one machine; None where not known.
     """
 
-    place: Place
+    place: KeyPath
     name: str
     gpu_memory: float | None
     bfloat16: bool
@@ -49,13 +48,13 @@ class Largest:
 
 
 def check_fit(document: Document, space: SearchSpace, slots: list[Slot]) -> Iterator[Fault]:
-    """Faults of machines that cannot run the trials of ``space``."""
+    """Errors for machines that cannot run the trials of ``space``."""
     share = space.resources.gpu
     with_gpu = [slot for slot in slots if slot.gpus != 0]
     if share and not with_gpu:
         yield document.fault(
             slots[0].place[:1] if slots else (),
-            f"has no machine with a GPU, and a trial of {space.name} holds {share:g}",
+            f"has no machine with a GPU, but a trial of {space.name} needs {share:g}",
             remedy="Add one, or search with --set resources.gpu=0",
         )
     for slot in with_gpu if share else slots:
@@ -67,9 +66,10 @@ def check_fit(document: Document, space: SearchSpace, slots: list[Slot]) -> Iter
             if not slot.bfloat16:
                 yield document.fault(
                     slot.place,
-                    "must multiply bfloat16 as the other GPUs do, or trials differ in precision",
+                    "must support bfloat16 like the other GPUs; otherwise trials differ in "
+                    "precision",
                     value=slot.name,
-                    remedy="Take another machine, or search with --set precision=float32",
+                    remedy="Use another machine, or search with --set precision=float32",
                 )
     for slot in with_gpu:
         if slot.gpu_memory is not None:
@@ -86,7 +86,7 @@ def _cpus(document: Document, space: SearchSpace, slot: Slot, share: float) -> I
             (*slot.place, "resources", "CPU"),
             f"must be at least {wanted:g} for {trials} trial{'s' * (trials > 1)} of {space.name}",
             value=slot.cpus,
-            remedy=f"Take a larger machine, or search with --set resources.cpu="
+            remedy="Use a larger machine, or search with --set resources.cpu="
             f"{slot.cpus / trials:g}",
         )
 
@@ -95,14 +95,14 @@ def _memory(document: Document, space: SearchSpace, slot: Slot, share: float) ->
     assert slot.gpu_memory is not None
     dtype = torch.float32 if space.precision == "float32" or not slot.bfloat16 else torch.bfloat16
     most = largest(space, dtype)
-    needed = most.bytes / GIB * _ALLOWANCE + _CONTEXT_GIB
+    needed = most.bytes / GIB * _ALLOWANCE + CONTEXT_BYTES / GIB
     room = slot.gpu_memory * _USABLE * share
     if needed > room:
         yield document.fault(
             slot.place,
             f"is too small for {space.name}: {most.words} needs about {needed:.0f} GiB",
             value=f"{room:.0f} GiB for each trial",
-            remedy="Take a larger GPU or share of it (resources.gpu), or lower crop_size, "
+            remedy="Use a larger GPU or a larger share of it (resources.gpu), or lower crop_size, "
             "batch_size or unfreeze_depth",
         )
 

@@ -1,4 +1,4 @@
-"""Keys that Ray's schema lets through unread: those of `provider` and of `node_config`."""
+"""Keys that Ray's schema does not check: those of `provider` and of `node_config`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from fer_tune.cluster.checks.document import Document, Place
+from fer_tune import ray_private
 from fer_tune.errors import Fault
-from fer_tune.space.faults import did_you_mean
+from fer_tune.wording import did_you_mean, nearest
+from fer_tune.yaml_reader.document import Document, KeyPath
 
 _COMMON = ("type", "use_internal_ips", "cache_stopped_nodes", "disable_node_updaters")
 #: What each of Ray's node providers reads, by its source (Ray 2.60).
@@ -48,14 +49,14 @@ _ARM_OF_RAY = ("vmName", "vmTags", "vmCount", "msi", "nsg", "subnet", "zones", "
 def check_provider(document: Document) -> Iterator[Fault]:
     """Unknown and missing keys of `provider`, then of every `node_config`."""
     if not document.mapping("provider"):
-        return  # told by Ray's schema
+        return  # reported by Ray's schema
     kind = str(document.get("provider", "type"))
     if kind not in PROVIDER_KEYS:
         yield document.fault(
             ("provider", "type"),
             f"must be one of {', '.join(PROVIDER_KEYS)}",
             value=document.get("provider", "type"),
-            remedy="These are the providers whose files are known here",
+            remedy="Only these providers are supported",
         )
         return
     provider = document.mapping("provider")
@@ -73,7 +74,7 @@ def check_provider(document: Document) -> Iterator[Fault]:
         yield from _places(document, kind)
     judge = {"aws": _amazon, "gcp": _google, "azure": _azure}.get(kind)
     for name in document.mapping("available_node_types") if judge else ():
-        place: Place = ("available_node_types", name, "node_config")
+        place: KeyPath = ("available_node_types", name, "node_config")
         if judge and document.mapping(*place):
             yield from judge(document, place)
 
@@ -89,7 +90,7 @@ def _places(document: Document, kind: str) -> Iterator[Fault]:
     if outside:
         yield document.fault(
             ("provider", "availability_zone"),
-            f"must lie in {region}",
+            f"must be in {region}",
             value=", ".join(outside),
             remedy="Change it, or provider.region",
         )
@@ -99,22 +100,22 @@ def _places(document: Document, kind: str) -> Iterator[Fault]:
             if place[0] == "available_node_types" and name != wanted:
                 yield document.fault(
                     place,
-                    f"must lie in {wanted}, as provider says",
+                    f"must be in {wanted}, like provider",
                     value=value,
                     remedy="Change it",
                 )
 
 
-def _amazon(document: Document, place: Place) -> Iterator[Fault]:
+def _amazon(document: Document, place: KeyPath) -> Iterator[Fault]:
     node = dict(document.mapping(*place))
-    # Ray takes these off before it asks Amazon.
+    # Ray removes these before it calls Amazon.
     node.pop("SubnetIds", None)
     yield from _by_botocore(document, place, node, _run_instances())
     if "InstanceType" not in node and "LaunchTemplate" not in node:
-        yield document.fault((*place, "InstanceType"), "is missing", remedy="Name a machine type")
+        yield document.fault((*place, "InstanceType"), "is missing", remedy="Set a machine type")
 
 
-def _by_botocore(document: Document, place: Place, value: Any, shape: Any) -> Iterator[Fault]:
+def _by_botocore(document: Document, place: KeyPath, value: Any, shape: Any) -> Iterator[Fault]:
     """``value`` against a shape of botocore's model: names, kinds and permitted values."""
     kind = shape.type_name
     if kind == "structure":
@@ -138,10 +139,13 @@ def _by_botocore(document: Document, place: Place, value: Any, shape: Any) -> It
         for index, inner in enumerate(value):
             yield from _by_botocore(document, (*place, index), inner, shape.member)
     elif kind == "string" and not isinstance(value, str):
-        yield document.fault(place, "must be a text", value=value)
+        yield document.fault(place, "must be text", value=value)
     elif kind == "string" and shape.enum and value not in shape.enum:
         yield document.fault(
-            place, "is not a value that Amazon knows", value=value, remedy=_near(value, shape.enum)
+            place,
+            "is not a value that Amazon accepts",
+            value=value,
+            remedy=_near(value, shape.enum),
         )
     elif (kind in ("integer", "long") and type(value) is not int) or (
         kind == "boolean" and not isinstance(value, bool)
@@ -158,17 +162,17 @@ def _run_instances() -> Any:
     return model.operation_model("RunInstances").input_shape
 
 
-def _google(document: Document, place: Place) -> Iterator[Fault]:
+def _google(document: Document, place: KeyPath) -> Iterator[Fault]:
     node = dict(document.mapping(*place))
     if "acceleratorType" in node or "acceleratorConfig" in node:
         return  # a TPU, of another interface
-    # Ray takes this one off before it asks Google.
+    # Ray removes this one before it calls Google.
     node.pop("sourceInstanceTemplate", None)
     yield from _by_discovery(document, place, node, {"$ref": "Instance"})
 
 
 def _by_discovery(
-    document: Document, place: Place, value: Any, schema: dict[str, Any]
+    document: Document, place: KeyPath, value: Any, schema: dict[str, Any]
 ) -> Iterator[Fault]:
     """``value`` against a schema of Google's published interface: names and kinds."""
     if "$ref" in schema:
@@ -198,7 +202,7 @@ def _by_discovery(
     elif "enum" in schema and value not in schema["enum"]:
         yield document.fault(
             place,
-            "is not a value that Google knows",
+            "is not a value that Google accepts",
             value=value,
             remedy=_near(value, schema["enum"]),
         )
@@ -213,7 +217,7 @@ def _compute() -> dict[str, Any]:
     return schemas
 
 
-def _azure(document: Document, place: Place) -> Iterator[Fault]:
+def _azure(document: Document, place: KeyPath) -> Iterator[Fault]:
     for name in document.mapping(*place):
         if name not in _ARM_KEYS:
             yield document.fault(
@@ -230,22 +234,17 @@ def _azure(document: Document, place: Place) -> Iterator[Fault]:
             )
     if not arm.get("vmSize"):
         yield document.fault(
-            (*place, "azure_arm_parameters", "vmSize"), "is missing", remedy="Name a machine type"
+            (*place, "azure_arm_parameters", "vmSize"), "is missing", remedy="Set a machine type"
         )
 
 
 @cache
 def _arm_parameters() -> tuple[str, ...]:
-    import ray.autoscaler
-
-    folder = Path(ray.autoscaler.__file__).parent / "_private" / "_azure"
-    template = json.loads((folder / "azure-vm-template.json").read_text(encoding="utf-8"))
+    template = ray_private.autoscaler_json(ray_private.AZURE_TEMPLATE)
     known = [name for name in template["parameters"] if name not in _ARM_OF_RAY]
     return (*known, "availability_zone")
 
 
 def _near(value: object, known: list[str]) -> str:
-    from fer_tune.space.faults import nearest
-
     near = nearest(str(value), known)
     return f"Did you mean {near!r}?" if near else ""

@@ -5,28 +5,22 @@ from __future__ import annotations
 import contextlib
 import copy
 import io
-import json
 import logging
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-import ray.autoscaler
 from jsonschema import Draft7Validator
 from jsonschema.exceptions import ValidationError
-from ray.autoscaler._private.providers import _get_default_config
-from ray.autoscaler._private.util import prepare_config, validate_config
 
-from fer_tune.cluster.checks.document import Document, Place
+from fer_tune import ray_private
 from fer_tune.errors import Fault
-from fer_tune.space.faults import did_you_mean
-
-PROVIDERS = ("aws", "gcp", "azure", "local")
+from fer_tune.wording import did_you_mean
+from fer_tune.yaml_reader.document import Document, KeyPath
 
 
 def check_schema(document: Document) -> Iterator[Fault]:
-    """Everything that Ray's schema refuses."""
+    """Everything that Ray's schema rejects."""
     for error in sorted(
         _validator().iter_errors(document.value), key=lambda e: list(map(str, e.path))
     ):
@@ -34,10 +28,10 @@ def check_schema(document: Document) -> Iterator[Fault]:
 
 
 def schema_faults(
-    document: Document, error: ValidationError, prefix: Place = ()
+    document: Document, error: ValidationError, prefix: KeyPath = ()
 ) -> Iterator[Fault]:
     """One error of jsonschema as faults, unknown and missing keys one by one."""
-    place: Place = (*prefix, *error.absolute_path)
+    place: KeyPath = (*prefix, *error.absolute_path)
     schema: dict[str, Any] = error.schema if isinstance(error.schema, dict) else {}
     known = list(schema.get("properties", {}))
     if error.validator == "additionalProperties":
@@ -65,33 +59,33 @@ def schema_faults(
 
 
 def check_preparation(document: Document) -> Iterator[Fault]:
-    """What Ray refuses beyond its schema; only for a file that the schema lets through."""
+    """Ray's checks beyond its schema; only for a file that is valid by the schema."""
     said = io.StringIO()
     try:
         with _quiet(said):
-            prepared = prepare_config(copy.deepcopy(document.value))
-            validate_config(prepared)
+            prepared = ray_private.prepare_config(copy.deepcopy(document.value))
+            ray_private.validate_config(prepared)
     except (Exception, SystemExit) as error:  # Ray raises plain exceptions of many kinds
         text = str(error).strip() or said.getvalue().strip() or type(error).__name__
-        yield document.fault((), f"Ray refuses it: {' '.join(text.split())[:300]}")
+        yield document.fault((), f"Ray rejects it: {' '.join(text.split())[:300]}")
 
 
-def defaults(provider: dict[str, Any]) -> dict[str, Any]:
-    """What Ray fills in for keys that a file of this provider leaves out."""
+@cache
+def defaults(provider: str) -> dict[str, Any]:
+    """What Ray fills in for keys that a file of a provider of this type leaves out."""
     with _quiet(io.StringIO()):
-        found: dict[str, Any] = _get_default_config(dict(provider))  # type: ignore[no-untyped-call]
+        found: dict[str, Any] = ray_private.default_config({"type": provider})
     return found
 
 
 @cache
 def _validator() -> Draft7Validator:
-    folder = Path(ray.autoscaler.__file__).parent
-    return Draft7Validator(json.loads((folder / "ray-schema.json").read_text(encoding="utf-8")))
+    return Draft7Validator(ray_private.autoscaler_json(ray_private.CLUSTER_SCHEMA))
 
 
 @contextlib.contextmanager
 def _quiet(said: io.StringIO) -> Iterator[None]:
-    logger = logging.getLogger("ray.autoscaler._private.util")
+    logger = logging.getLogger(ray_private.CHECKS_LOGGER)
     before, logger.disabled = logger.disabled, True
     try:
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):

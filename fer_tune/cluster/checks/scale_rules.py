@@ -1,13 +1,13 @@
-"""How large the cluster may grow, what it costs when nothing runs, and that its head stays."""
+"""How large the cluster may grow, its cost when idle, and that its head is not interrupted."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fer_tune.cluster.checks.document import Document
 from fer_tune.cluster.checks.machines import is_spot, machine_of
 from fer_tune.errors import Fault
-from fer_tune.space.faults import did_you_mean
+from fer_tune.wording import did_you_mean
+from fer_tune.yaml_reader.document import Document
 
 CLOUDS = ("aws", "gcp", "azure")
 _TYPES = "available_node_types"
@@ -25,7 +25,7 @@ def check_scale(document: Document) -> Iterator[Fault]:
 def _bounds(document: Document) -> Iterator[Fault]:
     if "max_workers" not in document.value:
         yield document.fault(
-            ("max_workers",), "must be set", remedy="It bounds what the cluster can cost"
+            ("max_workers",), "must be set", remedy="It limits the cost of the cluster"
         )
     idle = document.get("idle_timeout_minutes")
     if not isinstance(idle, (int, float)) or isinstance(idle, bool) or idle <= 0:
@@ -33,7 +33,7 @@ def _bounds(document: Document) -> Iterator[Fault]:
             ("idle_timeout_minutes",),
             "must be set above 0",
             value=idle,
-            remedy="After so many minutes an idle machine is given back; 10 is a good start",
+            remedy="An idle machine is removed after this many minutes; 10 is a good start",
         )
 
 
@@ -42,7 +42,7 @@ def _types(document: Document, provider: str) -> Iterator[Fault]:
     if not types:
         yield document.fault(
             (_TYPES,),
-            "must be set, or Ray's default takes its place",
+            "must be set; otherwise Ray's default applies",
             remedy="`fer-tune cluster show` prints files with GPU machines",
         )
     head = document.get("head_node_type")
@@ -75,22 +75,22 @@ def _types(document: Document, provider: str) -> Iterator[Fault]:
             yield document.fault(
                 (_TYPES, name, "node_config"),
                 "must not be a spot machine: the search ends with its head",
-                remedy="Take the head on demand; without trials it can be small",
+                remedy="Use an on-demand head; as it runs no trials, it can be small",
             )
         machine = machine_of(provider, config)
         resources = node.get("resources")
         if not isinstance(resources, dict):
-            continue  # told by Ray's schema
-        told = resources.get("GPU")
+            continue  # reported by Ray's schema
+        gpus = resources.get("GPU")
         # On AWS Ray finds the GPUs itself where the file says nothing.
-        if machine and told != machine.gpus and not (told is None and provider == "aws"):
-            told = told or 0
-            if told != machine.gpus and name != head:
+        if machine and gpus != machine.gpus and not (gpus is None and provider == "aws"):
+            gpus = gpus or 0
+            if gpus != machine.gpus and name != head:
                 yield document.fault(
                     (_TYPES, name, "resources", "GPU"),
                     f"must be {machine.gpus}, the GPUs of {machine.name}",
-                    value=told,
-                    remedy="Ray starts trials by this number",
+                    value=gpus,
+                    remedy="Ray places trials by this number",
                 )
 
 
@@ -100,7 +100,7 @@ def _hosts(document: Document) -> Iterator[Fault]:
         return
     for key in ("head_ip", "worker_ips"):
         if key not in document.mapping("provider"):
-            yield document.fault(("provider", key), "is missing", remedy="Name the machines")
+            yield document.fault(("provider", key), "is missing", remedy="List the machines")
     if not isinstance(hosts, list):
         return
     most = document.get("max_workers")
@@ -109,11 +109,14 @@ def _hosts(document: Document) -> Iterator[Fault]:
             ("max_workers",),
             f"must be {len(hosts)}, the number of worker_ips",
             value=most,
-            remedy="Fewer leaves machines out, more cannot come",
+            remedy="With fewer, machines are left out; more do not exist",
         )
     head = document.get("provider", "head_ip")
     for index, host in enumerate(hosts):
         if host == head or host in hosts[:index]:
             yield document.fault(
-                ("provider", "worker_ips", index), "must stand once", value=host, remedy="Remove it"
+                ("provider", "worker_ips", index),
+                "must be listed only once",
+                value=host,
+                remedy="Remove it",
             )

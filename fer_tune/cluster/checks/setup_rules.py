@@ -8,9 +8,9 @@ from pathlib import PurePosixPath
 
 from fer_tune.cluster.checks.access_rules import ray_start
 from fer_tune.cluster.checks.commands import SETUP, STARTS, commands, simple_commands
-from fer_tune.cluster.checks.document import Document, Place
 from fer_tune.cluster.checks.ray_schema import defaults
 from fer_tune.errors import Fault
+from fer_tune.yaml_reader.document import Document, KeyPath
 
 _NIGHTLY = re.compile(r"ray-wheels/latest|\bnightly\b|\.dev0\b")
 _RAY = re.compile(r"ray\[([\w,\s-]+)\]==\d[\w.]*")
@@ -36,14 +36,14 @@ def check_setup(document: Document) -> Iterator[Fault]:
 
 
 def _left_to_ray(document: Document) -> Iterator[Fault]:
-    filled = defaults(document.mapping("provider"))
+    filled = defaults(str(document.get("provider", "type")))
     for key in (*SETUP[1:], *STARTS):
         if key not in document.value and filled.get(key):
             yield document.fault(
                 (key,),
-                "must be set, or Ray's default takes its place",
+                "must be set; otherwise Ray's default applies",
                 value=str(filled[key][-1]),
-                remedy="`fer-tune cluster show` prints files with commands that work"
+                remedy="`fer-tune cluster show` prints files with working commands"
                 if key in ("setup_commands", *STARTS)
                 else f"Set {key}: [] or your own",
             )
@@ -56,14 +56,14 @@ def _nightly(document: Document) -> Iterator[Fault]:
                 place,
                 "must not install a nightly Ray",
                 value=command,
-                remedy="Name a release: 'ray[default,tune]==VERSION'",
+                remedy="Use a release: 'ray[default,tune]==VERSION'",
             )
 
 
-def images(document: Document) -> list[Place]:
-    """Where the images stand in which Ray is to run; none if it runs on the machines themselves."""
+def images(document: Document) -> list[KeyPath]:
+    """Places of the images in which Ray runs; none if it runs on the machines themselves."""
     keys = ("image", "head_image", "worker_image")
-    holders: list[Place] = [("docker",)]
+    holders: list[KeyPath] = [("docker",)]
     holders += [("available_node_types", n, "docker") for n in document.mapping(_TYPES)]
     return [(*h, key) for h in holders for key in keys if document.mapping(*h).get(key)]
 
@@ -76,7 +76,7 @@ def _images(document: Document) -> Iterator[Fault]:
             yield document.fault(place, "must name one version", value=image, remedy="Add a tag")
     if not document.get("docker", "container_name"):
         yield document.fault(
-            ("docker", "container_name"), "is missing", remedy="Name the container, as ray"
+            ("docker", "container_name"), "is missing", remedy="Set its name, for example ray"
         )
 
 
@@ -99,8 +99,8 @@ def _installed(document: Document) -> Iterator[Fault]:
         yield document.fault(
             ("setup_commands",),
             "must install fer-tune at one version",
-            remedy="Name a tag or a commit of its repository, or a wheel: machines that join "
-            "later would get another version",
+            remedy="Specify a tag or commit of its repository, or a wheel; otherwise machines "
+            "that join later could get another version",
         )
 
 
@@ -121,14 +121,14 @@ def _head_start(document: Document) -> Iterator[Fault]:
             place,
             f"must pass --autoscaling-config={_AUTOSCALING}",
             value=written or None,
-            remedy="Without it no worker is ever started",
+            remedy="Without it, no worker is ever started",
         )
     local = document.get("provider", "type") == "local"
     if local and start.environment.get("RAY_enable_autoscaler_v2") != "0":
         yield document.fault(
             place,
             "must set RAY_enable_autoscaler_v2=0 on premises",
-            remedy="Ray's second autoscaler brings such a cluster up one worker short",
+            remedy="Ray's second autoscaler starts such a cluster with one worker too few",
         )
 
 

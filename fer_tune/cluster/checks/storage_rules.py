@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 from fer_tune.cluster.checks.access_rules import ray_start
 from fer_tune.cluster.checks.commands import SETUP, node_setup, simple_commands
-from fer_tune.cluster.checks.document import Document, Place
 from fer_tune.errors import Fault
+from fer_tune.yaml_reader.document import Document, KeyPath
 
-RESULTS: Place = ("metadata", "fer_tune", "results")
+RESULTS: KeyPath = ("metadata", "fer_tune", "results")
 #: Programs that mount a folder, or fail where it is not mounted.
 _MOUNTS = re.compile(
     r"(^|/)(mount(\.\w+|point|-s3)?|findmnt|gcsfuse|blobfuse2?|s3fs|goofys|rclone|sshfs)$"
@@ -24,9 +24,9 @@ def check_storage(document: Document) -> Iterator[Fault]:
     if not isinstance(results, str) or not results:
         yield document.fault(
             RESULTS,
-            "must say where results go",
+            "must specify where results are written",
             value=results,
-            remedy="Name s3://BUCKET/..., gs://BUCKET/... or a folder that all machines mount",
+            remedy="Use s3://BUCKET/..., gs://BUCKET/... or a folder that all machines mount",
         )
     elif "://" in results:
         yield from _object_store(document, results)
@@ -35,7 +35,7 @@ def check_storage(document: Document) -> Iterator[Fault]:
             RESULTS,
             "must be reachable from every machine",
             value=results,
-            remedy="Name s3://, gs:// or a folder below one that setup_commands mount, or check "
+            remedy="Use s3://, gs:// or a folder below one that setup_commands mount, or check "
             "with `mountpoint -q FOLDER`",
         )
     yield from _bank(document)
@@ -47,8 +47,8 @@ def _several(document: Document) -> bool:
     return not alone
 
 
-def at_url(document: Document, place: Place, results: str) -> Iterator[Fault]:
-    """Faults of results at a URL, whoever writes there."""
+def at_url(document: Document, place: KeyPath, results: str) -> Iterator[Fault]:
+    """Errors of results at a URL."""
     scheme = results.partition("://")[0] + "://"
     bucket = results.removeprefix(scheme).partition("/")[0]
     if scheme not in ("s3://", "gs://"):
@@ -56,16 +56,16 @@ def at_url(document: Document, place: Place, results: str) -> Iterator[Fault]:
             place,
             "must be s3://, gs:// or a mounted folder",
             value=results,
-            remedy="Stores of other kinds can be mounted",
+            remedy="Other kinds of store can be mounted",
         )
     elif not bucket:
         yield document.fault(
-            place, "must name a bucket", value=results, remedy=f"As {scheme}BUCKET/results"
+            place, "must name a bucket", value=results, remedy=f"For example {scheme}BUCKET/results"
         )
     elif "@" in bucket:
         yield document.fault(
             place,
-            "must not hold credentials",
+            "must not contain credentials",
             remedy="Give the machines an identity that may use the bucket",
         )
 
@@ -76,13 +76,13 @@ def _object_store(document: Document, results: str) -> Iterator[Fault]:
     identity = _IDENTITY.get((str(document.get("provider", "type")), scheme))
     head = document.get("head_node_type")
     for name in document.mapping("available_node_types") if identity else ():
-        place: Place = ("available_node_types", name, "node_config")
+        place: KeyPath = ("available_node_types", name, "node_config")
         # Ray gives the head an identity of its own where the file names none, workers nothing.
         if name != head and identity not in document.mapping(*place):
             yield document.fault(
                 (*place, str(identity)),
                 f"is missing: workers could not write to {scheme}",
-                remedy="Ray gives an identity to the head alone; name one that may use the bucket",
+                remedy="Ray gives an identity only to the head; name one that may use the bucket",
             )
 
 
@@ -111,7 +111,7 @@ def _bank(document: Document) -> Iterator[Fault]:
     if found and shared and _holds(shared, bank):
         yield document.fault(
             found[0],
-            "must keep FER_TUNE_BANK on a disk of the machine's own",
+            "must set FER_TUNE_BANK to a folder on the machine's own disk",
             value=bank,
-            remedy="A bank on a shared folder is slower than computing; name a local disk",
+            remedy="A bank in a shared folder is slower than computing; use a local disk",
         )

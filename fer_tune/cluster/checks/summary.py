@@ -1,4 +1,4 @@
-"""What a cluster file makes, in a few lines: machines, GPUs, rough cost, results."""
+"""What a cluster file creates, in a few lines: machines, GPUs, rough cost, results."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fer_tune.cluster.checks import manifest_rules
-from fer_tune.cluster.checks.document import Document, Place
 from fer_tune.cluster.checks.machines import is_spot, machine_of
 from fer_tune.cluster.checks.storage_rules import RESULTS
+from fer_tune.yaml_reader.document import Document, KeyPath
 
 if TYPE_CHECKING:
     from fer_tune.cluster.checks.memory_rules import Slot
@@ -23,7 +23,7 @@ class Summary:
 
 
 def summary(document: Document) -> Summary:
-    """Of a file without faults."""
+    """Of a file without errors."""
     if document.get("kind"):
         return _of_manifest(document)
     provider = str(document.get("provider", "type"))
@@ -40,15 +40,15 @@ def worker_slots(document: Document, gpu_memory: float | None) -> list[Slot]:
         return manifest_rules.worker_slots(document, gpu_memory)
     provider = str(document.get("provider", "type"))
     if provider == "local":
-        told = gpu_memory is not None
-        place: Place = ("provider", "worker_ips")
+        given = gpu_memory is not None
+        place: KeyPath = ("provider", "worker_ips")
         return [
             Slot(
                 place=place,
                 name="the workers",
                 gpu_memory=gpu_memory,
                 bfloat16=True,
-                gpus=1 if told else None,
+                gpus=1 if given else None,
                 cpus=None,
             )
         ]
@@ -89,7 +89,7 @@ def _machines(document: Document, provider: str) -> list[tuple[str, str]]:
         machine, spot = machine_of(provider, config), is_spot(provider, config)
         cost = machine.cost(spot=spot) if machine else None
         unknown = unknown or cost is None
-        words = machine.name if machine else "a machine that is not known here"
+        words = machine.name if machine else "an unknown machine type"
         if machine and machine.gpu:
             words += f", {machine.gpus} × {machine.gpu} ({machine.gpu_memory} GiB)"
         words += ", spot" if spot else ", on demand"
@@ -110,11 +110,11 @@ def _machines(document: Document, provider: str) -> list[tuple[str, str]]:
     idle += of_head
     most_cost = of_head + sum(sorted((cost for cost, _ in dear), reverse=True)[:bound])
     rows.append(("workers at most", f"{bound}, {_gpus(gpus)}"))
-    open_end = ", machines that are not known here aside" if unknown else ""
+    open_end = ", not counting unknown machine types" if unknown else ""
     rows.append(
         ("cost", f"roughly {idle:.2f} USD per hour idle, {most_cost:.2f} at most{open_end}")
     )
-    rows.append(("idle workers", f"gone after {document.get('idle_timeout_minutes'):g} minutes"))
+    rows.append(("idle workers", f"removed after {document.get('idle_timeout_minutes'):g} minutes"))
     return rows
 
 
@@ -130,7 +130,7 @@ def _hosts(document: Document) -> list[tuple[str, str]]:
     return [
         ("head", head),
         ("workers", workers),
-        ("cost", "machines that are there"),
+        ("cost", "existing machines"),
     ]
 
 
@@ -139,7 +139,7 @@ def _of_manifest(document: Document) -> Summary:
     rows = [("kind", str(document.get("kind")))]
     gpus = 0
     for index, slot in enumerate(manifest_rules.worker_slots(document, None)):
-        group: Place = (*cluster, "workerGroupSpecs", index)
+        group: KeyPath = (*cluster, "workerGroupSpecs", index)
         least = document.get(*group, "minReplicas") or 0
         most = int(document.get(*group, "maxReplicas"))
         gpus += most * (slot.gpus or 0)
@@ -153,6 +153,6 @@ def _of_manifest(document: Document) -> Summary:
     rows.append(("workers at most", _gpus(gpus)))
     rows.append(("cost", "what the nodes of the Kubernetes cluster cost"))
     grows = document.get(*cluster, "enableInTreeAutoscaling") is True
-    gone = f"gone after {idle / 60:g} minutes" if grows else "there until the job ends"
+    gone = f"removed after {idle / 60:g} minutes" if grows else "kept until the job ends"
     rows += [("idle workers", gone), ("results", str(document.get(*manifest_rules.RESULTS)))]
     return Summary(name=str(document.get("metadata", "name")), rows=tuple(rows))

@@ -15,8 +15,8 @@ from fer_tune.data.sources.base import (
     Reading,
     Skipped,
     Source,
+    class_and_split,
     is_clutter,
-    place,
     printable,
 )
 from fer_tune.errors import DataError
@@ -36,10 +36,10 @@ METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 def open_archive(path: Path, reading: Reading) -> Source:
-    """Reads the zip's directory at once and its members as it is iterated.
+    """Reads the zip's directory at once and its members during iteration.
 
     Raises:
-        DataError: the file is no zip or its directory is damaged.
+        DataError: the file is not a zip or its directory is damaged.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -47,10 +47,11 @@ def open_archive(path: Path, reading: Reading) -> Source:
     except Exception as error:
         # A damaged directory raises BadZipFile, NotImplementedError, UnicodeDecodeError, ...
         raise DataError(
-            f"cannot be read as a zip, it is cut short, damaged or something else: {error}",
+            "cannot be read as a zip file; it is truncated, damaged or another kind of file: "
+            f"{error}",
             where=str(path),
             value=f"{path.stat().st_size:,} bytes",
-            remedy="Download or make it again",
+            remedy="Download or create it again",
         ) from None
     members = [member for member in found if not is_clutter(_inside(member))]
     return Source(
@@ -68,7 +69,7 @@ def _items(
             origin = str(_inside(member))
             try:
                 _check(member)
-                label, split = place(_inside(member), reading)
+                label, split = class_and_split(_inside(member), reading)
             except UnusableError as error:
                 yield Skipped(origin=origin, reason=str(error))
             else:
@@ -94,10 +95,12 @@ def _check(member: zipfile.ZipInfo) -> None:
         raise UnusableError(f"{size:,} bytes unpacked, at most {MAX_MEMBER_BYTES:,} are read")
     if size > MODEST_BYTES and size > MAX_EXPANSION * packed:
         raise UnusableError(
-            f"expands {size // packed:,}-fold to {size:,} bytes: a zip bomb, no picture"
+            f"expands {size // packed:,}-fold to {size:,} bytes: a zip bomb, not a picture"
         )
     if member.compress_type not in METHODS:
-        raise UnusableError("not packed by deflate, the usual method; make the zip again with it")
+        raise UnusableError(
+            "not compressed with deflate, the usual method; create the zip again with deflate"
+        )
 
 
 def _load(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Pixels:

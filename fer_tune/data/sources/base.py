@@ -1,4 +1,4 @@
-"""What every source hands to the import: pictures still to be decoded, and files it must name."""
+"""The items of a source: pictures to be decoded, and files to be reported as skipped."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Skipped:
     reason: str
 
 
-FOLDERS = "Pictures stand in folders named for their class, such as train/happy/1.png"
+FOLDERS = "Pictures must be in folders named after their class, such as train/happy/1.png"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,9 +45,9 @@ class Source:
 
     Attributes:
         items: what it holds, in any order.
-        layout: how pictures stand in such a source, to be told when too few are found.
+        layout: describes the expected layout, for messages when too few pictures are found.
         total: how many items, where that is known beforehand.
-        ignored: files passed over quietly as clutter.
+        ignored: files skipped silently as clutter.
     """
 
     items: Iterable[RawPicture | Skipped]
@@ -58,15 +58,17 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """How names are read.
+    """How a source is read.
 
     Attributes:
-        classes: picked class names, or None for all that are found.
+        classes: selected class names, or None for all that are found.
         public_test: the split of FER2013's PublicTest pictures.
+        follow_links: follow links in a folder, wherever they lead.
     """
 
     classes: tuple[str, ...] | None = None
     public_test: PublicTest = "test"
+    follow_links: bool = False
     known: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -76,7 +78,7 @@ class Reading:
 def printable(name: str) -> str:
     """``name`` with U+FFFD for what cannot be encoded or would disturb a terminal.
 
-    File names hold any bytes: such as are no UTF-8 (surrogates here), line breaks, escapes.
+    File names may hold any bytes: invalid UTF-8 (surrogates here), line breaks, escapes.
     """
     return "".join("\ufffd" if _disturbs(character) else character for character in name)
 
@@ -85,10 +87,10 @@ def _disturbs(character: str) -> bool:
     return unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
-def place(path: PurePosixPath, reading: Reading) -> tuple[str, str]:
-    """Reads class and split off the folders above a file, whichever way they nest.
+def class_and_split(path: PurePosixPath, reading: Reading) -> tuple[str, str]:
+    """Class and split from the folders above a file, in any nesting.
 
-    The class is the deepest folder that is a known expression or a picked class, else the deepest
+    The class is the deepest folder that is a known expression or a selected class, else the deepest
     folder that names no split. Without a split folder a picture is for training. The Kaggle sets
     keep FER2013's usage in the file name (``PublicTest_123.jpg``), which the ``public_test`` option
     then follows.
@@ -106,9 +108,9 @@ def place(path: PurePosixPath, reading: Reading) -> tuple[str, str]:
         if split_name(part, reading.public_test) is None
     ]
     if len(splits) > 1:
-        raise UnusableError(f"stands in folders of two splits ({', '.join(sorted(splits))})")
+        raise UnusableError(f"is in folders of two splits ({', '.join(sorted(splits))})")
     if not classes:
-        raise UnusableError("no class folder above it")
+        raise UnusableError("is not in a class folder")
     split = splits.pop() if splits else "train"
     if split == "test" and path.name.casefold().startswith("publictest"):
         split = reading.public_test
@@ -123,8 +125,13 @@ _CLUTTER_SUFFIXES = frozenset({".db", ".ini", ".log", ".md", ".rst", ".txt"})
 _CLUTTER_NAMES = frozenset({"icon\r", "licence", "license", "readme"})
 
 
+def is_picture_name(path: PurePosixPath) -> bool:
+    """Whether a file is named like a picture, and not clutter."""
+    return path.suffix.casefold() in _IMAGE_SUFFIXES and not is_clutter(path)
+
+
 def is_clutter(path: PurePosixPath) -> bool:
-    """Whether a file is passed over quietly: notes, and what desktops and notebooks leave behind.
+    """Whether a file is skipped silently: notes, and files that desktops and notebooks create.
 
     A file named like a picture is never clutter, save macOS resource forks and files in hidden
     folders (``.ipynb_checkpoints`` holds second copies).

@@ -16,19 +16,19 @@ from fer_tune.data.sources.base import RawPicture, Reading, Skipped, Source, pri
 from fer_tune.errors import DataError
 
 LAYOUT = (
-    "A FER2013 row has an emotion from 0 to 6, the pixels of a square (0 to 255, parted by spaces) "
-    "and a Usage"
+    "A FER2013 row has an emotion from 0 to 6, the pixels of a square (0 to 255, separated by "
+    "spaces) and a Usage"
 )
 
 
 def open_fer_csv(path: Path, reading: Reading) -> Source:
-    """Checks the header at once and reads rows as it is iterated.
+    """Checks the header at once and reads rows during iteration.
 
-    Columns are ``emotion`` (0 to 6), ``pixels`` (values 0 to 255 parted by spaces, a square) and
+    Columns are ``emotion`` (0 to 6), ``pixels`` (values 0 to 255 separated by spaces, a square) and
     ``Usage`` (Training, PublicTest, PrivateTest; without it all is training), in any order.
 
     Raises:
-        DataError: a column is missing; while iterating, the file is no CSV.
+        DataError: a column is missing; during iteration, the file is not a CSV.
     """
     header = _header(path)
     missing = [name for name in ("emotion", "pixels") if name not in header]
@@ -37,7 +37,7 @@ def open_fer_csv(path: Path, reading: Reading) -> Source:
             f"the CSV has no column {' and no column '.join(missing)}",
             where=str(path),
             value=", ".join(header)[:100] or "no columns",
-            remedy="FER2013 has the columns emotion, pixels, Usage, parted by commas",
+            remedy="FER2013 has the columns emotion, pixels, Usage, separated by commas",
         )
     return Source(items=_items(path, header, reading), layout=LAYOUT)
 
@@ -62,7 +62,7 @@ def _items(path: Path, header: list[str], reading: Reading) -> Iterator[RawPictu
             raise DataError(
                 f"cannot be read as CSV: {error}",
                 where=f"{path}:{rows.line_num}",
-                remedy="Mend this line: look for a quotation mark that is not closed",
+                remedy="Fix this line: look for an unclosed quotation mark",
             ) from None
 
 
@@ -98,7 +98,7 @@ def _load(text: str) -> Pixels:
         ) from None
     side = math.isqrt(values.size)
     if side * side != values.size or side == 0:
-        raise UnusableError(f"{values.size} pixels are no square; FER2013 has 48 x 48 = 2304")
+        raise UnusableError(f"{values.size} pixels are not a square; FER2013 has 48 x 48 = 2304")
     return values.reshape(side, side, 1)
 
 

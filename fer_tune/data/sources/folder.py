@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Iterator
 from functools import partial
 from itertools import chain
@@ -14,57 +16,114 @@ from fer_tune.data.sources.base import (
     Reading,
     Skipped,
     Source,
+    class_and_split,
     is_clutter,
-    place,
     printable,
 )
+from fer_tune.storage.links import folder_below
+
+_FOLDER_LINK = "a link to a folder, which is followed only with --follow-links"
+_READ_ALREADY = "a link to a folder that was already read"
+_LINK_OUT = "a link that leads out of the folder, which is followed only with --follow-links"
 
 
 def open_folder(root: Path, reading: Reading) -> Source:
-    """Lists the folder at once (so that the total is known) and decodes as it is iterated."""
+    """Lists the folder at once (so that the total is known) and decodes during iteration.
+
+    A link could bring any file of this machine into a dataset that is shared. Unless
+    ``reading.follow_links`` is set, only links to files inside ``root`` are followed. ``root``
+    itself may be a link.
+    """
     unread: list[OSError] = []
-    found = sorted(_walk(root, unread))
+    found = sorted(_walk(root, unread, reading.follow_links))
     files = [path for path in found if not is_clutter(path)]
-    faults = [
+    skipped = [
         Skipped(origin=_name(root, error), reason=f"cannot be read: {error.strerror}")
         for error in unread
     ]
+    top = os.path.realpath(root)
     return Source(
-        items=chain(faults, (_item(root, path, reading) for path in files)),
-        total=len(faults) + len(files),
+        items=chain(skipped, (_item(root, top, path, reading) for path in files)),
+        total=len(skipped) + len(files),
         ignored=len(found) - len(files),
     )
 
 
-def _walk(root: Path, unread: list[OSError]) -> Iterator[PurePosixPath]:
-    for folder, subfolders, names in os.walk(root, onerror=unread.append):
-        inside = PurePosixPath(Path(folder).relative_to(root).as_posix())
-        links = [name for name in subfolders if Path(folder, name).is_symlink()]
-        for name in (*names, *links):
-            yield inside / name
+def _walk(root: Path, unread: list[OSError], follow_links: bool) -> Iterator[PurePosixPath]:
+    """Files, and links to folders that are not entered.
+
+    Every folder is entered once, if possible without a link, so that circular links end and no
+    picture is read under two names.
+    """
+    entered: set[str] = set()
+    tops = [root]
+    while tops:
+        links = []
+        for top in sorted(tops):
+            if os.path.realpath(top) in entered:
+                yield _inside(root, top)
+                continue
+            for folder, subfolders, names in os.walk(top, onerror=unread.append):
+                real = os.path.realpath(folder)
+                if real in entered:
+                    subfolders.clear()
+                    continue
+                entered.add(real)
+                yield from (_inside(root, Path(folder, name)) for name in names)
+                links += [path for n in subfolders if (path := Path(folder, n)).is_symlink()]
+        if not follow_links:
+            yield from (_inside(root, link) for link in links)
+            return
+        tops = links
+
+
+def _inside(root: Path, path: Path) -> PurePosixPath:
+    return PurePosixPath(path.relative_to(root).as_posix())
 
 
 def _name(root: Path, error: OSError) -> str:
     return printable(Path(os.fsdecode(error.filename)).relative_to(root).as_posix())
 
 
-def _item(root: Path, path: PurePosixPath, reading: Reading) -> RawPicture | Skipped:
+def _item(root: Path, top: str, path: PurePosixPath, reading: Reading) -> RawPicture | Skipped:
+    """
+    Args:
+        top: ``root`` without links.
+    """
     full, origin = root / path, printable(str(path))
     if full.is_dir():
-        return Skipped(origin=origin, reason="a link to a folder is not followed")
+        reason = _READ_ALREADY if reading.follow_links else _FOLDER_LINK
+        return Skipped(origin=origin, reason=reason)
+    real = Path(os.path.realpath(full))
+    if not reading.follow_links and not real.is_relative_to(top):
+        return Skipped(origin=origin, reason=_LINK_OUT)
     try:
-        label, split = place(PurePosixPath(origin), reading)
+        label, split = class_and_split(PurePosixPath(origin), reading)
     except UnusableError as error:
         return Skipped(origin=origin, reason=str(error))
-    return RawPicture(origin=origin, class_name=label, split=split, load=partial(_load, full))
+    # With links followed, the file may be in any folder; otherwise no folder may be a link.
+    within = real.parent if reading.follow_links else Path(top)
+    load = partial(_load, real, within)
+    return RawPicture(origin=origin, class_name=label, split=split, load=load)
 
 
-def _load(path: Path) -> Pixels:
+def _load(path: Path, within: Path) -> Pixels:
+    """Reads a file; neither it nor a folder between it and ``within`` may have become a link."""
     if not path.is_file():
-        raise UnusableError("missing or no regular file")
+        raise UnusableError("missing or not a regular file")
+    # A pipe that replaced the file meanwhile would block the import.
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        stream = path.open("rb")
+        if path.parent == within:
+            descriptor = os.open(path, flags)
+        else:
+            with folder_below(within, path.parent) as folder:
+                descriptor = os.open(path.name, flags, dir_fd=folder)
     except OSError as error:
-        raise UnusableError(f"cannot be read: {error.strerror}") from None
-    with stream:
+        is_link = error.errno == errno.ELOOP
+        reason = "it or its folder has become a link" if is_link else error.strerror
+        raise UnusableError(f"cannot be read: {reason}") from None
+    with os.fdopen(descriptor, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise UnusableError("missing or not a regular file")
         return decode(stream)

@@ -17,7 +17,7 @@ def open_kaggle(handle: str, reading: Reading) -> Source:
     """Downloads ``OWNER/NAME`` (or ``OWNER/NAME/versions/N``) and opens the folder.
 
     Raises:
-        DataError: the handle is malformed, or Kaggle did not deliver.
+        DataError: the handle is malformed, or the download failed.
         EnvironmentFault: ``kagglehub`` is not installed.
     """
     if not _HANDLE.fullmatch(handle):
@@ -25,7 +25,7 @@ def open_kaggle(handle: str, reading: Reading) -> Source:
             "a Kaggle dataset is named OWNER/NAME",
             where="kaggle source",
             value=handle,
-            remedy="Write for example kaggle:apollo2506/facial-recognition-dataset",
+            remedy="For example kaggle:apollo2506/facial-recognition-dataset",
         )
     try:
         kagglehub = importlib.import_module("kagglehub")
@@ -41,7 +41,7 @@ def open_kaggle(handle: str, reading: Reading) -> Source:
     except Exception as error:
         # kagglehub raises errors of its own, of requests and of the file system.
         raise DataError(
-            f"Kaggle did not deliver: {error}",
+            f"the download from Kaggle failed: {error}",
             where=f"kaggle:{handle}",
             remedy="Check the name, the network and, for private sets, ~/.kaggle/kaggle.json",
         ) from error

@@ -19,7 +19,7 @@ def open_synthetic(count: str, reading: Reading, seed: int) -> Source:
     """``count`` drawn faces (as text; empty for the default), the same for the same seed.
 
     Raises:
-        DataError: ``count`` is no whole number from 1 to ``MAX_COUNT``, or ``seed`` is negative.
+        DataError: ``count`` is not a whole number from 1 to ``MAX_COUNT``, or ``seed`` is negative.
     """
     # The length first: int() refuses thousands of digits.
     if count and not (count.isdecimal() and len(count) <= 9 and 0 < int(count) <= MAX_COUNT):
@@ -27,7 +27,7 @@ def open_synthetic(count: str, reading: Reading, seed: int) -> Source:
             f"the number of synthetic pictures must be a whole number from 1 to {MAX_COUNT:,}",
             where="data import",
             value=f"synthetic:{count}"[:60],
-            remedy=f"Write for example synthetic:{DEFAULT_COUNT}",
+            remedy=f"For example synthetic:{DEFAULT_COUNT}",
         )
     if seed < 0:
         raise DataError(

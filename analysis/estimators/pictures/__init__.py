@@ -1,0 +1,1 @@
+"""Estimators over test pictures and classes."""

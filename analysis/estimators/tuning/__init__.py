@@ -1,0 +1,1 @@
+"""Estimators over trials of a search."""

@@ -1,0 +1,1 @@
+"""What the report is estimated from: results folders as tidy frames."""

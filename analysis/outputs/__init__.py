@@ -1,0 +1,1 @@
+"""Outputs besides the report: terminal summaries, interactive plots, comparisons."""

@@ -1,0 +1,1 @@
+"""Topic of the report: calibration of the predicted probabilities."""

@@ -1,0 +1,1 @@
+"""Topic of the report: results by class."""

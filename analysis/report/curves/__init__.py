@@ -1,0 +1,1 @@
+"""Topic of the report: learning curves and overfitting."""

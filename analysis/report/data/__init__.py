@@ -1,0 +1,1 @@
+"""Topic of the report: the dataset and its audit."""

@@ -1,0 +1,69 @@
+"""The dataset: audit findings, splits, and their effect on scores and verdict."""
+
+from __future__ import annotations
+
+from analysis import formats
+from analysis.report.data import tables as data_tables
+from analysis.report.data.words import findings, lead, left_out
+from analysis.report.presentation.blocks import (
+    Block,
+    Bullets,
+    Chapter,
+    Columns,
+    Fold,
+    Heading,
+    Table,
+    Text,
+)
+from analysis.report.presentation.cursor import At
+from analysis.report.presentation.tables import pairs_table
+
+
+def chapter(report: At) -> Chapter:
+    """Findings and splits first, then their effect on scores and verdict."""
+    data = report["data"]
+    split = data["splits"]["test"].value is not None
+    return Chapter(
+        name="data",
+        title="Data audit and its effect",
+        lead=lead(data),
+        blocks=(*_audit(data), *(_splits(data) if split else ()), *_effect(report)),
+    )
+
+
+def _audit(data: At) -> tuple[Block, ...]:
+    if not data["counts"]:
+        return (Text(words="The manifest has no audit."),)
+    fingerprint = formats.general(data["fingerprint"].value)
+    return (
+        Heading(words="Audit findings"),
+        Bullets(items=findings(data)),
+        Fold(
+            summary="All numbers of the audit",
+            blocks=(
+                pairs_table("audit", "Audit", data["audit"]),
+                Text(words=f"Dataset fingerprint {fingerprint}.", faint=True),
+            ),
+        ),
+    )
+
+
+def _splits(data: At) -> tuple[Block, ...]:
+    figure = data_tables.balance(data)
+    table = (data_tables.splits(data), Text(words=left_out(data), faint=True))
+    return (
+        Heading(words="Pictures by class and split"),
+        Columns(parts=(table, *(((figure,),) if figure else ()))),
+    )
+
+
+def _effect(report: At) -> tuple[Block, ...]:
+    data = report["data"]
+    tables = _present(
+        data_tables.scores(report), data_tables.verdicts(data), data_tables.subsets(data)
+    )
+    return (Heading(words="Effect on scores and verdict"), *tables) if tables else ()
+
+
+def _present(*tables: Table | None) -> tuple[Table, ...]:
+    return tuple(table for table in tables if table is not None)

@@ -1,1 +1,0 @@
-"""Sections of report.json: records in, quantities out, a module per chapter."""

@@ -1,0 +1,1 @@
+"""Topic of the report: search, verdict and validity on the first screen."""

@@ -1,0 +1,1 @@
+"""Comparison of every pair of arms: estimates, verdict and its wording."""

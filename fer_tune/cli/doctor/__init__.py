@@ -1,0 +1,1 @@
+"""`fer-tune doctor`: what is missing on this machine."""

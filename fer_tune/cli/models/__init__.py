@@ -1,0 +1,1 @@
+"""Commands for trained models: `models`, `predict`, `evaluate`, `export`."""

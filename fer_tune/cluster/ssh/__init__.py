@@ -1,0 +1,1 @@
+"""Connections to a cluster's head and its dashboard."""

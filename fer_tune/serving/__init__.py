@@ -1,0 +1,1 @@
+"""Trained models in use: finding one, predicting, faces, video, export."""

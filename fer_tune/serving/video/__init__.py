@@ -1,0 +1,1 @@
+"""Videos: read, faces followed from frame to frame, annotated copies, timelines."""

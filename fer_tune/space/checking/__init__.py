@@ -1,0 +1,1 @@
+"""All errors of a search space, each as one message."""

@@ -1,0 +1,1 @@
+"""The device that a run trains on: precision, its share of a GPU, memory."""

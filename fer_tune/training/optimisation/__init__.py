@@ -1,0 +1,1 @@
+"""From batches to updated parameters: the loss, the optimiser, steps and epochs."""

@@ -1,0 +1,1 @@
+"""Files that runs need: caches on this machine and on every node."""

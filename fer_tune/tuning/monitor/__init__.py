@@ -1,0 +1,1 @@
+"""The output of a search: records, live table, metrics, TensorBoard, Optuna journal."""

@@ -1,0 +1,167 @@
+"""Copies of the search for other tools: TensorBoard, and a journal for optuna-dashboard."""
+
+from __future__ import annotations
+
+import functools
+import math
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.storages.journal import JournalFileBackend, JournalStorage
+from ray.tune.experiment import Trial
+from tensorboardX.summary import hparams
+
+from fer_tune.storage import remove_file
+from fer_tune.storage.links import open_file
+from fer_tune.tuning.log.assignment import Assignment
+from fer_tune.tuning.log.event_store import cut_torn_line
+from fer_tune.tuning.log.events import History
+from fer_tune.tuning.monitor.background import Background
+from fer_tune.tuning.monitor.event_file import EventFile
+from fer_tune.tuning.raytune.callback import DriverCallback
+from fer_tune.tuning.studies.searcher import StudySearcher
+from fer_tune.tuning.studies.study import ArmStudy
+
+_SCALARS = (
+    "train_loss",
+    "val_loss",
+    "train_accuracy",
+    "val_accuracy",
+    "train_macro_f1",
+    "val_macro_f1",
+    "lr_head",
+    "lr_backbone",
+    "images_per_s",
+    "peak_memory_mib",
+)
+
+
+class TensorBoard(DriverCallback):
+    """Event files per trial under ``tensorboard/``, hyperparameters through the hparams plug-in."""
+
+    def __init__(self, folder: Path, history: History) -> None:
+        self._folder = folder
+        self._open: dict[int, EventFile] = {}
+        self._epochs = {number: run.epochs for number, run in history.runs.items()}
+
+    def on_trial_result(self, trial: Trial, result: dict[str, Any], **info: Any) -> None:
+        assignment = Assignment.from_dict(trial.config["run"])
+        # A restarted run reports its last epoch again, in a new event file after a resume.
+        known = self._epochs.get(assignment.number, 0)
+        if not result.get("ran") or result["epoch"] <= known:
+            return
+        self._epochs[assignment.number] = result["epoch"]
+        values = {_tag(name): result[name] for name in _SCALARS if math.isfinite(result[name])}
+        self._writer(assignment).add_scalars(values, result["epoch"])
+
+    def on_trial_complete(self, trial: Trial, **info: Any) -> None:
+        self._close(trial)
+
+    def on_trial_error(self, trial: Trial, **info: Any) -> None:
+        self._close(trial)
+
+    def close(self) -> None:
+        """Closes the files of trials that are still running."""
+        while self._open:
+            self._open.popitem()[1].close()
+
+    def _writer(self, assignment: Assignment) -> EventFile:
+        number = assignment.number
+        if number not in self._open:
+            self._open[number] = EventFile(self._folder.parent, self._folder / assignment.name)
+        return self._open[number]
+
+    def _close(self, trial: Trial) -> None:
+        assignment = Assignment.from_dict(trial.config["run"])
+        result = trial.last_result or {}
+        best = result.get("best_val_macro_f1")
+        values = {"arm": assignment.arm, "cohort": assignment.cohort}
+        values |= assignment.config.as_dict()
+        metrics = {"best/val_macro_f1": float("nan") if best is None else float(best)}
+        with self._writer(assignment) as writer:
+            del self._open[assignment.number]
+            for summary in hparams(values, metrics):
+                writer.add_summary(summary)
+            if best is not None:
+                writer.add_scalars(metrics, result["best_epoch"])
+
+
+def _tag(name: str) -> str:
+    """``loss/train`` for ``train_loss``; ``run/lr_head`` where there is no such pair."""
+    group, _, rest = name.partition("_")
+    return f"{rest}/{group}" if group in ("train", "val") else f"run/{name}"
+
+
+class Journal(DriverCallback):
+    """Mirrors every ended trial of the in-memory studies into ``optuna.journal``."""
+
+    def __init__(self, path: Path, searcher: StudySearcher) -> None:
+        self._path, self._searcher = path, searcher
+        # One for all studies: each holds every trial of the file in memory.
+        self._storage: JournalStorage | None = None
+        self._mirrors: dict[str, optuna.Study] = {}
+        self._done: dict[str, set[int]] = {}  # own numbers, by study
+        self._known = _repair(path)
+        self._writing = Background("journal")
+
+    def on_step_end(self, **info: Any) -> None:
+        self._writing.check()
+        self._mirror()
+
+    def on_experiment_end(self, **info: Any) -> None:
+        self._mirror()
+
+    def close(self) -> None:
+        self._writing.close()
+
+    def _mirror(self) -> None:
+        for study in self._searcher.studies:
+            if study.ended_trials != len(self._done.get(study.name, ())):
+                self._check()
+                mirror = self._mirror_of(study)
+                done = self._done[study.name]
+                ended = [t for t in study.ended() if t.user_attrs["trial"] not in done]
+                self._writing.submit(functools.partial(mirror.add_trials, ended))
+                done.update(t.user_attrs["trial"] for t in ended)
+
+    def _check(self) -> None:
+        """Raises OSError where Optuna, which opens the journal by its path, would follow a link."""
+        with suppress(FileNotFoundError):
+            descriptor = open_file(self._path, os.O_RDWR, known=self._known)
+            self._known = os.fstat(descriptor)
+            os.close(descriptor)
+
+    def _mirror_of(self, study: ArmStudy) -> optuna.Study:
+        if study.name not in self._mirrors:
+            if self._storage is None:
+                self._storage = JournalStorage(JournalFileBackend(str(self._path)))
+            mirror = optuna.create_study(
+                study_name=study.name,
+                storage=self._storage,
+                directions=[study.study.direction],
+                load_if_exists=True,
+            )
+            self._mirrors[study.name] = mirror
+            # What an earlier session mirrored.
+            self._done[study.name] = {
+                t.user_attrs["trial"] for t in mirror.get_trials(deepcopy=False)
+            }
+        return self._mirrors[study.name]
+
+
+def _repair(path: Path) -> os.stat_result | None:
+    """Removes what a killed writer left: a torn line, which Optuna cannot parse, and its lock.
+
+    This is safe as the results folder has one writer.
+
+    Returns:
+        the journal's status, if there is one.
+    """
+    with suppress(FileNotFoundError):
+        status = cut_torn_line(path)
+        remove_file(path.with_name(f"{path.name}.lock"))
+        return status
+    return None

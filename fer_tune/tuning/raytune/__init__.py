@@ -1,0 +1,1 @@
+"""Ray: starting it, running trials on it, handling failures of trials and nodes."""

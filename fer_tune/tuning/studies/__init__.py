@@ -1,0 +1,1 @@
+"""Optuna studies, ASHA, the regret audit, and the choice of each study."""

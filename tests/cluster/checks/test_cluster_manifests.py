@@ -1,0 +1,276 @@
+"""KubeRay's manifests: our rules, and KubeRay's own definitions where they are at hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fer_tune.cluster.checks.checking import check
+from fer_tune.cluster.shipped import find
+from fer_tune.errors import ClusterFileError
+from fer_tune.space import load
+
+CRDS = Path(__file__).resolve().parents[3] / "../shared/data/kuberay-crds"
+with_definitions = pytest.mark.skipif(
+    not CRDS.is_dir(), reason="KubeRay's definitions are not at ../shared/data/kuberay-crds"
+)
+GROUP = "spec.workerGroupSpecs[0]"
+
+BROKEN = {
+    "no authentication": (
+        "authOptions: {mode: token}",
+        "authOptions: {mode: disabled}",
+        [("spec.authOptions.mode", "must be token")],
+    ),
+    "a dashboard for the world": (
+        "dashboard-host: 127.0.0.1  # kubectl port-forward reaches it",
+        "dashboard-host: 0.0.0.0",
+        [
+            (
+                "spec.headGroupSpec.rayStartParams.dashboard-host",
+                "must not be open to the world without a reason",
+            )
+        ],
+    ),
+    "a dashboard left to the operator": (
+        "      dashboard-host: 127.0.0.1  # kubectl port-forward reaches it\n",
+        "",
+        [
+            (
+                "spec.headGroupSpec.rayStartParams.dashboard-host",
+                "must be set: the operator's default is 0.0.0.0",
+            )
+        ],
+    ),
+    "a load balancer": (
+        "serviceType: ClusterIP",
+        "serviceType: LoadBalancer",
+        [("spec.headGroupSpec.serviceType", "must not be open to the world without a reason")],
+    ),
+    "workers without end": (
+        "      maxReplicas: 8\n",
+        "",
+        [(f"{GROUP}.maxReplicas", "must be set")],
+    ),
+    "workers that stay": (
+        "    idleTimeoutSeconds: 600\n",
+        "",
+        [("spec.autoscalerOptions.idleTimeoutSeconds", "must be set above 0")],
+    ),
+    "any version": (
+        "- name: ray-worker\n              image: CHANGE-ME/fer-tune:0.1.0",
+        "- name: ray-worker\n              image: CHANGE-ME/fer-tune:latest",
+        [(f"{GROUP}.template.spec.containers[0].image", "must name one version")],
+    ),
+    "results in a pod": (
+        "fer-tune/results: /shared/results",
+        "fer-tune/results: /local/results",
+        [
+            (
+                "spec.headGroupSpec.template.spec.volumes",
+                "must mount a shared volume at /local/results",
+            ),
+            (f"{GROUP}.template.spec.volumes", "must mount a shared volume at /local/results"),
+        ],
+    ),
+    "a store that nobody here speaks to": (
+        "fer-tune/results: /shared/results",
+        "fer-tune/results: s4://bucket/results",
+        [("metadata.annotations.fer-tune/results", "must be s3://, gs:// or a mounted folder")],
+    ),
+    "more workers than there may be": (
+        "minReplicas: 0",
+        "minReplicas: 9",
+        [(f"{GROUP}.minReplicas", "must be at most maxReplicas, 8")],
+    ),
+    "pods that start again": (
+        "          tolerations:",
+        "          restartPolicy: Always\n          tolerations:",
+        [
+            (
+                f"{GROUP}.template.spec.restartPolicy",
+                "must be Never: the operator rejects other values with Ray's second autoscaler",
+            )
+        ],
+    ),
+    "no machine that trains": (
+        "  workerGroupSpecs:\n",
+        "  workerGroupSpec:\n",
+        [("spec.workerGroupSpecs", "has no machine that runs trials")],
+    ),
+    "a token of no version": (
+        "  rayVersion: 2.60.0\n",
+        "",
+        [("spec.rayVersion", "is missing, and without it the operator rejects a token")],
+    ),
+    "no limits": (
+        '                limits: {cpu: "4", memory: 14Gi, nvidia.com/gpu: "1"}\n',
+        "",
+        [
+            (
+                f"{GROUP}.template.spec.containers[0].resources.limits",
+                "must name cpu and memory: Ray takes its resources from them",
+            )
+        ],
+    ),
+}
+
+
+def faults(path: Path, crds: Path | None = None) -> list[tuple[str, str]]:
+    with pytest.raises(ClusterFileError) as caught:
+        check(str(path), crds=crds)
+    return [(fault.key, fault.rule) for fault in caught.value.faults]
+
+
+def changed(name: str, old: str, new: str, folder: Path) -> Path:
+    text = find(name).read_text(encoding="utf-8")
+    assert text.count(old) == 1, old
+    path = folder / f"{name}.yaml"
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_manifest_has_its_faults_and_no_other(case: str, tmp_path: Path) -> None:
+    old, new, expected = BROKEN[case]
+    assert faults(changed("raycluster", old, new, tmp_path)) == expected
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (
+            "shutdownAfterJobFinishes: true",
+            "shutdownAfterJobFinishes: false",
+            (
+                "spec.shutdownAfterJobFinishes",
+                "must be true; otherwise the cluster is kept after the job",
+            ),
+        ),
+        (
+            "--results /shared/results/first",
+            "--results /shared/results/second",
+            (
+                "spec.entrypoint",
+                "must write to /shared/results/first, as the annotation says",
+            ),
+        ),
+        (
+            " --results /shared/results/first",
+            "",
+            (
+                "spec.entrypoint",
+                "must write to /shared/results/first, as the annotation says",
+            ),
+        ),
+        (" --address auto", "", ("spec.entrypoint", "must pass --address auto")),
+        (
+            "--address auto",
+            "--address 'auto",
+            ("spec.entrypoint", "must be a complete shell command"),
+        ),
+        (
+            'dashboard-host: "0.0.0.0"  # open: the operator submits the job from another pod',
+            "dashboard-host: 127.0.0.1",
+            (
+                "spec.rayClusterSpec.headGroupSpec.rayStartParams.dashboard-host",
+                "must be reachable by the operator, which watches the job from another pod",
+            ),
+        ),
+        (
+            "enableInTreeAutoscaling: true",
+            "enableInTreeAutoscaling: false",
+            (
+                "spec.rayClusterSpec.workerGroupSpecs[0].replicas",
+                "must be set above 0, as nothing adds workers to this cluster",
+            ),
+        ),
+    ],
+    ids=[
+        "a cluster that stays",
+        "results elsewhere",
+        "results in the pod",
+        "a search in the head's pod alone",
+        "a quotation that does not end",
+        "out of the operator's reach",
+        "no workers",
+    ],
+)
+def test_a_broken_job(old: str, new: str, expected: tuple[str, str], tmp_path: Path) -> None:
+    assert faults(changed("rayjob", old, new, tmp_path)) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("--results /shared/results/first", "--results='/shared/results/first'"),
+        (
+            "search densenet161_vs_resnet152\n    --data /local/faces --results",
+            "resume /shared/results/first\n    --data",
+        ),
+        ("  shutdownAfterJobFinishes: true\n", "  deletionStrategy: {deletionRules: []}\n"),
+        ("  backoffLimit: 0", "  submissionMode: SidecarMode\n  backoffLimit: 0"),
+        (
+            '              limits: {cpu: "1", memory: 256Mi}\n              volumeMounts:',
+            "              volumeMounts:",
+        ),
+        (
+            "    fer-tune/results:",
+            "    ray.io/ft-enabled: 'true'\n    fer-tune/results:",
+        ),
+    ],
+)
+def test_what_a_user_would_write(old: str, new: str, tmp_path: Path) -> None:
+    assert check(str(changed("rayjob", old, new, tmp_path)))
+
+
+def test_ray_is_told_its_resources_first_by_its_parameters(tmp_path: Path) -> None:
+    old = '          disable-usage-stats: "true"\n        template'
+    path = changed("rayjob", old, old.replace("disable-usage-stats", "num-gpus"), tmp_path)
+    path.write_text(path.read_text().replace('num-gpus: "true"', 'num-gpus: "2"'))
+    assert ("workers gpu", "0 to 8: 4 CPUs, 2 GPUs") in check(str(path)).summary.rows
+
+
+def test_a_job_of_a_fixed_size_and_one_that_its_user_submits(tmp_path: Path) -> None:
+    text = find("rayjob").read_text(encoding="utf-8")
+    text = text.replace("enableInTreeAutoscaling: true", "enableInTreeAutoscaling: false")
+    text = text.replace("minReplicas: 0", "replicas: 8\n        minReplicas: 8")
+    path = tmp_path / "x.yaml"
+    path.write_text(
+        text[: text.index("  entrypoint")]
+        + "  submissionMode: InteractiveMode\n"
+        + text[text.index("  shutdownAfter") :]
+    )
+    assert ("idle workers", "kept until the job ends") in check(str(path)).summary.rows
+
+
+def test_a_manifest_does_not_say_which_gpu_it_gets() -> None:
+    flagship = load("densenet161_vs_resnet152")
+    notes = check("rayjob", space=flagship).notes
+    assert any("--gpu-memory" in note for note in notes)
+    assert check("rayjob", space=flagship, gpu_memory=24)
+    with pytest.raises(ClusterFileError, match="is too small for densenet161_vs_resnet152"):
+        check("rayjob", space=flagship, gpu_memory=12)
+
+
+@with_definitions
+@pytest.mark.parametrize("name", ["raycluster", "rayjob"])
+def test_kuberay_takes_a_manifest(name: str) -> None:
+    assert check(name, crds=CRDS)
+
+
+@with_definitions
+def test_kuberays_definitions_find_what_our_rules_do_not(tmp_path: Path) -> None:
+    path = changed("raycluster", "    upscalingMode: Agg", "    upscalingMod: Agg", tmp_path)
+    assert check(str(path))
+    assert faults(path, CRDS) == [("spec.autoscalerOptions.upscalingMod", "is an unknown key")]
+    path = changed("raycluster", "    minReplicas: 0", '    minReplicas: "0"', tmp_path)
+    assert faults(path, CRDS) == [(f"{GROUP}.minReplicas", "must be of type integer")]
+
+
+def test_a_folder_without_definitions_is_told(tmp_path: Path) -> None:
+    from fer_tune.errors import UserError
+
+    with pytest.raises(UserError, match="contains no KubeRay definitions"):
+        check("raycluster", crds=tmp_path)

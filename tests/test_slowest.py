@@ -1,0 +1,43 @@
+"""Which tests `make fast` leaves out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.slowest import SLOW_LIST, SLOW_SETUP_S, SLOW_TEST_S, slow
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def report(name: str, when: Any, seconds: float) -> pytest.TestReport:
+    return pytest.TestReport(
+        nodeid=name,
+        location=(name, 0, name),
+        keywords={},
+        outcome="passed",
+        longrepr=None,
+        when=when,
+        duration=seconds,
+    )
+
+
+def test_slow_tests_and_files_of_slow_fixtures_are_left_out() -> None:
+    long, expensive = SLOW_TEST_S + 0.1, SLOW_SETUP_S + 0.1
+    reports = [
+        report("a.py::quick", "setup", 0.01),
+        report("a.py::quick", "call", 0.01),
+        report("a.py::long[1]", "call", 0.01),
+        report("a.py::long[2]", "call", long),
+        report("b.py::first", "setup", expensive),
+        report("b.py::second", "call", long),
+    ]
+    assert slow(reports) == ["a.py::long", "b.py"]
+
+
+def test_what_is_listed_exists() -> None:
+    for line in SLOW_LIST.read_text(encoding="utf-8").splitlines():
+        file, _, test = line.partition("::")
+        assert f"def {test.rpartition('::')[2]}(" in (ROOT / file).read_text() or not test, line
