@@ -17,7 +17,7 @@ class TrialConfig:
         augment_policy: ``plain``, ``moderate`` or ``strong``.
         optimizer: ``adamw`` or ``sgd``.
         lr_head, lr_backbone: peak learning rates of the head and of the unfrozen backbone (> 0).
-        weight_decay: decoupled weight decay (>= 0).
+        weight_decay: decoupled with AdamW, added to the gradient with SGD (>= 0).
         momentum: of SGD, in [0, 1); AdamW ignores it.
         schedule: ``cosine`` (to zero at the last epoch) or ``constant``.
         warmup_epochs: linear warm-up from zero, in epochs (>= 0).

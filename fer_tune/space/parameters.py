@@ -112,7 +112,13 @@ _TABLE = (
         low_open=True,
         meaning="Peak learning rate of the unfrozen backbone; without effect at depth 0.",
     ),
-    Parameter(name="weight_decay", kind="float", low=0, high=1, meaning="Decoupled weight decay."),
+    Parameter(
+        name="weight_decay",
+        kind="float",
+        low=0,
+        high=1,
+        meaning="Weight decay; AdamW decouples it.",
+    ),
     Parameter(
         name="momentum",
         kind="float",

@@ -130,6 +130,7 @@ def training_step(tail: nn.Module, features: Tensor) -> tuple[int, int]:
 
 def _prefix_chunk(prefix: nn.Module, crop: int, dtype: torch.dtype) -> tuple[Tensor, int]:
     """One chunk of features, and the most bytes alive while they are made."""
+    # Accelerators begin with larger chunks, which are halved where they do not fit.
     pictures = torch.empty(CHUNK, 3, crop, crop, dtype=torch.uint8, device="meta")
     with torch.no_grad(), counting() as live:
         features: Tensor = pictures
