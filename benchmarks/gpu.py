@@ -19,25 +19,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from fer_tune.data import PackedDataset, import_source
-from fer_tune.profiling.cases import Case
-from fer_tune.profiling.measuring import CudaMeter, FixedRows
-from fer_tune.space import SearchSpace
-from fer_tune.training.context import TrialContext
+from benchmarks.steps import STEPS, Stepping, make_run, operations, peak
+from fer_tune.data import import_source
+from fer_tune.profiling.measuring import CudaMeter
 from fer_tune.training.device.compute import release_memory
-from fer_tune.training.trial import RunSeeds, TrialRun
 
 FACES = "synthetic:900"
 #: Crop size, unfreeze depth and batch size of the measured steps.
 SHAPES = ((48, 1, 64), (48, 5, 64), (96, 1, 64), (96, 5, 64), (224, 1, 64), (224, 5, 64))
 TRIALS = (1, 4, 8)
-STEPS = 20
 
 
 def main() -> None:
@@ -128,7 +123,7 @@ def graphs(chosen: argparse.Namespace) -> dict[str, Any]:
         found[f"{name} MiB"] = meter.peak() / 2**20
         if name == "eager":
             seconds = batch / statistics.median(rates)
-            found["share of peak"] = _operations(run, steps.features) / seconds / _peak(run)
+            found["share of peak"] = operations(run, steps.features) / seconds / peak(run)
         del run, steps  # the next one is measured alone
         release_memory()
     found["ratio"] = found["graphs pictures/s"] / found["eager pictures/s"]
@@ -198,86 +193,6 @@ STEP_OF: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "peer": peer,
     "ours": ours,
 }
-
-
-def make_run(
-    folder: Path,
-    crop: int,
-    depth: int,
-    batch: int,
-    *,
-    graphs: bool = False,
-    share: float = 1.0,
-    device: str | None = None,
-    backbone: str = "densenet161",
-) -> TrialRun:
-    """A run on the drawn faces, with its network built."""
-    from fer_tune.tuning.options import SearchOptions
-    from fer_tune.tuning.settings import trial_context
-
-    space = SearchSpace.from_dict(
-        {
-            "name": "gpu",
-            "purpose": "Steps on a GPU.",
-            "compare": {"arms": [backbone]},
-            "budget": {"trials": 1, "max_epochs": 1},
-            "stopper": {"enabled": False},
-            "scheduler": {"kind": "none"},
-            "resources": {"gpu": share if device is None else 0},
-            "weights": "none",
-        }
-    )
-    dataset = PackedDataset.open(folder / "faces")
-    context: TrialContext = replace(
-        trial_context(space, dataset, SearchOptions(), folder / "bank"), bank=None, graphs=graphs
-    )
-    case = Case(arm=backbone, crop_size=crop, unfreeze_depth=depth, batch_size=batch)
-    run = TrialRun(context, space.config(backbone, case.shape), RunSeeds(run=0, weights=0, views=0))
-    run.prepare()
-    return run
-
-
-class Stepping:
-    """Steps of a run on one batch, whose features are there already."""
-
-    def __init__(self, run: TrialRun, batch: int) -> None:
-        self.run, self.places = run, torch.arange(batch).numpy()
-        self.features = run.features.train.view(0).rows(self.places)
-        self.truth = torch.from_numpy(run.train_labels[self.places]).to(run.compute.device)
-        run.tail.train()
-
-    def __call__(self) -> float:
-        """The mean loss over some steps."""
-        source = FixedRows(self.features)
-        torch.manual_seed(0)
-        total = torch.zeros((), device=self.run.compute.device)
-        for _ in range(STEPS):
-            logits = self.run.steps(source, self.places, self.truth)
-            total += torch.nn.functional.cross_entropy(logits, self.truth)
-        return float(total) / STEPS
-
-
-def _operations(run: TrialRun, features: torch.Tensor) -> int:
-    """Floating-point operations of one training step of the tail."""
-    from torch.utils.flop_counter import FlopCounterMode
-
-    with FlopCounterMode(display=False) as counter, run.compute.autocast():
-        run.tail(features).float().sum().backward()
-    run.tail.zero_grad(set_to_none=True)
-    return int(counter.get_total_flops())
-
-
-def _peak(run: TrialRun, side: int = 8192) -> float:
-    """Operations per second of a large matrix product, in the precision of the run."""
-    one = torch.randn(side, side, device=run.compute.device, dtype=run.compute.dtype)
-    for _ in range(3):
-        one @ one
-    run.compute.synchronise()
-    began = time.perf_counter()
-    for _ in range(10):
-        one @ one
-    run.compute.synchronise()
-    return 10 * 2 * side**3 / (time.perf_counter() - began)
 
 
 def _device() -> str:
