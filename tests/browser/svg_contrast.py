@@ -52,8 +52,8 @@ def faint_labels(page: Page) -> list[str]:
     page.add_style_tag(content="svg text { visibility: hidden !important; }")
     return [
         f"{label['text']!r}: {share:.0%} of its ground is too near to rgb{tuple(label['colour'])}"
-        for figure, told in zip(figures.all(), labels, strict=True)
-        for label, share in _measured(figure.screenshot(animations="disabled"), told)
+        for figure, reported in zip(figures.all(), labels, strict=True)
+        for label, share in _measured(figure.screenshot(animations="disabled"), reported)
         if share > _SPOILT
     ]
 

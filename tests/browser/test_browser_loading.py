@@ -19,7 +19,7 @@ class Watch:
         self.requests: list[str] = []
         self.complaints: list[str] = []
         page.on("request", self._asked)
-        page.on("console", lambda told: self._told(told.type, told.text))
+        page.on("console", lambda reported: self._told(reported.type, reported.text))
         page.on("pageerror", lambda error: self._told("error", str(error)))
 
     def _asked(self, request: Request) -> None:

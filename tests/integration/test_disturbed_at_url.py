@@ -165,7 +165,7 @@ def test_a_server_that_is_unavailable_for_some_seconds_costs_nothing(journey: Jo
 def test_a_server_that_does_not_return_is_one_message(journey: Journey) -> None:
     code, text = journey.gone
     assert code == 2, text
-    told = [line for line in text.splitlines() if line.startswith("fer-tune: ")]
-    assert len(told) == 1 and "Traceback" not in text
-    assert f"{journey.folder}: cannot write: the store is unavailable" in told[0]
-    assert f"fer-tune resume '{journey.folder}'" in told[0] and "secret" not in told[0]
+    reported = [line for line in text.splitlines() if line.startswith("fer-tune: ")]
+    assert len(reported) == 1 and "Traceback" not in text
+    assert f"{journey.folder}: cannot write: the store is unavailable" in reported[0]
+    assert f"fer-tune resume '{journey.folder}'" in reported[0] and "secret" not in reported[0]

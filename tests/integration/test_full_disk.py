@@ -41,9 +41,9 @@ def test_a_full_disk_ends_the_search_and_a_larger_one_lets_it_go_on(
         FER_TUNE_BANK=bank,
     )
     assert done.code == 2, done
-    told = done.err.strip().splitlines()[-1]
-    assert told.startswith(f"fer-tune: {folder}: cannot write: ")
-    assert told.endswith(f"fer-tune resume {folder}") and "Traceback" not in done.err
+    reported = done.err.strip().splitlines()[-1]
+    assert reported.startswith(f"fer-tune: {folder}: cannot write: ")
+    assert reported.endswith(f"fer-tune resume {folder}") and "Traceback" not in done.err
     readable(folder)
 
     subprocess.run(["mount", "-o", "remount,size=500m", str(small_disk)], check=True)

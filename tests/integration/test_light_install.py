@@ -176,9 +176,9 @@ def test_what_is_heavy_is_not_there(light: Path, name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_analysis_runs_as_a_module(light: Path, results: list[Path], tmp_path: Path) -> None:
-    told = run(light / "python", "-m", "analysis", results[0], "--out", tmp_path)
+    reported = run(light / "python", "-m", "analysis", results[0], "--out", tmp_path)
     document = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
-    assert document["verdict"]["chip"] in told.lower()
+    assert document["verdict"]["chip"] in reported.lower()
     assert {path.name for path in tmp_path.iterdir()} == {
         "report.html",
         "report.md",

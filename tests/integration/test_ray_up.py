@@ -218,7 +218,7 @@ def test_one_machine_taken_back_and_the_network_of_another_cut(
 def spot_machine(cluster: Cluster, number: int) -> Callable[[], None]:
     """Has a machine listen for the notice of a cloud; what is returned gives it.
 
-    It returns once the machine has told Ray.
+    It returns once the machine has notified Ray.
     """
     home = cluster.machines.home(number)
     service = home / "metadata/computeMetadata/v1/instance"

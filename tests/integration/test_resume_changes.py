@@ -60,24 +60,28 @@ def copy(undisturbed: Results, tmp_path: Path) -> Results:
     return results
 
 
-def refused(told: Outcome, *parts: str) -> None:
-    assert told.code == 2 and told.err.startswith("fer-tune: "), told
-    assert len(told.err.strip().splitlines()) == 1 and "Traceback" not in told.err
+def refused(reported: Outcome, *parts: str) -> None:
+    assert reported.code == 2 and reported.err.startswith("fer-tune: "), reported
+    assert len(reported.err.strip().splitlines()) == 1 and "Traceback" not in reported.err
     for part in parts:
-        assert part in told.err, told.err
+        assert part in reported.err, reported.err
 
 
 def test_a_finished_search_says_what_else_there_is(undisturbed: Results) -> None:
     before = undisturbed.manifest()
-    told = refused_here("resume", undisturbed.root)
-    assert told.code == 0 and "This search has finished" in told.out and "--extend" in told.out
+    reported = refused_here("resume", undisturbed.root)
+    assert (
+        reported.code == 0
+        and "This search has finished" in reported.out
+        and "--extend" in reported.out
+    )
     assert undisturbed.manifest() == before
 
 
 def test_another_dataset_is_refused(copy: Results, tmp_path: Path) -> None:
     import_source("synthetic:60", tmp_path / "other")
-    told = refused_here("resume", copy.root, "--data", tmp_path / "other")
-    refused(told, "the dataset is not the one", copy.manifest()["dataset"]["fingerprint"])
+    reported = refused_here("resume", copy.root, "--data", tmp_path / "other")
+    refused(reported, "the dataset is not the one", copy.manifest()["dataset"]["fingerprint"])
 
 
 def test_a_dataset_that_has_gone_is_refused(copy: Results, tmp_path: Path) -> None:
@@ -91,8 +95,8 @@ def test_a_changed_search_space_is_refused(copy: Results) -> None:
     space["budget"]["max_epochs"] = 9
     space["parameters"]["batch_size"] = 32
     copy.update_manifest(space=space)
-    told = refused_here("resume", copy.root)
-    refused(told, "budget.max_epochs: 4 → 9", "parameters.batch_size: 16 → 32", "manifest.json")
+    reported = refused_here("resume", copy.root)
+    refused(reported, "budget.max_epochs: 4 → 9", "parameters.batch_size: 16 → 32", "manifest.json")
 
 
 def test_another_schema_is_refused(copy: Results) -> None:
@@ -126,10 +130,10 @@ def test_an_extension_that_is_none_is_refused(
 ) -> None:
     copy.update_manifest(state="finished")
     log = (copy.root / EVENTS_FILE).read_bytes()
-    told = refused_here("resume", copy.root, "--extend", extension)
-    assert told.code == 2 and "Traceback" not in told.err, told
+    reported = refused_here("resume", copy.root, "--extend", extension)
+    assert reported.code == 2 and "Traceback" not in reported.err, reported
     for part in parts:
-        assert part in told.err
+        assert part in reported.err
     assert (copy.root / EVENTS_FILE).read_bytes() == log
 
 

@@ -188,9 +188,9 @@ def test_weights_that_do_not_fit_are_reported(tmp_path: Path, kind: str) -> None
         torch.save({**state, "conv1.weight": torch.zeros(1)}, path)
     else:
         torch.save({n: t for n, t in state.items() if not n.startswith("layer1")}, path)
-    with pytest.raises(WeightsError) as told:
+    with pytest.raises(WeightsError) as reported:
         read_state(path, backbone("resnet18"))
-    assert str(path) in str(told.value) and told.value.remedy
+    assert str(path) in str(reported.value) and reported.value.remedy
 
 
 @settings(max_examples=100, deadline=None, derandomize=True)
@@ -205,9 +205,9 @@ def test_any_bytes_are_no_weights(
 ) -> None:
     path = tmp_path_factory.mktemp("weights") / f"w{suffix}"
     path.write_bytes(content)
-    with pytest.raises(WeightsError) as told:
+    with pytest.raises(WeightsError) as reported:
         read_state(path, backbone("resnet18"))
-    assert str(told.value).startswith(str(path)) and told.value.remedy
+    assert str(reported.value).startswith(str(path)) and reported.value.remedy
 
 
 def test_missing_weights_are_reported_with_the_remedy(

@@ -78,19 +78,19 @@ def test_halving_by_hand():
 
 
 @pytest.mark.parametrize(
-    ("share", "epochs", "told"),
+    ("share", "epochs", "reported"),
     [
         (0.0, 40, "none"),
         (0.25, 50, "roughly 1.5 of 6 trials that ASHA would stop continue to their end"),
         (1.0, 80, "roughly 6.0 of 6 trials that ASHA would stop continue to their end"),
     ],
 )
-def test_audited_trials_run_on_in_the_plan(valid, share, epochs, told):
+def test_audited_trials_run_on_in_the_plan(valid, share, epochs, reported):
     # Two studies of 4 trials, 10 epochs: rungs 2 and 6 leave 2, then 1.
     valid["audit"] = {"share": share}
     planned = plan(SearchSpace.from_dict(valid))
     assert planned.expected_epochs == epochs
-    assert ("audit", told) in planned.rows()
+    assert ("audit", reported) in planned.rows()
 
 
 def test_without_a_scheduler_nothing_is_audited(valid):

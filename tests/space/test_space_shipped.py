@@ -108,10 +108,10 @@ def test_the_reference_tells_every_default():
     for key, default in defaults.items():
         row = re.search(rf"^\| `{key}` \|.*$", REFERENCE, flags=re.MULTILINE)
         assert row is not None, key
-        told = row[0].split("|")[3].strip().strip("`")
-        if told != "required":
+        reported = row[0].split("|")[3].strip().strip("`")
+        if reported != "required":
             shown = "none" if default == [] else json.dumps(default).strip('"')
-            assert told == shown.removesuffix(".0"), key
+            assert reported == shown.removesuffix(".0"), key
 
 
 def test_the_reference_lists_the_shipped_files():

@@ -147,22 +147,22 @@ def as_user(uid: int, do: object) -> str:
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
-        told = "the child died"
+        reported = "the child died"
         try:
             os.setgid(uid)
             os.setuid(uid)
             do()
-            told = ""
+            reported = ""
         except OSError as error:
-            told = str(error)
+            reported = str(error)
         finally:
-            os.write(writing, told.encode())
+            os.write(writing, reported.encode())
             os._exit(0)
     os.close(writing)
     with os.fdopen(reading) as answer:
-        told = answer.read()
+        reported = answer.read()
     os.waitpid(child, 0)
-    return told
+    return reported
 
 
 @pytest.mark.parametrize("target", ["there", "nowhere"])

@@ -78,8 +78,8 @@ def test_what_clients_say_is_reported_in_few_words(said: str) -> None:
 @pytest.mark.parametrize("said", SAID)
 def test_the_driver_knows_it_for_a_refusal_of_the_disk(said: str) -> None:
     error = translated(OSError(said), "s3://b/x")
-    told = RuntimeError(f"Traceback\n{type(error).__name__}: {error}\n")  # as Ray passes it on
-    found = disk_error(told)
+    reported = RuntimeError(f"Traceback\n{type(error).__name__}: {error}\n")  # as Ray passes it on
+    found = disk_error(reported)
     assert found is not None and (found.errno, found.filename) == (error.errno, "s3://b/x")
     assert disk_error(error) is error
 

@@ -109,9 +109,9 @@ def test_credentials_are_never_shown_and_reach_other_processes(store: ObjectStor
     ],
 )
 def test_whatever_looks_like_a_secret_is_left_out_of_texts(url: str) -> None:
-    told = without_secrets(f"fer-tune search --results {url} --data http://h:1/x@y")
-    assert "sh" not in told.removeprefix("fer-tune search") and "AKIA:" not in told
-    assert "bucket/x" in told and told.endswith(" --data http://h:1/x@y")
+    reported = without_secrets(f"fer-tune search --results {url} --data http://h:1/x@y")
+    assert "sh" not in reported.removeprefix("fer-tune search") and "AKIA:" not in reported
+    assert "bucket/x" in reported and reported.endswith(" --data http://h:1/x@y")
 
 
 @pytest.mark.parametrize("url", ["s3://AKIA:hu/sh@bucket/x", "s3://minio:9000/bucket/x"])

@@ -123,7 +123,7 @@ def test_cliques_by_hand() -> None:
     assert cliques([0, 1, 2], apart(3)) == ((0, 1, 2),)
     assert cliques([0, 1, 2], apart(3, (0, 1), (0, 2), (1, 2))) == ()
     assert cliques([0, 1, 2, 3], apart(4, (0, 3))) == ((0, 1, 2), (1, 2, 3))
-    # A difference inside a run breaks it, even where its ends were not told apart.
+    # A difference inside a run breaks it, even where its ends were not distinguished.
     assert cliques([0, 1, 2], apart(3, (0, 1))) == ((1, 2),)
     assert cliques([], np.zeros((0, 0))) == ()
     assert cliques([0], np.zeros((1, 1))) == ()

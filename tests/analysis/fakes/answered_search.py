@@ -108,7 +108,7 @@ def evidence_of(search: Search, settings: Settings | None = None) -> Evidence:
     return Evidence(search=search, settings=settings or Settings())
 
 
-def told(
+def reported(
     search: Search,
     name: str,
     section: Callable[[Evidence], Json],

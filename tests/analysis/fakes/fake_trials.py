@@ -124,8 +124,8 @@ class FakeSearch:
             if "audit_epoch" in SCHEMAS["trials"].names:
                 row["audit_epoch"] = end.audited
             self._write(row, end.curve)
-            told = end.curve.val_macro_f1[: end.audited]
-            study.sampler.tell(config, max(told[np.isfinite(told)], default=np.nan))
+            reported = end.curve.val_macro_f1[: end.audited]
+            study.sampler.tell(config, max(reported[np.isfinite(reported)], default=np.nan))
 
     def _write(self, row: Row, curve: Curve) -> None:
         self.tables.trials.append(row)

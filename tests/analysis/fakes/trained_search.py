@@ -160,7 +160,7 @@ def _frame(table: str, rows: Sequence[Mapping[str, Any]] = ()) -> pd.DataFrame:
     return pd.DataFrame(rows).reindex(columns=SCHEMAS[table].names) if rows else empty
 
 
-def told(
+def reported(
     search: Search,
     name: str,
     section: Callable[[Evidence], Json],

@@ -48,9 +48,9 @@ def test_latencies_are_medians_over_the_runs_of_all_folders(tmp_path: Path) -> N
     singles, merged = [load(part) for part in parts], load(parts)
     for arm in merged.arms:
         runs = [run for single in singles for run in single.latency[arm]["runs"]]
-        told = merged.latency[arm]
-        assert told["runs"] == runs and len(runs) == 9
-        assert told["p50_ms"] == pytest.approx(np.median([run["p50_ms"] for run in runs]))
+        reported = merged.latency[arm]
+        assert reported["runs"] == runs and len(runs) == 9
+        assert reported["p50_ms"] == pytest.approx(np.median([run["p50_ms"] for run in runs]))
     cost = build(merged)["cost"]["arms"][0]["latency"]["peak_memory_mib"]
     assert cost["n"] == 9
 

@@ -117,14 +117,16 @@ def test_equal_arms_with_much_spread_are_inconclusive(tmp_path: Path) -> None:
     report = report_of(tmp_path, Plan(skill=EQUAL, seed_spread=0.03, seed=1))
     assert report["verdict"]["kind"] == "inconclusive"
     assert "includes zero" in report["verdict"]["sentence"]
-    remedy, told = report["pairs"][0]["remedy"], " ".join(report["verdict"]["notes"])
+    remedy, reported = report["pairs"][0]["remedy"], " ".join(report["verdict"]["notes"])
     assert remedy["units_now"] == 5
     smallest = remedy["steps"][-1]
     assert smallest["effect"] == 0.01 and smallest["more_hours"] > 0
     assert smallest["units_per_arm"] > 5
     more = smallest["units_per_arm"] - 5
-    assert f"about {smallest['units_per_arm']} to detect 1.0 points ({more} more per arm" in told
-    assert "accelerator-hours" in told and "80 % power" in told
+    assert (
+        f"about {smallest['units_per_arm']} to detect 1.0 points ({more} more per arm" in reported
+    )
+    assert "accelerator-hours" in reported and "80 % power" in reported
 
 
 def test_the_reason_is_told(tmp_path: Path) -> None:
@@ -260,10 +262,13 @@ def test_several_pairs_go_by_holm_and_say_so(tmp_path: Path) -> None:
     search = load(write(tmp_path, plan))
     pairs = Evidence(search=search, settings=Settings()).pairs
     for pair in pairs:
-        told = because(pair, 0.01)
-        assert told.startswith("Because Holm's p ")
-        assert ("does not exclude zero" in told) == (pair.kind == "inconclusive")
-        assert "the interval excludes zero" not in told and "interval includes zero" not in told
+        reported = because(pair, 0.01)
+        assert reported.startswith("Because Holm's p ")
+        assert ("does not exclude zero" in reported) == (pair.kind == "inconclusive")
+        assert (
+            "the interval excludes zero" not in reported
+            and "interval includes zero" not in reported
+        )
         assert "interval includes zero" not in sentence(pair, 0.01)
         assert "Holm's p does not exclude zero" in [row.condition for row in pair.rows]
     assert {pair.kind for pair in pairs} == {"better", "inconclusive"}
@@ -275,8 +280,8 @@ def test_several_pairs_go_by_holm_and_say_so(tmp_path: Path) -> None:
 def test_a_small_p_is_below_and_not_equal(tmp_path: Path, p: float, words: str) -> None:
     search = load(write(tmp_path, Plan()))
     pair = Evidence(search=search, settings=Settings()).pairs[0]
-    told = because(replace(pair, corrected=True, p_holm=p), 0.01)
-    assert f"{words} excludes zero" in told
+    reported = because(replace(pair, corrected=True, p_holm=p), 0.01)
+    assert f"{words} excludes zero" in reported
 
 
 def test_numbers_that_differ_are_not_rounded_alike(tmp_path: Path) -> None:
@@ -289,5 +294,5 @@ def test_numbers_that_differ_are_not_rounded_alike(tmp_path: Path) -> None:
         difference=replace(pair.difference, value=0.0098, low=0.001, high=0.02),
         superiority=replace(pair.superiority, value=0.748),
     )
-    told = because(near, 0.01)
-    assert "0.980 points are below 1.000" in told and "= 0.7480 is below 0.75" in told
+    reported = because(near, 0.01)
+    assert "0.980 points are below 1.000" in reported and "= 0.7480 is below 0.75" in reported

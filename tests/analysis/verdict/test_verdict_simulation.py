@@ -173,6 +173,6 @@ def test_tables_have_a_column_per_design_and_a_row_per_setting(
 ) -> None:
     lines = tables.false_positives([single, families]).splitlines()
     assert lines[0] == "| search luck | seed spread | R = 1, K = 5 | R = 5, K = 2 |"
-    told = [tables.percent(*rate(cell.rates[0.0]["excluded"])) for cell in (single, families)]
-    assert lines[2:] == [f"| large | 0.6 | {told[0]} | {told[1]} |"]
+    reported = [tables.percent(*rate(cell.rates[0.0]["excluded"])) for cell in (single, families)]
+    assert lines[2:] == [f"| large | 0.6 | {reported[0]} | {reported[1]} |"]
     assert len(tables.verdicts([single, families]).splitlines()) == 2 + len(verdicts.EFFECTS)

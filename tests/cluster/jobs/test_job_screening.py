@@ -148,7 +148,7 @@ def test_a_secret_far_behind_the_beginning() -> None:
 
 def test_pictures_data_and_models_by_their_endings(root: Path) -> None:
     names = ("f/a.JPG", "f/b.png", "f/c.webp", "t/fer2013.csv", "t/x.npy", "t/x.tar.gz", "m.pth")
-    write(root, dict.fromkeys(names, "cannot be told by its content"))
+    write(root, dict.fromkeys(names, "cannot be recognised by its content"))
     assert sent(root) == {"code.py"}
     assert tree_of(root).left_out == len(names)
 

@@ -291,9 +291,13 @@ def test_what_is_damaged_at_the_url_is_reported_and_not_kept(
     for reads in both[: 1 if case == "a pixel" else 2]:
         with pytest.raises(DataError) as caught:
             reads()
-        told = str(caught.value)
-        assert told.startswith(f"{url}: ") and message in told and "data import SOURCE" in told
-        assert "secret" not in told and left(cache) == []
+        reported = str(caught.value)
+        assert (
+            reported.startswith(f"{url}: ")
+            and message in reported
+            and "data import SOURCE" in reported
+        )
+        assert "secret" not in reported and left(cache) == []
 
 
 def test_a_store_that_becomes_unavailable_meanwhile_leaves_nothing(
@@ -365,8 +369,8 @@ def test_a_disk_without_room_is_reported_before_anything_is_fetched(
 ) -> None:
     with mounted(tmp_path / "disk", "64k") as disk:
         monkeypatch.setenv("FER_TUNE_CACHE", str(disk / "cache"))
-        told = refused(url, EnvironmentFault)
-        assert "no room for a copy of the dataset" in told and "FER_TUNE_CACHE" in told
+        reported = refused(url, EnvironmentFault)
+        assert "no room for a copy of the dataset" in reported and "FER_TUNE_CACHE" in reported
         assert read(store) == ["dataset.json"] and left(disk / "cache") == []
 
 

@@ -62,9 +62,9 @@ def test_segments_follow_each_other_and_a_session_begins_one(
     EventLog(folder).append("searched")
     names = store.keys(folder / EVENTS_FILE)
     assert names == [f"{n:06d}" for n in range(1, len(names) + 1)] and len(names) == 4
-    told = [json.loads(line) for _, line in read_lines(folder / EVENTS_FILE)]
-    assert [e.get("kind") for e in told] == [None, *["tick"] * 12, "searched"]
-    assert [e["at"] for e in told[1:]] == sorted(e["at"] for e in told[1:])
+    reported = [json.loads(line) for _, line in read_lines(folder / EVENTS_FILE)]
+    assert [e.get("kind") for e in reported] == [None, *["tick"] * 12, "searched"]
+    assert [e["at"] for e in reported[1:]] == sorted(e["at"] for e in reported[1:])
     first = (folder / EVENTS_FILE / names[-1]).read_bytes()
     assert first.count(b"\n") == 1, "what an earlier session wrote is not touched"
 

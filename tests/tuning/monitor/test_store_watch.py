@@ -40,13 +40,13 @@ def test_it_is_reported_while_it_lasts_and_no_longer(
         progress.setup()
     driver = threading.Thread(target=lambda: (root / "events.jsonl/000001").write_bytes(b"1"))
     assert unavailable_line(root) is None
-    told = rf"results at {re.escape(str(root))} unavailable since [0-9:]{{8}}, retrying until "
-    told += r"[0-9:]{8}; running epochs continue"
+    reported = rf"results at {re.escape(str(root))} unavailable since [0-9:]{{8}}, retrying until "
+    reported += r"[0-9:]{8}; running epochs continue"
     store.stop()
     try:
         driver.start()
-        until(lambda: all(re.search(told, out.getvalue()) for out in (table, lines)))
-        assert re.search(told, shown(live))
+        until(lambda: all(re.search(reported, out.getvalue()) for out in (table, lines)))
+        assert re.search(reported, shown(live))
     finally:
         store.start()
     driver.join(30)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from answered_search import answered, blocks_of, told
+from answered_search import answered, blocks_of, reported
 from fake_search import Plan, write
 from scipy import stats
 from sklearn.metrics import log_loss
@@ -19,7 +19,7 @@ from analysis.report.quantities import Json
 
 
 def _both(search: Search) -> tuple[Json, Chapter]:
-    return told(search, "calibration", section, chapter)
+    return reported(search, "calibration", section, chapter)
 
 
 @pytest.fixture(scope="module")

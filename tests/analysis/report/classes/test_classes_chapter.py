@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import matplotlib
 import numpy as np
 import pytest
-from answered_search import answered, blocks_of, told
+from answered_search import answered, blocks_of, reported
 from fake_search import Plan, write
 from matplotlib.colors import to_rgb
 from scipy import stats
@@ -39,7 +39,7 @@ PLANS = {
 
 
 def _both(search: Search) -> tuple[Json, Chapter]:
-    return told(search, "classes", section, chapter)
+    return reported(search, "classes", section, chapter)
 
 
 @dataclass(frozen=True)

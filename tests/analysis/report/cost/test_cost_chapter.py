@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from answered_search import blocks_of
-from trained_search import EPOCHS, PLANS, page, planned, told, trained
+from trained_search import EPOCHS, PLANS, page, planned, reported, trained
 
 from analysis.inputs.search import Search
 from analysis.report.cost.chapter import chapter
@@ -24,7 +24,7 @@ FULL = {"scores": [0.5] * EPOCHS}
 
 def _both(search: Search, price: float | None = None) -> tuple[Json, Chapter]:
     settings = Settings(price_per_hour=price, currency="EUR")
-    return told(search, "cost", section, chapter, settings)
+    return reported(search, "cost", section, chapter, settings)
 
 
 def _hours(seconds: float) -> float:

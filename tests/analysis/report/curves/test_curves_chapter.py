@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from answered_search import blocks_of
-from trained_search import EPOCHS, PLANS, page, planned, told, trained
+from trained_search import EPOCHS, PLANS, page, planned, reported, trained
 
 from analysis.estimators.tuning.order_median import median_interval
 from analysis.inputs.search import Search
@@ -22,7 +22,7 @@ from fer_tune.curves import overfit_onset
 
 
 def _both(search: Search) -> tuple[Json, Chapter]:
-    return told(search, "curves", section, chapter)
+    return reported(search, "curves", section, chapter)
 
 
 def _overfit(onset: int, **row: Any) -> dict[str, Any]:

@@ -31,10 +31,10 @@ def test_sound_on_every_search(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["whole", "studies"])
 def test_change_is_taken_within_each_unit(name: str) -> None:
-    search, told = planned(name), report_of(name)["data"]["scores"]
-    assert [row["arm"] for row in told] == list(search.arms)
+    search, reported = planned(name), report_of(name)["data"]["scores"]
+    assert [row["arm"] for row in reported] == list(search.arms)
     key = "replicate" if search.unit == "study" else "seed"
-    for row in told:
+    for row in reported:
         runs = search.confirmations[search.confirmations["arm"] == row["arm"]]
         gaps = (runs["test_clean_macro_f1"] - runs["test_macro_f1"]).groupby(runs[key]).mean()
         low, high = stats.t.interval(0.95, len(gaps) - 1, gaps.mean(), stats.sem(gaps))
@@ -65,8 +65,8 @@ def _leaky(kept: int = 30) -> Search:
 
 
 def test_accuracy_on_leaked_pictures_alone() -> None:
-    told = section(evidence_of(_leaky()))["subsets"]
-    rows = {(row["arm"], row["subset"]): row for row in told}
+    reported = section(evidence_of(_leaky()))["subsets"]
+    rows = {(row["arm"], row["subset"]): row for row in reported}
     assert rows["a", "clean"]["pictures"] == PICTURES - 35
     knows, guesses = rows["a", "leaked"], rows["b", "leaked"]
     # All alike: an interval of no width would claim what nobody knows.
@@ -127,27 +127,27 @@ def test_verdict_on_clean_pictures(
     clean: dict[str, list[float]], kind: str, ahead: str, words: str
 ) -> None:
     search = _rescored(clean)
-    told = section(evidence_of(search))["verdicts"][0]
-    assert (told["all"], told["clean"], told["clean_first"]) == ("better", kind, ahead)
+    reported = section(evidence_of(search))["verdicts"][0]
+    assert (reported["all"], reported["clean"], reported["clean_first"]) == ("better", kind, ahead)
     made = chapter_of(chapter, search)
     assert words in made.lead
     shown = column(tables(made)["data-verdicts"], "on clean pictures alone")[0]
-    assert shown.startswith(kind) and (ahead in shown) == (ahead != told["first"])
+    assert shown.startswith(kind) and (ahead in shown) == (ahead != reported["first"])
 
 
 def test_change_of_the_difference_agrees_with_scipy() -> None:
-    search, told = planned("studies"), report_of("studies")["data"]["verdicts"][0]
+    search, reported = planned("studies"), report_of("studies")["data"]["verdicts"][0]
     runs = search.confirmations
     gaps = (
         (runs["test_clean_macro_f1"] - runs["test_macro_f1"])
         .groupby([runs["arm"], runs["replicate"]])
         .mean()
     )
-    a, b = gaps[told["first"]], gaps[told["second"]]
+    a, b = gaps[reported["first"]], gaps[reported["second"]]
     interval = stats.ttest_ind(a, b, equal_var=False).confidence_interval(0.95)
-    change = told["change"]
+    change = reported["change"]
     assert change["value"] == pytest.approx(
-        told["clean_difference"]["value"] - told["difference"]["value"]
+        reported["clean_difference"]["value"] - reported["difference"]["value"]
     )
     assert (change["low"], change["high"]) == pytest.approx((interval.low, interval.high))
 
@@ -190,7 +190,7 @@ def _with_counts(leaks: str = "drop", **counts: Any) -> At:
 
 
 def test_audit_in_plain_words() -> None:
-    told = " ".join(
+    reported = " ".join(
         findings(
             _with_counts(
                 pictures=35_340,
@@ -204,11 +204,13 @@ def test_audit_in_plain_words() -> None:
             )
         )
     )
-    assert "2,500 of 35,340 pictures are exact copies of one another, in 1,200 groups" in told
-    assert "456 test pictures are also in the source's training split, 7 in its validation" in told
-    assert "The copies were removed from training" in told
-    assert "3 pictures in 1 group of copies have conflicting labels" in told
-    assert "1 picture is blank" in told
+    assert "2,500 of 35,340 pictures are exact copies of one another, in 1,200 groups" in reported
+    assert (
+        "456 test pictures are also in the source's training split, 7 in its validation" in reported
+    )
+    assert "The copies were removed from training" in reported
+    assert "3 pictures in 1 group of copies have conflicting labels" in reported
+    assert "1 picture is blank" in reported
     assert "1 test picture is also" in " ".join(findings(_with_counts(test_in_training=1)))
     assert "The copies stayed in training" in " ".join(findings(_with_counts("keep")))
 

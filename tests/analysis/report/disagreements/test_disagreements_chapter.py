@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from answered_search import answered, blocks_of, told
+from answered_search import answered, blocks_of, reported
 from fake_search import Plan, write
 from report_reading import Page, parse, read
 from scipy.stats import binomtest
@@ -31,7 +31,7 @@ TRUE = [0, 0, 1, 1, 2, 2]
 
 
 def _both(search: Search, settings: Settings | None = None) -> tuple[Json, Chapter]:
-    return told(search, "disagreements", section, chapter, settings)
+    return reported(search, "disagreements", section, chapter, settings)
 
 
 def _row(answer: int, probability: float) -> list[float]:

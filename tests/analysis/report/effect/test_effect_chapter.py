@@ -47,21 +47,21 @@ def test_sound_on_every_search(name: str) -> None:
 )
 def test_welch_agrees_with_scipy(name: str, opinion: str, scored: str) -> None:
     search, pair = planned(name), report_of(name)["effect"]["pairs"][0]
-    told = next(one for one in pair["opinions"] if one["id"] == opinion)
+    reported = next(one for one in pair["opinions"] if one["id"] == opinion)
     a, b = (_units(search, pair[side], scored) for side in ("first", "second"))
     result = stats.ttest_ind(a, b, equal_var=False)
     interval = result.confidence_interval(0.95)
-    assert told["estimate"]["value"] == pytest.approx(a.mean() - b.mean())
-    assert told["estimate"]["low"] == pytest.approx(interval.low)
-    assert told["estimate"]["high"] == pytest.approx(interval.high)
-    assert told["p_value"]["value"] == pytest.approx(result.pvalue)
-    assert told["excludes_zero"] == (result.pvalue < 0.05)
-    assert told["estimate"]["n"] == 5
+    assert reported["estimate"]["value"] == pytest.approx(a.mean() - b.mean())
+    assert reported["estimate"]["low"] == pytest.approx(interval.low)
+    assert reported["estimate"]["high"] == pytest.approx(interval.high)
+    assert reported["p_value"]["value"] == pytest.approx(result.pvalue)
+    assert reported["excludes_zero"] == (result.pvalue < 0.05)
+    assert reported["estimate"]["n"] == 5
 
 
 def test_permutation_by_counting_every_split() -> None:
     search, pair = planned("studies"), report_of("studies")["effect"]["pairs"][0]
-    told = next(one for one in pair["opinions"] if one["id"] == "permutation")
+    reported = next(one for one in pair["opinions"] if one["id"] == "permutation")
     a, b = (_units(search, pair[side], "test_macro_f1") for side in ("first", "second"))
     both = np.concatenate([a, b])
     seen = a.mean() - b.mean()
@@ -72,29 +72,31 @@ def test_permutation_by_counting_every_split() -> None:
         ]
     )
     tails = min((gaps >= seen - 1e-12).mean(), (gaps <= seen + 1e-12).mean())
-    assert told["p_value"]["value"] == pytest.approx(min(1.0, 2 * tails))
-    assert told["least"]["value"] == pytest.approx(2 / 252) == pytest.approx(least_p_value(5, 5))
-    assert told["estimate"]["low"] is None
+    assert reported["p_value"]["value"] == pytest.approx(min(1.0, 2 * tails))
+    assert (
+        reported["least"]["value"] == pytest.approx(2 / 252) == pytest.approx(least_p_value(5, 5))
+    )
+    assert reported["estimate"]["low"] is None
 
 
 @pytest.mark.parametrize("opinion", ["welch", "permutation", "clean", "accuracy"])
 def test_several_pairs_are_corrected_by_holm(opinion: str) -> None:
-    told = [
+    reported = [
         next(one for one in pair["opinions"] if one["id"] == opinion)
         for pair in report_of("three")["effect"]["pairs"]
     ]
-    p_values = [one["p_value"]["value"] for one in told]
+    p_values = [one["p_value"]["value"] for one in reported]
     expected = multipletests(p_values, method="holm")[1]
-    assert [one["p_holm"]["value"] for one in told] == pytest.approx(expected)
-    if told[0]["estimate"]["low"] is not None:
-        assert told[0]["estimate"]["level"] == pytest.approx(1 - 0.05 / 3)
+    assert [one["p_holm"]["value"] for one in reported] == pytest.approx(expected)
+    if reported[0]["estimate"]["low"] is not None:
+        assert reported[0]["estimate"]["level"] == pytest.approx(1 - 0.05 / 3)
 
 
 def test_what_could_not_have_excluded_zero_says_nothing() -> None:
     """Two seeds each: no label permutation reaches 5 %, and the BCa bootstrap is not heard."""
-    told = {one["id"]: one for one in report_of("six")["effect"]["pairs"][0]["opinions"]}
-    assert told["bca"]["estimate"]["n"] == 2 and told["bca"]["excludes_zero"] is None
-    assert told["permutation"]["excludes_zero"] is None
+    reported = {one["id"]: one for one in report_of("six")["effect"]["pairs"][0]["opinions"]}
+    assert reported["bca"]["estimate"]["n"] == 2 and reported["bca"]["excludes_zero"] is None
+    assert reported["permutation"]["excludes_zero"] is None
     table = tables(chapter_of(chapter, "six"))["effect-all-opinions"]
     assert column(table, "zero excluded").count("unknown") >= 30
 
@@ -135,8 +137,8 @@ def _confirmed(metric: str = "macro_f1") -> Search:
 
 
 def test_optimism_over_studies_and_its_parts() -> None:
-    told = optimism(_confirmed(), "densenet161")
-    total, luck, splits = (told[key] for key in ("total", "luck", "splits"))
+    reported = optimism(_confirmed(), "densenet161")
+    total, luck, splits = (reported[key] for key in ("total", "luck", "splits"))
     assert total is not None and luck is not None and splits is not None
     gaps = np.array([0.70 - 0.62, 0.66 - 0.63])
     assert total["value"] == pytest.approx(gaps.mean())
@@ -170,16 +172,20 @@ def _two_checkpoints() -> Search:
 def test_checkpoints_are_the_best_by_validation_and_mcnemar_agrees_with_statsmodels() -> None:
     search = _two_checkpoints()
     evidence = evidence_of(search)
-    told = duel(evidence, evidence.pairs[0])
-    assert told is not None
-    assert told["trials"] == [1, 3]
-    cells = [told[key] for key in ("only_first", "only_second", "both", "neither")]
+    reported = duel(evidence, evidence.pairs[0])
+    assert reported is not None
+    assert reported["trials"] == [1, 3]
+    cells = [reported[key] for key in ("only_first", "only_second", "both", "neither")]
     assert cells == [8, 2, 28, 2]
     expected = mcnemar_of([[28, 8], [2, 2]], exact=True).pvalue
-    assert told["mcnemar"]["value"] == pytest.approx(expected)
-    assert told["mcnemar"]["n"] == 10
-    assert told["accuracy_difference"]["value"] == pytest.approx(6 / 40)
-    assert told["difference"]["low"] < told["difference"]["value"] < told["difference"]["high"]
+    assert reported["mcnemar"]["value"] == pytest.approx(expected)
+    assert reported["mcnemar"]["n"] == 10
+    assert reported["accuracy_difference"]["value"] == pytest.approx(6 / 40)
+    assert (
+        reported["difference"]["low"]
+        < reported["difference"]["value"]
+        < reported["difference"]["high"]
+    )
 
 
 def test_checkpoints_are_never_called_more_than_that() -> None:

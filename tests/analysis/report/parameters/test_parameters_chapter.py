@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from answered_search import blocks_of
-from trained_search import PLANS, planned, told, trained
+from trained_search import PLANS, planned, reported, trained
 
 from analysis.estimators.tuning.importance import BEST, NEEDED, SHUFFLES, importance
 from analysis.inputs.search import Search
@@ -30,7 +30,7 @@ SPACE: dict[str, Any] = {
 
 
 def _both(search: Search) -> tuple[Json, Chapter]:
-    return told(search, "parameters", section, chapter)
+    return reported(search, "parameters", section, chapter)
 
 
 def _drawn(number: int, seed: int = 1, **changes: Any) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from answered_search import blocks_of
 from scipy import stats
-from trained_search import EPOCHS, PLANS, page, planned, told, trained
+from trained_search import EPOCHS, PLANS, page, planned, reported, trained
 
 from analysis.inputs.search import Search
 from analysis.report.presentation.blocks import Chapter, Picture, Table, Text
@@ -22,7 +22,7 @@ AUDITED: dict[str, Any] = {"state": "pruned", "audit_epoch": 2}
 
 
 def _both(search: Search) -> tuple[Json, Chapter]:
-    return told(search, "stopping", section, chapter)
+    return reported(search, "stopping", section, chapter)
 
 
 def _words(made: Chapter) -> str:

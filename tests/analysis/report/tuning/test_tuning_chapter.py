@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from answered_search import blocks_of
-from trained_search import PLANS, planned, told, trained
+from trained_search import PLANS, planned, reported, trained
 
 from analysis.inputs.search import Search
 from analysis.report.presentation.blocks import Bullets, Chapter, Picture, Table
@@ -21,7 +21,7 @@ SCORES = [0.52, 0.31, 0.6, 0.45, 0.58, 0.4]
 
 
 def _both(search: Search) -> tuple[Json, Chapter]:
-    return told(search, "tuning", section, chapter)
+    return reported(search, "tuning", section, chapter)
 
 
 def _random(score: float | None, **changes: Any) -> dict[str, Any]:
