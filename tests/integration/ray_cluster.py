@@ -48,6 +48,7 @@ scheduler: {kind: none}
 stopper: {enabled: false}
 resources: {cpu: 1}
 weights: none
+precision: float32
 confirm: {seeds: 2}
 """
 

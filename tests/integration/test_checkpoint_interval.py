@@ -27,6 +27,7 @@ scheduler: {kind: asha, grace_epochs: 1, reduction_factor: 3}
 stopper: {patience: 1}
 resources: {cpu: 1, max_concurrent: 1}
 weights: none
+precision: float32
 confirm: {seeds: 2}
 """
 #: Long enough for a trial to be found at work on a busy machine; far below the interval.

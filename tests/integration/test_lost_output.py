@@ -30,6 +30,7 @@ scheduler: {kind: none}
 stopper: {enabled: false}
 resources: {cpu: 1, max_concurrent: 1}
 weights: none
+precision: float32
 confirm: {seeds: 0}
 """
 

@@ -34,6 +34,7 @@ scheduler: {kind: asha, grace_epochs: 2, reduction_factor: 2}
 stopper: {patience: 1}
 resources: {cpu: 1, max_concurrent: 1}
 weights: none
+precision: float32
 confirm: {seeds: 2}
 """
 
