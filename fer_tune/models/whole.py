@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from fer_tune.models.network import Head, Normalise, build
+from fer_tune.models.network import Head, Normalise, build, frozen_stages
 from fer_tune.models.registry import STAGES, Backbone
 
 
@@ -50,7 +50,11 @@ def whole_network(backbone: Backbone, state: Mapping[str, Tensor], classes: int)
         state: as :func:`whole_state` gives it, with a head of ``classes`` outputs.
     """
     below = {n: t for n, t in state.items() if not n.startswith(backbone.head_prefix)}
-    cut = build(backbone, below, unfreeze_depth=0, classes=classes, dropout=0.0, seed=0)
+    # In the layout of training, so that the kernels are the same and so are the last bits.
+    stages = frozen_stages(backbone, below, torch.float32, torch.device("cpu"))
+    cut = build(
+        backbone, below, unfreeze_depth=0, classes=classes, dropout=0.0, seed=0, frozen=stages
+    )
     network = nn.Sequential(*cut.prefix, *cut.tail)
     head = network[-1]
     assert isinstance(head, Head)

@@ -21,9 +21,9 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).resolve().parents[2]
 LIST = ROOT / "analysis/requirements.txt"
 #: What runs in a light install beside `analysis` itself.
-BESIDE = ("cli/__init__", "cli/app", "cli/reporting", "records", "curves", "scores", "errors")
+BESIDE = ("cli/__init__", "cli/app", "cli/reporting", "curves", "scores", "errors")
 BESIDE += ("console", "escaping", "wording")
-FOLDERS = ("schema", "space", "storage", "process", "yaml_reader")
+FOLDERS = ("records", "schema", "space", "storage", "process", "yaml_reader")
 #: Compiling ahead would take longer than what it saves here.
 PIP = ("--disable-pip-version-check", "--no-compile")
 #: A module that comes with a library of the list, or is named otherwise.

@@ -11,7 +11,7 @@ from fer_tune.models.card import Card
 from fer_tune.models.card_file import WEIGHTS, write_card
 from fer_tune.models.initial import draw
 from fer_tune.models.kept import write_weights
-from fer_tune.models.network import CutNetwork, build
+from fer_tune.models.network import CutNetwork, build, frozen_stages
 from fer_tune.models.registry import backbone
 from fer_tune.models.whole import whole_state
 
@@ -20,8 +20,15 @@ CLASSES = ("angry", "fear", "happy", "neutral", "sad", "surprise")
 
 def cut(name: str = "resnet18", depth: int = 1, classes: int = len(CLASSES)) -> CutNetwork:
     entry = backbone(name)
+    state = draw(entry, 0)
     network = build(
-        entry, draw(entry, 0), unfreeze_depth=depth, classes=classes, dropout=0.3, seed=0
+        entry,
+        state,
+        unfreeze_depth=depth,
+        classes=classes,
+        dropout=0.3,
+        seed=0,
+        frozen=frozen_stages(entry, state, torch.float32, torch.device("cpu")),
     )
     with torch.no_grad():  # drawn heads give nearly equal logits
         network.tail[-1].linear.weight.mul_(30)

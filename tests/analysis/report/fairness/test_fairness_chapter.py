@@ -196,7 +196,7 @@ def test_merged_searches_of_different_spaces_show_every_parameter(tmp_path: Path
     cells = _cells(merged)
     assert [cell.main.text == "\N{EN DASH}" for cell in cells["dropout"]] == [True, False]
     for search, several in ((merged, True), (load(parts[1]), False)):
-        found, made = trained_search.shown(search, "parameters", parameters_of, parameters)
+        found, made = trained_search.reported(search, "parameters", parameters_of, parameters)
         assert found["importance"][0]["one_space"] is not several
         words = " ".join(i for b in blocks_of(made) if isinstance(b, Bullets) for i in b.items)
         assert "Only trials with a final value" in words
