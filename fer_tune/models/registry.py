@@ -29,6 +29,7 @@ from torch import nn
 from torchvision import models as tv
 
 from fer_tune.errors import WeightsError
+from fer_tune.models.convolution import use_trained_convolutions
 from fer_tune.models.dense_block import DenseBlock
 from fer_tune.space.backbones import BACKBONES
 
@@ -125,7 +126,9 @@ def _resnet_stages(model: nn.Module) -> list[nn.Sequential]:
 @cache
 def _template(name: str) -> nn.Module:
     with torch.device("meta"):
-        return backbone(name).module()
+        model = backbone(name).module()
+    use_trained_convolutions(model)
+    return model
 
 
 @cache
