@@ -7,6 +7,7 @@ bfloat16 does it faster.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,11 @@ Chosen = Literal["bfloat16", "float32"]
 
 #: bfloat16 is less exact, so it must be at least this many times as fast.
 LEAST_GAIN = 1.1
-_PICTURES, _SIDE, _STEPS = 8, 64, 2
+_PICTURES, _SIDE, _ROUNDS = 16, 48, 2
+_DTYPES = (torch.float32, torch.bfloat16)
+
+#: Seconds of a training step in a dtype.
+Step = Callable[[torch.dtype], float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +48,7 @@ def choose_precision(
     threads: int,
     device: str | None = None,
     claims: Callable[[torch.device], bool] = multiplies_bfloat16,
-    measure: Callable[[str, torch.dtype], float] | None = None,
+    step_of: Callable[[str], Step] | None = None,
 ) -> PrecisionChoice:
     """The faster precision for the backbones ``names`` on this machine.
 
@@ -51,7 +56,7 @@ def choose_precision(
         threads: CPU threads of a trial.
         device: as in :meth:`Compute.choose`.
         claims: whether a device claims to multiply bfloat16.
-        measure: seconds of a training step by backbone and dtype.
+        step_of: the measured training step of a backbone.
     """
     chosen = Compute.choose("float32", device).device
     if not claims(chosen):
@@ -61,12 +66,7 @@ def choose_precision(
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        seconds = {
-            str(dtype).removeprefix("torch."): sum(
-                (measure or step_seconds)(name, dtype) for name in names
-            )
-            for dtype in (torch.float32, torch.bfloat16)
-        }
+        seconds = _measured([(step_of or training_step)(name) for name in names])
     finally:
         torch.set_num_threads(before)
     gain = seconds["float32"] / seconds["bfloat16"]
@@ -77,17 +77,37 @@ def choose_precision(
     )
 
 
-def step_seconds(name: str, dtype: torch.dtype) -> float:
-    """Seconds of a training step of the whole backbone on the CPU, the fastest of some."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        network = backbone(name).module().train().to(memory_format=torch.channels_last)
-        pictures = torch.rand(_PICTURES, 3, _SIDE, _SIDE)
-    taken = []
-    for _ in range(1 + _STEPS):  # the first one also compiles kernels
+def _measured(steps: Sequence[Step]) -> dict[str, float]:
+    """Seconds of all ``steps`` in each dtype, the fastest of some rounds.
+
+    The dtypes take turns, so that other work on the machine slows both down.
+    """
+    fastest = {(step, dtype): math.inf for step in steps for dtype in _DTYPES}
+    for _ in range(_ROUNDS):
+        for step, dtype in fastest:
+            fastest[step, dtype] = min(fastest[step, dtype], step(dtype))
+    return {
+        str(dtype).removeprefix("torch."): sum(fastest[step, dtype] for step in steps)
+        for dtype in _DTYPES
+    }
+
+
+def training_step(name: str) -> Step:
+    """A training step of the whole backbone ``name`` on the CPU, which returns its seconds."""
+    network = backbone(name).empty_module().to_empty(device="cpu")
+    with torch.no_grad():  # no speed depends on the values, and drawing them takes seconds
+        for tensor in (*network.parameters(), *network.buffers()):
+            tensor.fill_(1)
+    network.train().to(memory_format=torch.channels_last)
+    pictures = torch.ones(_PICTURES, 3, _SIDE, _SIDE)
+
+    def step(dtype: torch.dtype) -> float:
         began = time.perf_counter()
         with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
             loss = network(pictures).float().logsumexp(dim=1).mean()
         loss.backward()
-        taken.append(time.perf_counter() - began)
-    return min(taken[1:])
+        return time.perf_counter() - began
+
+    for dtype in _DTYPES:
+        step(dtype)  # compiles kernels
+    return step

@@ -5,23 +5,23 @@ from __future__ import annotations
 import pytest
 import torch
 
-from fer_tune.training.device.precision import choose_precision, step_seconds
+from fer_tune.training.device.precision import Step, choose_precision, training_step
 
 NAMES = ["resnet18", "densenet121"]
 
 
 def chosen(float32: float, bfloat16: float, *, claims: bool = True) -> tuple[str, list[str]]:
-    asked = []
+    prepared = []
 
-    def measure(name: str, dtype: torch.dtype) -> float:
-        asked.append(name)
-        return float32 if dtype == torch.float32 else bfloat16
+    def step_of(name: str) -> Step:
+        prepared.append(name)
+        return lambda dtype: float32 if dtype == torch.float32 else bfloat16
 
     choice = choose_precision(
-        NAMES, threads=1, device="cpu", claims=lambda device: claims, measure=measure
+        NAMES, threads=1, device="cpu", claims=lambda device: claims, step_of=step_of
     )
-    assert (choice.seconds is not None) == bool(asked)
-    return choice.precision, asked
+    assert (choice.seconds is not None) == bool(prepared)
+    return choice.precision, prepared
 
 
 @pytest.mark.parametrize(
@@ -35,9 +35,20 @@ def chosen(float32: float, bfloat16: float, *, claims: bool = True) -> tuple[str
     ],
 )
 def test_the_measured_speed_decides(float32: float, bfloat16: float, expected: str) -> None:
-    precision, asked = chosen(float32, bfloat16)
-    assert precision == expected
-    assert asked == NAMES * 2
+    assert chosen(float32, bfloat16) == (expected, NAMES)
+
+
+def test_other_work_on_the_machine_does_not_decide() -> None:
+    clock = iter([1.0, 1.0, 9.0, 5.0])  # the second round is slow, and even so bfloat16 is faster
+
+    choice = choose_precision(
+        NAMES[:1],
+        threads=1,
+        device="cpu",
+        claims=lambda device: True,
+        step_of=lambda name: lambda dtype: next(clock),
+    )
+    assert choice.seconds == {"float32": 1.0, "bfloat16": 1.0}
 
 
 def test_a_processor_that_does_not_claim_it_is_not_measured() -> None:
@@ -49,4 +60,4 @@ def test_threads_are_as_before_and_a_step_is_timed() -> None:
     choice = choose_precision(["resnet18"], threads=1, device="cpu", claims=lambda device: True)
     assert torch.get_num_threads() == 2
     assert choice.seconds is not None and set(choice.seconds) == {"float32", "bfloat16"}
-    assert 0 < step_seconds("resnet18", torch.float32) < 60
+    assert 0 < training_step("resnet18")(torch.float32) < 60
