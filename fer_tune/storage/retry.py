@@ -24,9 +24,11 @@ PATIENCE = "FER_TUNE_STORAGE_PATIENCE"
 _PATIENCE_S = 60.0
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 8.0
 
-#: Errors of pyarrow's clients that are worth a retry.
+#: Errors of pyarrow's clients that are worth a retry. An upload is unknown to the store once it is
+#: complete: the response to that was lost.
 _TRANSIENT = re.compile(
     r"NETWORK_CONNECTION|SLOW_DOWN|THROTTL|SERVICE_UNAVAILABLE|INTERNAL_FAILURE|REQUEST_TIMEOUT"
+    r"|NO_SUCH_UPLOAD"
     r"|HTTP (?:status|response code):? (?:408|429|5\d\d)|timed out"
     r"|\((?:UNAVAILABLE|DEADLINE_EXCEEDED|INTERNAL|ABORTED|RESOURCE_EXHAUSTED):",
 )

@@ -156,10 +156,18 @@ class UrlPath:
             raise FileNotFoundError(ENOENT, "there is no such bucket", str(self)) from None
 
     def unlink(self, missing_ok: bool = False) -> None:
+        attempts = 0
+
+        def delete() -> None:
+            nonlocal attempts
+            attempts += 1
+            self.filesystem.delete_file(self.path)
+
         try:
-            with_retries(str(self), lambda: self.filesystem.delete_file(self.path))
+            with_retries(str(self), delete)
         except FileNotFoundError:
-            if not missing_ok:
+            # An attempt whose response was lost may have deleted it.
+            if not missing_ok and attempts == 1:
                 raise
 
     def remove_tree(self) -> None:

@@ -17,6 +17,12 @@ SCHEMES = ("s3", "gs")
 #: Added to the URL unless it says otherwise. A small object is one request instead of three; and
 #: Google's own retries, for a quarter of an hour, would replace ours.
 _DEFAULTS = {"s3": {"allow_delayed_open": "true"}, "gs": {"retry_limit_seconds": "5"}}
+#: Seconds that an S3 server may take to accept a connection, and to send the next byte. By default
+#: pyarrow waits for one and three, so that no request to a busy server would succeed. Requests are
+#: attempted three times before an error is ours to retry; that must take less than a lease lives.
+_CONNECT_S, _RESPONSE_S, _ATTEMPTS = 4.0, 8.0, 3
+#: Options of a URL that pyarrow forgets when a filesystem is made again.
+_FORGOTTEN = ("smart_defaults=", "tls_ca_dir_path=", "tls_verify_certificates=")
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 #: Options permitted in a URL that the user did not name: none that could name another host.
 _BUCKET = re.compile(r"[A-Za-z0-9._-]+")
@@ -168,10 +174,25 @@ def _filesystem(url: str, process: int) -> Any:
 
     where = without_secrets(url)
     try:
-        return with_retries(where, lambda: FileSystem.from_uri(url))[0]
+        return _waiting(with_retries(where, lambda: FileSystem.from_uri(url))[0], url)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise ResultsError(
             f"not a URL that can be used: {redacted(str(error), url)}",
             where=where,
             remedy="See docs/architecture.md for the options after the `?`",
         ) from None
+
+
+def _waiting(filesystem: Any, url: str) -> Any:
+    """The filesystem with this module's time limits, which a URL cannot name."""
+    from pyarrow.fs import AwsStandardS3RetryStrategy, S3FileSystem
+
+    if not isinstance(filesystem, S3FileSystem) or any(option in url for option in _FORGOTTEN):
+        return filesystem
+    make, (options,) = filesystem.__reduce__()
+    limits = {
+        "connect_timeout": _CONNECT_S,
+        "request_timeout": _RESPONSE_S,
+        "retry_strategy": AwsStandardS3RetryStrategy(max_attempts=_ATTEMPTS),
+    }
+    return make({**options, **limits})
