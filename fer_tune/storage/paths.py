@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+import socket
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from fer_tune.errors import EnvironmentFault, because
 from fer_tune.storage.links import folder_below, open_file
 from fer_tune.storage.retry import with_retries
 from fer_tune.storage.scratch import scratch
@@ -19,6 +22,8 @@ from fer_tune.storage.urls import is_url, refuse_almost_url
 AnyPath = Path | UrlPath
 
 _SCRATCH = "fer_tune-scratch-"
+#: Errors of a disk that name no file, as those of pyarrow and of an open file.
+_OF_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 def any_path(where: AnyPath | str) -> AnyPath:
@@ -170,11 +175,36 @@ def put_folder(source: Path, target: UrlPath) -> None:
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """An empty folder of this machine, removed afterwards; see :mod:`fer_tune.storage.scratch`."""
-    with scratch(Path(tempfile.gettempdir()), _SCRATCH) as folder:
-        files = folder / "files"
-        files.mkdir(mode=0o700)
-        yield files
+    """An empty folder of this machine, removed afterwards; see :mod:`fer_tune.storage.scratch`.
+
+    Raises:
+        EnvironmentFault: the disk with this machine's temporary folder is full or read-only. It is
+            no OSError, so that nobody takes it for one of the results folder or the store.
+    """
+    parent = None
+    try:
+        parent = Path(tempfile.gettempdir())  # raises where none can be written to
+        with scratch(parent, _SCRATCH) as folder:
+            files = folder / "files"
+            files.mkdir(mode=0o700)
+            yield files
+    except OSError as error:
+        if not _is_of(parent, error):
+            raise
+        raise EnvironmentFault(
+            f"the temporary folder of {socket.gethostname()} cannot be used: {because(error)}",
+            where=str(parent or ""),
+            remedy="Free up space on that machine, or set TMPDIR there to a folder on another disk",
+        ) from error
+
+
+def _is_of(parent: Path | None, error: OSError) -> bool:
+    """Whether an error within a folder in ``parent`` is one of that folder's disk."""
+    if parent is None:
+        return True
+    if error.filename is None:
+        return error.errno in _OF_DISK
+    return str(error.filename).startswith(str(parent / _SCRATCH))
 
 
 @contextmanager
