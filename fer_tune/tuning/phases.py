@@ -89,8 +89,7 @@ def confirm(search: Search, seeds: int, make_run: RunFactory | None = None) -> N
         _close(search, choices, seeds)
         return
     write_floors(search.space, search.dataset, results)
-    if results.manifest()["first_test_read_at"] is None:
-        results.update_manifest(first_test_read_at=time.time())
+    record_first_reading(results)
     run_phase(
         search.space,
         search.settings,
@@ -145,6 +144,17 @@ def frozen_choices(results: Results, metric: str, history: History) -> list[dict
             choices=choices, choice_frozen_at=frozen_at, superseded=superseded
         )
     return known_runs(manifest["choices"], logged)
+
+
+def record_first_reading(results: Results) -> None:
+    """Records when the first test score is about to be read, once: after the choice was frozen.
+
+    That may have been on another machine, whose clock is ahead of this one's.
+    """
+    manifest = results.manifest()
+    if manifest["first_test_read_at"] is None:
+        read_at = max(time.time(), manifest["choice_frozen_at"])
+        results.update_manifest(first_test_read_at=read_at)
 
 
 def _check_ended(asked: Iterable[Assignment], history: History, root: AnyPath) -> None:
