@@ -150,11 +150,23 @@ def _send(access: Access, id: str, package: Package, submission: Submission) -> 
             environment=submission.environment(),
         )
     except Unreachable as error:
+        if _is_known(access, id):
+            return  # only the response was lost
         raise Unreachable(
             f"no response to the submission of {id} ({error.what})",
             remedy="It may have been accepted. Before you submit it again, check: "
             f"fer-tune status {shell_word(id)} {access.option}",
         ) from None
+
+
+def _is_known(access: Access, id: str) -> bool:
+    """Whether the cluster has the job."""
+    try:
+        access.renew()
+        access.api.job(id)
+    except EnvironmentFault:
+        return False
+    return True
 
 
 def _package_rows(package: Package, tree: Tree) -> list[tuple[str, str]]:

@@ -10,9 +10,11 @@ import http.client
 import json
 import os
 import ssl
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from io import BufferedReader
 from pathlib import Path
 from types import NoneType
 from typing import Any
@@ -22,14 +24,17 @@ from fer_tune.cluster.job import Job, improper_ids, named, ours
 from fer_tune.errors import EnvironmentFault, because
 from fer_tune.storage import without_secrets
 
-#: Seconds to wait for a response. Ray's own timeout for the head's agent is 10.
-ANSWER_S = 30.0
+#: Seconds to wait for a response: a head that is busy starting machines takes half a minute.
+ANSWER_S = 60.0
 #: Seconds to wait for the upload of a package.
 UPLOAD_S = 600.0
 #: Most bytes that are read of a response, and of the text of an error.
 ANSWER_BYTES = 64 * 1024**2
 ERROR_BYTES = 1024**2
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
+#: Attempts of a request that may be repeated, and seconds between them: connections are lost.
+_ATTEMPTS, _PAUSE_S = 3, 1.0
+_REPEATED = ("GET", "PUT")
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -250,8 +255,7 @@ class JobApi:
             method=method,
         )
         try:
-            with self._opener.open(request, timeout=seconds or self._answer_s) as response:
-                answer = _read(response, ANSWER_BYTES)
+            answer = self._answer(request, seconds or self._answer_s)
         except urllib.error.HTTPError as error:
             with error:
                 text = _text(error)
@@ -270,6 +274,21 @@ class JobApi:
                 "or on the head",
             )
         return answer
+
+    def _answer(self, request: urllib.request.Request, seconds: float) -> bytes | None:
+        """The content of a response; a request that may be repeated survives a lost connection."""
+        left = _ATTEMPTS if request.method in _REPEATED else 1
+        while True:
+            left -= 1
+            if isinstance(request.data, BufferedReader):
+                request.data.seek(0)
+            try:
+                with self._opener.open(request, timeout=seconds) as response:
+                    return _read(response, ANSWER_BYTES)
+            except (OSError, http.client.HTTPException) as error:
+                if not left or not _is_lost(error):
+                    raise
+            time.sleep(_PAUSE_S)
 
     # -- errors ------------------------------------------------------------------
 
@@ -341,6 +360,12 @@ class _Refused(EnvironmentFault):
             where=where,
             remedy="See dashboard_head.log and dashboard_agent.log on the head for details",
         )
+
+
+def _is_lost(error: Exception) -> bool:
+    """Whether a connection was lost that had been there."""
+    reason = error.reason if isinstance(error, urllib.error.URLError) else error
+    return isinstance(reason, ConnectionResetError | BrokenPipeError | http.client.IncompleteRead)
 
 
 def _read(response: Any, limit: int) -> bytes | None:

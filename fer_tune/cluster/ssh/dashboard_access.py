@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from fer_tune.cluster.job_api import JobApi, TokenRequired, Unreachable, dashboard_url
+from fer_tune.cluster.job_api import ANSWER_S, JobApi, TokenRequired, Unreachable, dashboard_url
 from fer_tune.cluster.ssh.head_node import DASHBOARD_PORT, head_of
-from fer_tune.cluster.ssh.openssh import Ssh
+from fer_tune.cluster.ssh.openssh import CONNECT_S, Ssh
 from fer_tune.cluster.ssh.token import local_token
 from fer_tune.cluster.ssh.tunnel import Tunnel
 from fer_tune.errors import EnvironmentFault
 from fer_tune.escaping import shell_word
+
+#: Seconds without a response after which the user is notified.
+NOTIFY_AFTER_S = 10.0
 
 
 def _nothing() -> None:
@@ -77,7 +81,7 @@ def connected_to(
             "--cluster and --address cannot be combined", remedy="Use one of them"
         )
     if cluster is not None:
-        with through_ssh(cluster) as access:
+        with through_ssh(cluster, warn=warn) as access:
             yield access
         return
     address = address or os.environ.get("RAY_API_SERVER_ADDRESS")
@@ -98,7 +102,7 @@ def direct(
     the user allows it. Whoever receives it can run code on every cluster that accepts it.
 
     Args:
-        warn: called before a token is sent unencrypted.
+        warn: called before a token is sent unencrypted, and while there is no response.
         send_token: whether it may be sent to another machine.
 
     Raises:
@@ -106,7 +110,8 @@ def direct(
     """
     api = JobApi(dashboard_url(address), None)
     try:
-        api.ray_version()
+        with _notifying(api.address, ANSWER_S, warn):
+            api.ray_version()
     except TokenRequired:
         api.token = local_token()
         if api.token is None:
@@ -129,8 +134,11 @@ def direct(
 
 
 @contextmanager
-def through_ssh(cluster: Path) -> Iterator[Access]:
+def through_ssh(cluster: Path, *, warn: Callable[[str], None] = _nobody) -> Iterator[Access]:
     """Connects through ssh to the head of a cluster file, with the token on the head.
+
+    Args:
+        warn: called while there is no response.
 
     Raises:
         EnvironmentFault: no such cluster, or its head denies access.
@@ -138,11 +146,13 @@ def through_ssh(cluster: Path) -> Iterator[Access]:
     head = head_of(cluster)
     ssh = Ssh(head)
     tunnel = Tunnel(ssh)
-    tunnel.open()
+    with _notifying(f"the head {head.login}", CONNECT_S, warn):
+        tunnel.open()
     with closing(tunnel):
         api = JobApi(f"http://127.0.0.1:{tunnel.port}", tunnel.token)
         try:
-            api.ray_version()
+            with _notifying(f"Ray's dashboard on {head.login}", ANSWER_S, warn):
+                api.ray_version()
         except Unreachable as error:
             raise Unreachable(
                 error.what,
@@ -163,3 +173,20 @@ def through_ssh(cluster: Path) -> Iterator[Access]:
             ssh=ssh,
             home=tunnel.home,
         )
+
+
+@contextmanager
+def _notifying(where: str, seconds: float, warn: Callable[[str], None]) -> Iterator[None]:
+    """Notifies the user once if what is inside takes long.
+
+    Args:
+        seconds: until it is given up.
+    """
+    text = f"{where} has not responded for {NOTIFY_AFTER_S:g} s; waiting up to {seconds:g} s"
+    timer = threading.Timer(NOTIFY_AFTER_S, warn, [text])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

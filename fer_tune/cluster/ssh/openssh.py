@@ -12,9 +12,11 @@ from pathlib import Path
 from fer_tune.cluster.job_api import Unreachable
 from fer_tune.cluster.ssh.head_node import Head
 from fer_tune.errors import EnvironmentFault, reporting
+from fer_tune.escaping import shell_word
 
-#: Seconds until ssh gives up connecting; a short command may take twice that.
-CONNECT_S = 15
+#: Seconds until ssh gives up connecting: a head that is busy or still booting takes half a minute
+#: to respond. A short command may take twice that.
+CONNECT_S = 45
 #: The head prints this line before its answer: a login may print other text first.
 READY_LINE = "fer-tune: connected"
 #: ssh's message for a rejected key; with a number it is a file error of rsync.
@@ -91,13 +93,13 @@ class Ssh:
         return f"{self.head.login}:{path}"
 
     def by_hand(self, *more: str) -> str:
-        """The ssh command for a user to type."""
+        """The ssh command for a user to copy."""
         words = ["ssh", *more]
         if self.head.key:
             words += ["-i", str(self.head.key)]
         if self.head.proxy:
             words += ["-o", f"ProxyCommand={self.head.proxy}"]
-        return shlex.join([*words, self.head.login])
+        return " ".join(map(shell_word, [*words, self.head.login]))
 
     def error(self, code: int, said: str, tool: str = "ssh") -> EnvironmentFault:
         """The error for an exit code and the printed text."""
@@ -110,7 +112,7 @@ class Ssh:
                 "the head's host key has changed since the last connection",
                 where=where,
                 remedy="If the machine was replaced, remove the old key: "
-                f"ssh-keygen -R {self.head.host} -f {self.known_hosts}",
+                f"ssh-keygen -R {shell_word(self.head.host)} -f {shell_word(self.known_hosts)}",
             )
         if _DENIED.search(said):
             return EnvironmentFault(
