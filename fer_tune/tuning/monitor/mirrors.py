@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import math
 import os
 from contextlib import suppress
@@ -14,6 +15,7 @@ from optuna.storages.journal import JournalFileBackend, JournalStorage
 from ray.tune.experiment import Trial
 from tensorboardX.summary import hparams
 
+from fer_tune.schema.limits import GIB
 from fer_tune.storage import remove_file
 from fer_tune.storage.links import open_file
 from fer_tune.tuning.log.assignment import Assignment
@@ -24,6 +26,8 @@ from fer_tune.tuning.monitor.event_file import EventFile
 from fer_tune.tuning.raytune.callback import DriverCallback
 from fer_tune.tuning.studies.searcher import StudySearcher
 from fer_tune.tuning.studies.study import ArmStudy
+
+logger = logging.getLogger(__name__)
 
 _SCALARS = (
     "train_loss",
@@ -103,7 +107,7 @@ class Journal(DriverCallback):
         # One for all studies: each holds every trial of the file in memory.
         self._storage: JournalStorage | None = None
         self._mirrors: dict[str, optuna.Study] = {}
-        self._done: dict[str, set[int]] = {}  # own numbers, by study
+        self._done: dict[str, set[int | None]] = {}  # own numbers, by study
         self._known = _repair(path)
         self._writing = Background("journal")
 
@@ -147,7 +151,7 @@ class Journal(DriverCallback):
             self._mirrors[study.name] = mirror
             # What an earlier session mirrored.
             self._done[study.name] = {
-                t.user_attrs["trial"] for t in mirror.get_trials(deepcopy=False)
+                t.user_attrs.get("trial") for t in mirror.get_trials(deepcopy=False)
             }
         return self._mirrors[study.name]
 
@@ -155,7 +159,8 @@ class Journal(DriverCallback):
 def _repair(path: Path) -> os.stat_result | None:
     """Removes what a killed writer left: a torn line, which Optuna cannot parse, and its lock.
 
-    This is safe as the results folder has one writer.
+    This is safe as the results folder has one writer. A journal that Optuna cannot read is set
+    aside: it is a mirror, and none of what a resume needs.
 
     Returns:
         the journal's status, if there is one.
@@ -163,5 +168,21 @@ def _repair(path: Path) -> os.stat_result | None:
     with suppress(FileNotFoundError):
         status = cut_torn_line(path)
         remove_file(path.with_name(f"{path.name}.lock"))
-        return status
+        if status.st_size <= GIB and _is_readable(path):
+            return status
+        aside = path.with_name(f"{path.name}.damaged")
+        logger.warning(
+            "%s is damaged or too large; a new one is written, it is now %s", path, aside
+        )
+        path.replace(aside)
     return None
+
+
+def _is_readable(path: Path) -> bool:
+    """Whether Optuna can read the journal, which may be a stranger's."""
+    try:
+        studies = JournalStorage(JournalFileBackend(str(path))).get_all_studies()
+    except Exception as error:  # of JSON, of a key, of a type: nothing is checked there
+        logger.info("%s: %s: %s", path, type(error).__name__, error)
+        return False
+    return all(isinstance(study.study_name, str) for study in studies)
