@@ -31,7 +31,8 @@ class FerTuneError(Exception):
 class UserError(FerTuneError):
     """Bad input: what is wrong, where, which value, and the remedy.
 
-    ``str(error)`` is the whole message as the command line prints it, on one line.
+    ``str(error)`` is the whole message as the command line prints it, on one line and without
+    credentials.
     """
 
     def __init__(
@@ -48,11 +49,18 @@ class UserError(FerTuneError):
         if self.value is not None:
             text += f" (got {self.value!r})"
         stop = "" if text.endswith("?") else "."
-        return one_line(f"{text}{stop} {self.remedy}" if self.remedy else text)
+        return _shown(f"{text}{stop} {self.remedy}" if self.remedy else text)
 
     def __reduce__(self) -> tuple[object, ...]:
         # Ray sends exceptions between processes; keyword-only arguments need help to survive it.
         return (_rebuild, (type(self), self.__dict__.copy()))
+
+
+def _shown(text: str) -> str:
+    """A message as one line; parts of it may be a library's words, or the user's."""
+    from fer_tune.storage.secrets import masked  # which needs this module itself
+
+    return one_line(masked(text))
 
 
 def _rebuild(kind: type[UserError], fields: dict[str, object]) -> UserError:
@@ -140,7 +148,7 @@ class Fault:
         text = f"{known}{self.key}: {self.rule}"
         if self.value is not None:
             text += f" (got {self.value!r})"
-        return one_line(f"{text}. {self.remedy}" if self.remedy else text)
+        return _shown(f"{text}. {self.remedy}" if self.remedy else text)
 
 
 class _InvalidFile(UserError):
@@ -156,7 +164,7 @@ class _InvalidFile(UserError):
 
     def __str__(self) -> str:
         lines = "\n".join(f"  - {fault}" for fault in self.faults)
-        return f"{one_line(self.where)}: {self.what}:\n{lines}"
+        return f"{_shown(self.where)}: {self.what}:\n{lines}"
 
 
 class SpaceError(_InvalidFile):

@@ -172,16 +172,25 @@ def shell_word(text: object) -> str:
 
 
 class LineFormatter(logging.Formatter):
-    """One line per entry, whatever its message holds; the lines of a traceback are indented."""
+    """One line per entry, whatever its message holds; the lines of a traceback are indented.
+
+    Credentials are left out, as a library's words may hold some.
+    """
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        return one_line(super().formatMessage(record))
+        return one_line(_masked(super().formatMessage(record)))
 
     def formatException(self, ei: Any) -> str:
-        return indent(lines(super().formatException(ei)), "    ", lambda line: True)
+        return indent(lines(_masked(super().formatException(ei))), "    ", lambda line: True)
 
     def formatStack(self, stack_info: str) -> str:
-        return indent(lines(super().formatStack(stack_info)), "    ", lambda line: True)
+        return indent(lines(_masked(super().formatStack(stack_info))), "    ", lambda line: True)
+
+
+def _masked(text: str) -> str:
+    from fer_tune.storage.secrets import masked  # which needs this module itself
+
+    return masked(text)
 
 
 def _escaped(character: str) -> str:

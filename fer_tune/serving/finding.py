@@ -52,8 +52,7 @@ def arm_models(results: AnyPath) -> dict[AnyPath, Card]:
     state = Results.open(results).manifest().get("state")
     found = kept_models(results)
     if not found:
-        command = f"confirm {shell_word(results)} --keep-models"
-        remedy = f"Train them again: fer-tune {command}"
+        remedy = f"Train them again: fer-tune confirm {shell_word(results)} --keep-models"
         if state != "finished":
             remedy = f"Finish the search first: fer-tune resume {shell_word(results)}"
         raise ModelError("this results folder has no models", where=str(results), remedy=remedy)

@@ -1,12 +1,14 @@
-"""URLs for display: without credentials, however the URL is written.
+"""Text for display: without the credentials of URLs, however they are written, and of this process.
 
-Only parts known to be harmless are shown. So a URL that is malformed, or
+Only parts of a URL that are known to be harmless are shown. So a URL that is malformed, or
 one with an option that a later version of a library introduces, shows too little rather than a
-secret.
+secret. Of this process, the values of environment variables that are named like credentials are
+left out: messages of libraries may quote them.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from urllib.parse import unquote
 
@@ -39,9 +41,26 @@ _SHOWN = {
 }
 #: A name, a number, a path or `host:port`: no credentials, for which there would be an `@`.
 _HARMLESS = re.compile(
-    r"(?:https?://)?(?:\[[\da-f:.]+\]|[\w./-]*)(?::\d{1,5})?/?[)\]'\",.;]*", re.IGNORECASE
+    r"(?:https?://)?(?:\[[\da-f:.]+\]|[\w./-]*)(?::\d{1,5})?/?[)\]'\",.;:]*", re.IGNORECASE
 )
 _NAME = re.compile(r"[A-Za-z_]+")
+
+#: How the names of environment variables end whose values are credentials.
+_CREDENTIAL = re.compile(
+    r"(?:TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?_JSON|(?:ACCESS|API|SECRET|KAGGLE|"
+    r"ACCOUNT|PRIVATE|STORAGE)_?KEY)\Z",
+    re.IGNORECASE,
+)
+#: Shortest value that is left out: a shorter one may be part of any word.
+_SHORTEST = 8
+
+
+def masked(text: str) -> str:
+    """``text`` without the credentials of URLs and of this process's environment."""
+    for name, value in os.environ.items():
+        if len(value) >= _SHORTEST and value in text and _CREDENTIAL.search(name):
+            text = text.replace(value, "…")
+    return _in_text(text)
 
 
 def without_secrets(text: str) -> str:
@@ -49,6 +68,11 @@ def without_secrets(text: str) -> str:
     whole = _WHOLE.fullmatch(text)
     if whole is not None:
         return whole[1] + _shown(whole[1], whole[2])
+    return _in_text(text)
+
+
+def _in_text(text: str) -> str:
+    """A text of several words: a URL in it ends with the next blank."""
     return _IN_TEXT.sub(lambda found: found[1] + _shown(found[1], found[2]), text)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shlex
 import sys
 import time
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from rich.console import Console
 
 from fer_tune.data import PackedDataset
 from fer_tune.errors import ResultsError
+from fer_tune.escaping import shell_word
 from fer_tune.records import Results
 from fer_tune.space import SearchSpace
 from fer_tune.storage import without_secrets
@@ -100,7 +100,7 @@ def recorded_session(search: Search, began: float) -> Iterator[None]:
             versions=versions(),
             bank=search.settings.bank_limits,
         )
-        logger.info("%s", shlex.join(command))
+        logger.info("%s", " ".join(map(shell_word, command)))
         results.update_manifest(state="running", ended=None)
         try:
             yield

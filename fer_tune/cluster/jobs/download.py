@@ -13,6 +13,7 @@ from fer_tune.cluster.names import checked_path
 from fer_tune.cluster.ssh.dashboard_access import Access
 from fer_tune.cluster.ssh.openssh import rsync
 from fer_tune.errors import ResultsError, reporting
+from fer_tune.escaping import shell_word
 from fer_tune.storage import UrlPath, is_url, refuse_links, write_atomically
 
 #: Names where a folder was fetched from, so that no other search is fetched over it.
@@ -91,7 +92,7 @@ def _source(results: str, access: Access | None) -> _Source:
         "results cannot be fetched through a dashboard",
         where=results,
         remedy="Use --cluster FILE, which fetches them through ssh, or keep results at a URL; "
-        f"by hand: rsync -rt --exclude=/ray/ HEAD:{results}/ FOLDER/",
+        f"by hand: rsync -rts --exclude=/ray/ {shell_word(f'HEAD:{results}/')} FOLDER/",
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from fer_tune import ray_private
 from fer_tune.errors import EnvironmentFault
+from fer_tune.escaping import shell_word
 from fer_tune.wording import Broken
 from fer_tune.yaml_reader.bounded import CLUSTER_FILE, plain, read_text
 
@@ -124,7 +125,7 @@ def _read(file: Path) -> dict[str, Any]:
             "Ray runs in a container there, and --cluster connects to its host",
             where=f"{file}: docker",
             value=image,
-            remedy=f"Run `ray dashboard {file}` in another terminal and use --address "
+            remedy=f"Run `ray dashboard {shell_word(file)}` in another terminal and use --address "
             "http://127.0.0.1:8265; --data and --results are then paths in the container",
         )
     return config

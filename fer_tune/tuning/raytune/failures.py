@@ -8,6 +8,8 @@ from pathlib import Path
 
 from ray.tune.experiment import Trial
 
+from fer_tune.storage.secrets import masked
+
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
@@ -23,6 +25,6 @@ def failure_of(trial: Trial) -> Failure:
     if not error_file or not Path(error_file).is_file():
         return Failure(line="no traceback found", text="")
     text = Path(error_file).read_text(encoding="utf-8", errors="replace")
-    text = re.sub(r"\x1b\[[0-9;]*m", "", text)  # Ray's colours
+    text = masked(re.sub(r"\x1b\[[0-9;]*m", "", text))  # without Ray's colours
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return Failure(line=lines[-1] if lines else "empty traceback", text=text)
