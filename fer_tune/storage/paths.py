@@ -26,6 +26,18 @@ _SCRATCH = "fer_tune-scratch-"
 _OF_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
+class TemporaryFolderFault(EnvironmentFault):
+    """The disk with this machine's temporary folder is full or read-only.
+
+    It is no OSError, so that nobody takes it for an error of the results folder or of the store.
+    """
+
+    def as_os_error(self) -> OSError:
+        """For where it is the only machine, so that nothing can go on."""
+        assert isinstance(self.__cause__, OSError)
+        return OSError(self.__cause__.errno, self.what, self.where)
+
+
 def any_path(where: AnyPath | str) -> AnyPath:
     """A path or a URL as an object that can read and write there.
 
@@ -178,8 +190,7 @@ def scratch_folder() -> Iterator[Path]:
     """An empty folder of this machine, removed afterwards; see :mod:`fer_tune.storage.scratch`.
 
     Raises:
-        EnvironmentFault: the disk with this machine's temporary folder is full or read-only. It is
-            no OSError, so that nobody takes it for one of the results folder or the store.
+        TemporaryFolderFault: no folder can be made or used there.
     """
     parent = None
     try:
@@ -191,8 +202,11 @@ def scratch_folder() -> Iterator[Path]:
     except OSError as error:
         if not _is_of(parent, error):
             raise
-        raise EnvironmentFault(
-            f"the temporary folder of {socket.gethostname()} cannot be used: {because(error)}",
+        why = because(error)
+        if error.filename is None and error.errno in _OF_DISK:
+            why = os.strerror(error.errno)  # without pyarrow's words
+        raise TemporaryFolderFault(
+            f"the temporary folder of {socket.gethostname()} cannot be used: {why}",
             where=str(parent or ""),
             remedy="Free up space on that machine, or set TMPDIR there to a folder on another disk",
         ) from error

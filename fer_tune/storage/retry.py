@@ -24,11 +24,16 @@ PATIENCE = "FER_TUNE_STORAGE_PATIENCE"
 _PATIENCE_S = 60.0
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 8.0
 
-#: Errors of pyarrow's clients that are worth a retry. An upload is unknown to the store once it is
-#: complete: the response to that was lost.
+#: What is said of an upload that the store knows otherwise than the client, or no longer, once a
+#: response was lost: another one begins with the next attempt.
+_LOST_UPLOAD = re.compile(
+    r"NO_SUCH_UPLOAD"
+    r"|\((?:NOT_FOUND|INVALID_ARGUMENT|OUT_OF_RANGE):.*function=(?:UploadChunk|QueryResumableUpload)",
+    re.DOTALL,
+)
+#: Errors of pyarrow's clients that are worth a retry.
 _TRANSIENT = re.compile(
     r"NETWORK_CONNECTION|SLOW_DOWN|THROTTL|SERVICE_UNAVAILABLE|INTERNAL_FAILURE|REQUEST_TIMEOUT"
-    r"|NO_SUCH_UPLOAD"
     r"|HTTP (?:status|response code):? (?:408|429|5\d\d)|timed out"
     r"|\((?:UNAVAILABLE|DEADLINE_EXCEEDED|INTERNAL|ABORTED|RESOURCE_EXHAUSTED):",
 )
@@ -73,7 +78,9 @@ def with_retries(where: str, do: Callable[[], T]) -> T:
     while True:
         try:
             done = do()
-        except OSError as raw:
+        except (OSError, ValueError) as raw:
+            if not (isinstance(raw, OSError) or _STORE.search(str(raw))):
+                raise
             error = translated(raw, where)
             if error.errno != errno.EHOSTUNREACH:
                 raise error from None
@@ -120,12 +127,17 @@ def patience() -> float:
         return _PATIENCE_S
 
 
-def translated(error: OSError, where: str) -> OSError:
-    """``error`` of pyarrow as a short one, with an ``errno`` and ``where`` as its file name."""
+def translated(error: OSError | ValueError, where: str) -> OSError:
+    """``error`` of pyarrow as a short one, with an ``errno`` and ``where`` as its file name.
+
+    Google's client has a ValueError for whatever the store calls an invalid argument.
+    """
     text = str(error)
+    if _LOST_UPLOAD.search(text):
+        return OSError(errno.EHOSTUNREACH, "the store is unavailable: it lost an upload", where)
     if isinstance(error, FileNotFoundError) or text.startswith(_NO_FOLDER):
         return FileNotFoundError(errno.ENOENT, "not found", where)
-    if error.errno is not None and not _STORE.search(text):
+    if isinstance(error, OSError) and error.errno is not None and not _STORE.search(text):
         return error  # of the local disk, to or from which something was copied
     said = next((found for form in _DETAILS if (found := form.search(text))), None)
     detail = said.group(1).strip().rstrip(".") if said else text.splitlines()[0]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -18,12 +19,15 @@ import pytest
 
 from fer_tune.storage import UrlPath, put_folder
 from fer_tune.tuning.log.events import History
+from tests.integration import recorded_search
 from tests.integration.bench import Bench
+from tests.integration.killing import SearchProcess
 from tests.integration.recorded_search import ERROR
 from tests.object_store import ObjectStore
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(600)]
 
+ROOT = Path(__file__).resolve().parents[2]
 #: In URLs, and in the environment. Each is unlike anything that would be there without it.
 IN_URL = "HuShUrl0123456789ABCDEF"
 PLANTED = {
@@ -57,17 +61,34 @@ def left(served: ObjectStore, tmp_path_factory: pytest.TempPathFactory) -> Itera
     put_folder(home / "faces", data)
     folder = UrlPath(served.url("planted/results", user=user))
     words = [*bench.search[:2], "--data", data.url, "--results", folder.url]
-    words += ["--set", "budget.trials=3", "--set", "confirm.seeds=1", "--set", "name=planted"]
+    words += ["--set", "budget.trials=3", "--set", "confirm.seeds=1", "--cpus", "1"]
     # As the exceptions of libraries do: one trial fails with all of them in its message.
     message = f"denied at {folder.url} with {' '.join(PLANTED.values())}"
-    given = {**PLANTED, ERROR: message, "RAY_TMPDIR": ray_files, "PYTHONUNBUFFERED": "1"}
+    given = {
+        **PLANTED,
+        ERROR: message,
+        "RAY_TMPDIR": ray_files,
+        "XDG_CACHE_HOME": str(home / "cache"),
+        "FER_TUNE_CACHE": str(home / "copies"),
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
     try:
-        with (
-            (home / "out.txt").open("wb") as out,
-            bench.start(folder, *words, started=out, **given) as process,
-            _watched(process.pid) as commands,
-        ):
-            code = process.ended(300)
+        with (home / "out.txt").open("wb") as out:
+            process = SearchProcess(
+                folder,
+                *words,
+                home=home,
+                module=recorded_search.__name__,
+                environment=given,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                cwd=ROOT,
+            )
+            try:
+                with _watched(process.pid) as commands:
+                    code = process.ended(300)
+            finally:
+                process.clean_up()
         places = {f"store/{key}": (folder / key).read_bytes() for key in served.keys(folder)}
         for place in (home, Path(ray_files)):
             for file in place.rglob("*"):

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +25,20 @@ from fer_tune.tuning.log import lease
 from fer_tune.tuning.log.events import EventLog, History, has_log
 from fer_tune.tuning.raytune.checkpoints import Checkpoints
 from tests.object_store import BUCKET
+from tests.storage.test_on_the_wire import WORK
 
 
 @pytest.fixture(scope="module")
 def google() -> Iterator[str]:
     """``host:port`` of a server with a bucket."""
+    with _served() as address:
+        yield address
+
+
+@contextmanager
+def _served(*words: str) -> Iterator[str]:
     pytest.importorskip("gcp_storage_emulator", reason="needs gcp-storage-emulator")
-    words = [sys.executable, "-m", "tests.google_server"]
+    words = (sys.executable, "-m", "tests.google_server", *words)
     root = Path(__file__).resolve().parents[2]
     with subprocess.Popen(
         words,
@@ -41,8 +49,10 @@ def google() -> Iterator[str]:
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(root), *sys.path])},
     ) as server:
         assert server.stdout is not None
-        yield f"127.0.0.1:{server.stdout.readline().strip()}"
-        server.kill()
+        try:
+            yield f"127.0.0.1:{server.stdout.readline().strip()}"
+        finally:
+            server.kill()
 
 
 @pytest.fixture
@@ -190,3 +200,14 @@ def test_one_writer_at_a_time(folder: UrlPath, monkeypatch: pytest.MonkeyPatch) 
     ):
         pass
     assert first is not None and not (folder / lease.LEASE_FILE).exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WORK)
+def test_every_third_request_fails_and_nothing_is_lost(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FER_TUNE_STORAGE_PATIENCE", "20")
+    monkeypatch.setattr(lease, "SETTLE_S", 0.1)
+    with _served("faulty") as google:
+        WORK[name](UrlPath(_url(google, BUCKET, f"wire/{name}")))

@@ -48,6 +48,16 @@ SAID = {
         "the store is unavailable: Could not connect to server",
     ),
     "google::cloud::Status(PERMISSION_DENIED: Permanent error": (errno.EACCES, "denies access"),
+    "When completing multipart upload: AWS Error NO_SUCH_UPLOAD during CompleteMultipartUpload "
+    "operation: The specified upload does not exist.": (
+        errno.EHOSTUNREACH,
+        "the store is unavailable: it lost an upload",
+    ),
+    "google::cloud::Status(NOT_FOUND: Permanent error, with a last message of Not Found error_info="
+    "{reason=, domain=, metadata={gcloud-cpp.retry.function=UploadChunk}})": (
+        errno.EHOSTUNREACH,
+        "the store is unavailable: it lost an upload",
+    ),
     "When x: AWS Error ACCESS_DENIED during PutObject operation: Access Denied": (
         errno.EACCES,
         "the store denies access: Access Denied",
@@ -87,6 +97,23 @@ def test_the_driver_knows_it_for_a_refusal_of_the_disk(said: str) -> None:
 def test_a_fault_of_the_local_disk_stays_what_it_is() -> None:
     full = OSError(errno.ENOSPC, "No space left on device", "/tmp/x")
     assert translated(full, "s3://b/x") is full
+
+
+def test_what_google_calls_an_invalid_argument_is_an_error_of_the_store() -> None:
+    said = "google::cloud::Status(INVALID_ARGUMENT: Permanent error, with a last message of x)"
+
+    def refused() -> None:
+        raise ValueError(said)
+
+    with pytest.raises(OSError, match="the store rejected the request") as raised:
+        with_retries("gs://b/x", refused)
+    assert raised.value.filename == "gs://b/x"
+
+    def broken() -> None:
+        raise ValueError("of this program")
+
+    with pytest.raises(ValueError, match="of this program"):
+        with_retries("gs://b/x", broken)
 
 
 @pytest.fixture

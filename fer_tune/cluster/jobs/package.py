@@ -111,10 +111,12 @@ def _write(file: Path, sources: Mapping[str, _Opening], root: Path) -> None:
         for name in sorted(sources, key=PurePosixPath):
             entry = zipfile.ZipInfo(name, date_time=_LONG_AGO)
             entry.compress_type = zipfile.ZIP_DEFLATED
-            with _readable(root / name), sources[name]() as content:
-                executable = os.fstat(content.fileno()).st_mode & 0o100
-                entry.external_attr = (0o755 if executable else 0o644) << 16
-                archive.writestr(entry, content.read())
+            with _readable(root / name), sources[name]() as opened:
+                name.encode()
+                executable = os.fstat(opened.fileno()).st_mode & 0o100
+                content = opened.read()
+            entry.external_attr = (0o755 if executable else 0o644) << 16
+            archive.writestr(entry, content)
 
 
 def _opened(path: Path) -> BinaryIO:

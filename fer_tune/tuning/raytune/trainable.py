@@ -9,8 +9,8 @@ import pickle
 import socket
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,6 +21,7 @@ from ray.tune import Trainable
 from fer_tune import ray_private
 from fer_tune.scores import Counts
 from fer_tune.storage import UrlPath, local_copy
+from fer_tune.storage.paths import TemporaryFolderFault
 from fer_tune.training.device.gpu_share import use_expandable_segments
 from fer_tune.training.learning_curve import EpochReport, LearningCurve
 from fer_tune.tuning.files.worker_files import with_node_files
@@ -138,7 +139,8 @@ class TrialActor(Trainable):
             self._run = self._make_run(self._settings, self.assignment)
             self._clock = _Clock()
             try:
-                self._restore_newest(self._run)
+                with self._own_disk():
+                    self._restore_newest(self._run)
             except OSError as error:
                 if _is_out_of_memory(error):
                     raise
@@ -204,7 +206,8 @@ class TrialActor(Trainable):
         disk_error: OSError | None = None
         if reason is not None and self._is_to_be_scored(run):
             try:
-                result |= run.score()
+                with self._own_disk():
+                    result |= run.score()
             except OSError as error:
                 disk_error = error
         self._clock.seconds += time.monotonic() - began
@@ -216,7 +219,8 @@ class TrialActor(Trainable):
         }
         try:
             if disk_error is None:
-                result["checkpointed"] = self._save(run, result)
+                with self._own_disk():
+                    result["checkpointed"] = self._save(run, result)
         except OSError as error:
             disk_error = error
         if disk_error is not None:
@@ -240,9 +244,23 @@ class TrialActor(Trainable):
     def _find_disk_error(self) -> None:
         """Takes over the error of an earlier write in the writer's thread."""
         try:
-            self._writer.check()
+            with self._own_disk():
+                self._writer.check()
         except OSError as error:
             self._disk_error = error
+
+    @contextmanager
+    def _own_disk(self) -> Iterator[None]:
+        """Raises OSError where this machine's temporary folder is unusable and there is no other.
+
+        On a cluster the trial fails instead, and is restarted, on another machine if it goes on.
+        """
+        try:
+            yield
+        except TemporaryFolderFault as fault:
+            if self._settings.file_server is not None:
+                raise
+            raise fault.as_os_error() from fault
 
     def _hurry(self) -> None:
         """Saves the newest state now, and every later one at once."""

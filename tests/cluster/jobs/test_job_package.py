@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from fer_tune.cluster.jobs.package import LIMIT_MIB, packed
 from fer_tune.cluster.jobs.source_tree import working_tree
 from fer_tune.cluster.jobs.submission import Submission, checked_results, results_below
 from fer_tune.errors import EnvironmentFault, ResultsError
+from tests.disks import mounted
 
 FILES = {
     "notes.txt": "notes",
@@ -146,6 +148,17 @@ def test_what_cannot_be_packed_is_named(repository: Path) -> None:
         packed(working_tree(repository), None),
     ):
         pass
+
+
+def test_a_full_temporary_folder_is_no_error_of_the_tree(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (repository / "noise.txt").write_text(os.urandom(2**19).hex())
+    with mounted(tmp_path / "disk", "64k") as disk:
+        monkeypatch.setattr(tempfile, "tempdir", str(disk))
+        said = "the temporary folder of .* cannot be used: No space left on device.*TMPDIR"
+        with pytest.raises(EnvironmentFault, match=said), packed(working_tree(repository), None):
+            pass
 
 
 def test_too_large_names_the_largest(repository: Path) -> None:

@@ -17,13 +17,16 @@ import pytest
 
 from fer_tune.errors import ResultsError
 from fer_tune.records import Results
-from fer_tune.storage import UrlPath
+from fer_tune.storage import UrlPath, urls
 from fer_tune.tuning.files.local_files import open_local_folder
 from fer_tune.tuning.log import lease as module
 from fer_tune.tuning.log.events import EventLog, History
 from fer_tune.tuning.log.lease import LEASE_FILE, Holder, Lease, leased
 from fer_tune.tuning.session import recorded_session
 from tests.object_store import ObjectStore
+
+#: As it is in a search.
+EXPIRY_S = module.EXPIRY_S
 
 
 @pytest.fixture(autouse=True)
@@ -143,6 +146,12 @@ def test_a_heartbeat_that_was_held_up_does_not_take_the_lease_back(
         lease._heartbeat.join(20)
         assert cut.cut and lease.is_lost
     assert json.loads((folder / LEASE_FILE).read_bytes()) == asdict(other)
+
+
+def test_a_write_that_hangs_ends_before_the_lease_that_it_was_checked_against() -> None:
+    """Of all attempts of pyarrow, none of which looks at the lease again."""
+    attempts = urls._ATTEMPTS * (urls._CONNECT_S + urls._RESPONSE_S)
+    assert attempts < EXPIRY_S - EXPIRY_S / 3
 
 
 def test_a_store_that_was_unavailable_at_the_start_is_not_waited_for_again(

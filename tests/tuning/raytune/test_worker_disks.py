@@ -1,7 +1,7 @@
 """A worker whose own disk is full or read-only, while the results are at a URL.
 
-That is the machine's fault: the trial fails there and is restarted, elsewhere if it goes on. It is
-no fault of the results folder, for which the whole search would end.
+That is an error of the machine: on a cluster the trial fails there and is restarted, elsewhere if
+it goes on. Where there is no other machine the search ends, to be resumed.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -47,7 +47,9 @@ def disk(request: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
         yield disk
 
 
-def test_a_checkpoint_for_the_url_is_a_fault_of_the_machine(disk: Path, store: ObjectStore) -> None:
+def test_a_checkpoint_for_the_url_is_an_error_of_the_machine(
+    disk: Path, store: ObjectStore
+) -> None:
     folder = store.folder(f"disks/{disk.name}")
     with pytest.raises(EnvironmentFault, match=f"{SAID}{REASONS[disk.name]}.*TMPDIR") as raised:
         Checkpoints(folder, 3).save(1, {"epoch": 1}, lambda f: _fill(f / "state"))
@@ -58,7 +60,7 @@ def _fill(file: Path) -> None:
     file.write_bytes(BIG)
 
 
-def test_a_copy_of_what_is_at_the_url_is_a_fault_of_the_machine(
+def test_a_copy_of_what_is_at_the_url_is_an_error_of_the_machine(
     disk: Path, store: ObjectStore
 ) -> None:
     folder = store.folder(f"disks/copy-{disk.name}")
@@ -92,17 +94,7 @@ def test_no_temporary_folder_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_trial_fails_there_and_continues_elsewhere(
     disk: Path, store: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ray._raylet, "setproctitle", lambda title: None)
-    space = make_space(budget={"trials": 2, "max_epochs": 6}, stopper={"enabled": False})
-    settings = replay_settings(space, store.folder(f"disks/trial-{disk.name}"))
-    settings = replace(settings, checkpoint_interval_s=0.0)
-
-    def actor() -> TrialActor:
-        made = object.__new__(TrialActor)  # the base class wants a running Ray
-        play = partial(_Heavy, lambda assignment: Recording(values=VALUES))
-        made.setup({"run": RUN.as_dict()}, settings, play)
-        return made
-
+    actor = _actors(store, disk, monkeypatch, file_server=object())
     with monkeypatch.context() as elsewhere:
         elsewhere.setattr(tempfile, "tempdir", str(disk.parent))
         assert steps(actor(), 2) == [(1, 0.1), (2, 0.2)]
@@ -110,6 +102,43 @@ def test_the_trial_fails_there_and_continues_elsewhere(
         steps(actor(), 2)  # the report of the checkpoint is read, its state needs the disk
     monkeypatch.setattr(tempfile, "tempdir", str(disk.parent))
     assert steps(actor(), 2) == [(2, 0.2), (3, 0.3)]
+
+
+def test_without_another_machine_the_search_ends_to_be_resumed(
+    disk: Path, store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    actor = _actors(store, disk, monkeypatch, file_server=None)
+    result = actor().step()
+    assert result["epoch"] == 1, "the epoch is reported"
+    _, text, where = result["disk_fault"]
+    assert text == f"{SAID}{REASONS[disk.name]}" and where == str(disk)
+    with monkeypatch.context() as larger:
+        larger.setattr(tempfile, "tempdir", str(disk.parent))
+        assert steps(actor(), 2) == [(1, 0.1), (2, 0.2)]
+    between = actor()
+    between.step()  # what it had reported before; the state is fetched with the next epoch
+    assert between.step()["disk_fault"][1] == text
+
+
+def _actors(
+    store: ObjectStore, disk: Path, monkeypatch: pytest.MonkeyPatch, file_server: object
+) -> Callable[[], TrialActor]:
+    """Makes actors of the same run, each as another process, without Ray."""
+    monkeypatch.setattr(ray._raylet, "setproctitle", lambda title: None)
+    space = make_space(budget={"trials": 2, "max_epochs": 6}, stopper={"enabled": False})
+    alone = "alone" if file_server is None else "cluster"
+    settings = replay_settings(space, store.folder(f"disks/{alone}-{disk.name}"))
+    settings = replace(settings, checkpoint_interval_s=0.0, file_server=file_server)
+
+    def actor() -> TrialActor:
+        made = object.__new__(TrialActor)  # the base class wants a running Ray
+        play = partial(_Heavy, lambda assignment: Recording(values=VALUES))
+        made.setup({"run": RUN.as_dict()}, settings, play)
+        if file_server is not None:
+            made._has_node_files = True
+        return made
+
+    return actor
 
 
 class _Heavy(ReplayedRun):
