@@ -27,6 +27,8 @@ NAMES = {
     "put_value": ("ray.experimental.internal_kv", "_internal_kv_put"),
     "has_value": ("ray.experimental.internal_kv", "_internal_kv_exists"),
     "remove_value": ("ray.experimental.internal_kv", "_internal_kv_del"),
+    # Variables of the driver that Tune passes to its trials
+    "passed_variables": ("ray.tune.execution.class_cache", "ENV_VARS_TO_PROPAGATE"),
     # ASHA's rungs
     "Bracket": ("ray.tune.schedulers.async_hyperband", "_Bracket"),
     # Cluster files: defaults, checks, and the key pair that `ray up` made

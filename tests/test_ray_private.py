@@ -30,6 +30,7 @@ CALLS: dict[str, tuple[Any, ...] | None] = {
     "put_value": (..., ...),
     "has_value": (...,),
     "remove_value": (...,),
+    "passed_variables": None,
     "Bracket": (..., ..., ..., ...),
     "default_config": (...,),
     "prepare_config": (...,),
@@ -65,6 +66,7 @@ def test_what_is_used_of_them() -> None:
     inspect.signature(ray_private.KubernetesClient).bind(namespace="default")
     inspect.signature(ray_private.KubernetesClient.get).bind(..., "rayclusters/x")
     assert hasattr(ActorHandle, "_actor_id")
+    assert callable(ray_private.passed_variables.difference_update)
 
 
 def test_no_command_imports_ray_for_them() -> None:

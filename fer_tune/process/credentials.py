@@ -19,6 +19,9 @@ from fer_tune.escaping import lines
 
 def hide_credentials() -> None:
     """Overwrites credentials in this process's command line, and masks them in tracebacks."""
+    from fer_tune.storage.secrets import remember_credentials  # which needs this package itself
+
+    remember_credentials()
     sys.excepthook = _show
     if any(":" in word for word in sys.orig_argv):
         with suppress(OSError, ValueError, IndexError):  # not Linux: see docs/security.md

@@ -53,14 +53,23 @@ _CREDENTIAL = re.compile(
 )
 #: Shortest value that is left out: a shorter one may be part of any word.
 _SHORTEST = 8
+#: Values that this process had so far.
+_known: set[str] = set()
 
 
 def masked(text: str) -> str:
     """``text`` without the credentials of URLs and of this process's environment."""
-    for name, value in os.environ.items():
-        if len(value) >= _SHORTEST and value in text and _CREDENTIAL.search(name):
-            text = text.replace(value, "…")
+    remember_credentials()
+    for value in sorted(_known, key=len, reverse=True):
+        text = text.replace(value, "…")
     return _in_text(text)
+
+
+def remember_credentials() -> None:
+    """Remembers the credentials of the environment, of which some change while a command runs."""
+    for name, value in os.environ.items():
+        if len(value) >= _SHORTEST and _CREDENTIAL.search(name):
+            _known.add(value)
 
 
 def without_secrets(text: str) -> str:

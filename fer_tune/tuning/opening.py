@@ -24,7 +24,7 @@ from fer_tune.tuning.precision import search_precision
 from fer_tune.tuning.raytune.interruption import Interruption
 from fer_tune.tuning.raytune.runtime import RayConnection
 from fer_tune.tuning.session import Search
-from fer_tune.tuning.settings import WorkerSettings, trial_context
+from fer_tune.tuning.settings import WorkerSettings, given_credentials, trial_context
 
 
 def make_search(
@@ -63,6 +63,7 @@ def make_search(
             context=context,
             results=address(results.root),
             file_server=start_file_server(space, dataset) if options.address else None,
+            credentials=given_credentials(),
             checkpoint_interval_s=options.checkpoint_interval_s,
         ),
         console=console,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,21 @@ from fer_tune.tuning.options import CHECKPOINT_INTERVAL_S, SearchOptions
 GRAPHS_BY_DEFAULT = False
 
 
+#: Variables with credentials that workers on other machines need for a results folder at a URL. By
+#: default Tune passes them in the command line of every worker, which all users can read.
+CREDENTIALS = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SECURITY_TOKEN",
+    "AWS_SESSION_TOKEN",
+)
+
+
+def given_credentials() -> dict[str, str]:
+    """Those of :data:`CREDENTIALS` that this process has."""
+    return {name: os.environ[name] for name in CREDENTIALS if name in os.environ}
+
+
 @dataclass(frozen=True, kw_only=True)
 class WorkerSettings:
     """Settings of the actor besides its assignment.
@@ -26,12 +43,14 @@ class WorkerSettings:
         file_server: the actor that nodes get the dataset and the weights from
             (``files/file_server.py``); None if there is only the driver's node.
         checkpoint_interval_s: see :class:`SearchOptions`.
+        credentials: environment variables of the driver that workers need.
     """
 
     context: TrialContext
-    results: str
+    results: str = field(repr=False)  # a URL may hold credentials
     file_server: Any = None
     checkpoint_interval_s: float = CHECKPOINT_INTERVAL_S
+    credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def bank_limits(self) -> dict[str, int] | None:

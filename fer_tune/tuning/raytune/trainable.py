@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import math
+import os
 import pickle
 import socket
 import sys
@@ -87,6 +88,7 @@ class TrialActor(Trainable):
         make_run: RunFactory | None = None,
     ) -> None:
         assert settings is not None
+        os.environ.update(settings.credentials)
         if settings.context.gpu:
             use_expandable_segments()
         self._settings, self._make_run = settings, make_run or _trained()

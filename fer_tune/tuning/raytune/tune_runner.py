@@ -11,6 +11,7 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler
 from rich.console import Console
 
+from fer_tune import ray_private
 from fer_tune.space import SearchSpace
 from fer_tune.storage import remove_file, remove_tree
 from fer_tune.storage.links import make_folder_below
@@ -20,7 +21,7 @@ from fer_tune.tuning.raytune.callback import DriverCallback, ForgetEnded
 from fer_tune.tuning.raytune.interruption import Interruption
 from fer_tune.tuning.raytune.placement import Placement
 from fer_tune.tuning.raytune.trainable import RunFactory, TrialActor
-from fer_tune.tuning.settings import WorkerSettings
+from fer_tune.tuning.settings import CREDENTIALS, WorkerSettings
 from fer_tune.tuning.studies.searcher import StudySearcher
 
 #: A trial whose process dies is restarted from its last epoch this many times before it fails.
@@ -59,6 +60,7 @@ def run_phase(
         KeyboardInterrupt: at Ctrl-C.
     """
     assert (searcher is None) != (runs is None), "give either a searcher or runs"
+    ray_private.passed_variables.difference_update(CREDENTIALS)  # they are in the settings
     folder = _empty_ray_folder(local_folder or Path(settings.results))
     resources = {"CPU": space.resources.cpu}
     if space.resources.gpu:
