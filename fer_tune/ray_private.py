@@ -66,6 +66,11 @@ def actor_id(actor: Any) -> str:
     return str(actor._actor_id.hex())
 
 
+def has_actors(controller: Any) -> bool:
+    """Whether an actor of Tune's, at whatever a scheduler is given, has its resources."""
+    return bool(controller._tune_controller._actor_manager.num_live_actors)
+
+
 def rungs(bracket: Any) -> dict[int, dict[int, float]]:
     """Per rung's epoch of a ``Bracket``: the value of every trial that reached it, by id."""
     return {int(epoch): dict(values) for epoch, values in bracket._rungs}

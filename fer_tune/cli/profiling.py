@@ -40,12 +40,13 @@ def profile(
     from fer_tune.console import plain_table, say
     from fer_tune.escaping import json_text
     from fer_tune.features.folder import bank_folder
+    from fer_tune.process.cpus import available_cpus
     from fer_tune.profiling.cases import cases as cases_of
     from fer_tune.profiling.measuring import measure, meter_of
     from fer_tune.profiling.proposal import propose
     from fer_tune.space import load
     from fer_tune.storage import any_path
-    from fer_tune.training.device.compute import Compute, available_cpus
+    from fer_tune.training.device.compute import Compute
     from fer_tune.training.device.gpu_share import CONTEXT_BYTES
     from fer_tune.tuning.files.dataset_cache import open_dataset
     from fer_tune.tuning.options import SearchOptions

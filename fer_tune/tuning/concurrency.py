@@ -6,20 +6,40 @@ import math
 from dataclasses import replace
 
 from fer_tune.errors import EnvironmentFault
+from fer_tune.process.cpus import available_cpus
 from fer_tune.space import SearchSpace
 from fer_tune.space import plan as make_plan
-from fer_tune.training.device.compute import available_cpus
 from fer_tune.tuning.options import SearchOptions
+from fer_tune.tuning.raytune.nodes.resources import amounts, bundle_of, shortfall
 from fer_tune.tuning.raytune.runtime import RayConnection
 
 
 def limit_cpus(options: SearchOptions, space: SearchSpace) -> SearchOptions:
-    """Limits a Ray started here to the CPUs that ``max_concurrent`` trials use."""
-    limit = space.resources.max_concurrent
-    if options.address or limit is None:
+    """The CPUs of a Ray started here: what this process may use, or ``--cpus``.
+
+    At most what ``max_concurrent`` trials use. Ray itself would count all CPUs of the machine, or
+    a container's quota even where a stricter limit applies.
+    """
+    if options.address:
         return options
     have = available_cpus() if options.cpus is None else options.cpus
-    return replace(options, cpus=min(have, math.ceil(limit * space.resources.cpu)))
+    limit = space.resources.max_concurrent
+    if limit is not None:
+        have = min(have, math.ceil(limit * space.resources.cpu))
+    return replace(options, cpus=have)
+
+
+def expects_machines(engine: RayConnection, space: SearchSpace) -> bool:
+    """Whether machines may still come that can run a trial.
+
+    Either an autoscaler is known to add them, or none is known and no machine can run a trial now:
+    then ``max_concurrent`` says that one will.
+    """
+    cpu, gpu = space.resources.cpu, space.resources.gpu
+    if engine.growth.slots(cpu, gpu) >= 1:
+        return True
+    by_user = space.resources.max_concurrent is not None and engine.joined
+    return by_user and not engine.growth.is_known and engine.slots(cpu, gpu) < 1
 
 
 def pending_limit(engine: RayConnection, space: SearchSpace) -> int:
@@ -31,23 +51,23 @@ def pending_limit(engine: RayConnection, space: SearchSpace) -> int:
     pending one, which would change the order of trials.
 
     Raises:
-        EnvironmentFault: not even one fits.
+        EnvironmentFault: not even one fits on any machine, although it may fit on all together.
     """
     fit = engine.slots(space.resources.cpu, space.resources.gpu)
     limit = space.resources.max_concurrent
-    if fit < 1 and limit is not None and engine.joined:
+    if fit < 1 and limit is not None and expects_machines(engine, space):
         return limit  # an autoscaler that is unknown here; the user gives the limit
     if fit < 1:
-        have = {k: v for k, v in engine.have.items() if k in ("CPU", "GPU")}
+        bundle = bundle_of(space.resources.cpu, space.resources.gpu)
         raise EnvironmentFault(
-            f"a trial needs {space.resources.cpu:g} CPU and {space.resources.gpu:g} GPU, but the "
-            f"cluster has {have}",
+            f"a trial needs {amounts(bundle)} on one machine, but "
+            f"{shortfall(engine.present, bundle)}",
             where="resources",
             remedy="Lower resources.cpu or resources.gpu with --set, or add more machines"
             + (
                 "; if an autoscaler will add some, set resources.max_concurrent to the number of "
                 "trials that will then fit"
-                if engine.joined
+                if engine.joined and not engine.growth.is_known
                 else ""
             ),
         )

@@ -155,6 +155,7 @@ def retrain(search: Search, choices: Choices) -> None:
         make_run=RetrainedRun,
         local_folder=search.local_folder,
         console=search.console,
+        can_grow=search.can_grow,
     )
     keep_models(search, choices)
     if left := [run.assignment.arm for run in without_model(search, choices)]:

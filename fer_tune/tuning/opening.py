@@ -15,12 +15,14 @@ from fer_tune.records import Results
 from fer_tune.space import SearchSpace
 from fer_tune.storage import address
 from fer_tune.tuning.bank_limits import bank_limits, context_fields
+from fer_tune.tuning.concurrency import expects_machines
 from fer_tune.tuning.files.file_server import start_file_server
 from fer_tune.tuning.files.local_files import JOURNAL_FILE
 from fer_tune.tuning.log.events import EventLog, History
 from fer_tune.tuning.log.resume_checks import report_older_training
 from fer_tune.tuning.options import SearchOptions
 from fer_tune.tuning.precision import search_precision
+from fer_tune.tuning.preparation import report_idle_gpu
 from fer_tune.tuning.raytune.interruption import Interruption
 from fer_tune.tuning.raytune.runtime import RayConnection
 from fer_tune.tuning.session import Search
@@ -45,10 +47,17 @@ def make_search(
         asked: runs that are running or pending at the same time.
     """
     report_older_training(history, console)
+    report_idle_gpu(space, engine.have.get("GPU", 0.0), console)
     bank, version = options.bank or bank_folder(), history.training_version
     context = trial_context(space, dataset, options, bank, version)
+    can_grow = expects_machines(engine, space)
     precision = search_precision(
-        space, results, console, resumed=bool(history.sessions), joined=options.address is not None
+        space,
+        results,
+        console,
+        resumed=bool(history.sessions),
+        joined=options.address is not None,
+        can_grow=can_grow,
     )
     limits = bank_limits(options, space, history, engine)
     context = replace(context, precision=precision, **context_fields(limits, space))
@@ -70,6 +79,7 @@ def make_search(
         interruption=Interruption(console),
         asked=asked,
         shows_progress=options.verbosity == "normal",
+        can_grow=can_grow,
     )
 
 

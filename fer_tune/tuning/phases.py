@@ -64,6 +64,7 @@ def explore(search: Search, make_run: RunFactory | None = None) -> None:
                 make_run=make_run,
                 local_folder=search.local_folder,
                 console=search.console,
+                can_grow=search.can_grow,
             )
     _check_ended(searcher.assignments.values(), history, search.results.root)
     search.log.append("searched")
@@ -111,6 +112,7 @@ def confirm(search: Search, seeds: int, make_run: RunFactory | None = None) -> N
         make_run=make_run,
         local_folder=search.local_folder,
         console=search.console,
+        can_grow=search.can_grow,
     )
     _check_ended(runs, history, results.root)
     _close(search, choices, seeds)

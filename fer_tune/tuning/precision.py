@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import Any
 
 from rich.console import Console
 
+from fer_tune.console import say
 from fer_tune.records import Results
 from fer_tune.space import SearchSpace
 from fer_tune.training.context import Precision
 from fer_tune.training.device.precision import PrecisionChoice, choose_precision
+from fer_tune.tuning.raytune.nodes.resources import bundle_of
+from fer_tune.tuning.raytune.nodes.waiting import POLL_INTERVAL_S, ResourceWait
 
 logger = logging.getLogger(__name__)
 
 
 def search_precision(
-    space: SearchSpace, results: Results, console: Console, *, resumed: bool, joined: bool
+    space: SearchSpace,
+    results: Results,
+    console: Console,
+    *,
+    resumed: bool,
+    joined: bool,
+    can_grow: bool = False,
 ) -> Precision:
     """The precision of every run of the search; at the first call measured and recorded.
 
@@ -24,6 +34,10 @@ def search_precision(
         resumed: the search has had a session. One without a record is older, and its runs choose
             by what their processor claims, as before.
         joined: trials run on the machines of a cluster, where it is measured.
+        can_grow: an autoscaler may add a machine that can run a trial.
+
+    Raises:
+        EnvironmentFault: no machine is left that can run a trial.
     """
     if space.precision != "auto":
         return space.precision
@@ -37,7 +51,7 @@ def search_precision(
     threads, device = max(1, int(space.resources.cpu)), None if space.resources.gpu else "cpu"
     if joined:
         with console.status("Choosing the precision on a machine of the cluster"):
-            choice = _on_a_worker(space, names, threads, device)
+            choice = _on_a_worker(space, names, threads, device, console, can_grow=can_grow)
         if choice is None:
             return "auto"
     else:
@@ -54,16 +68,26 @@ def search_precision(
 
 
 def _on_a_worker(
-    space: SearchSpace, names: list[str], threads: int, device: str | None
+    space: SearchSpace,
+    names: list[str],
+    threads: int,
+    device: str | None,
+    console: Console,
+    *,
+    can_grow: bool,
 ) -> PrecisionChoice | None:
     """The choice on a machine that runs trials; None if it fails there."""
     import ray
     from ray.exceptions import RayError
 
-    holding: Any = ray.remote(num_cpus=space.resources.cpu, num_gpus=space.resources.gpu)
-    task = holding(choose_precision)
+    cpu, gpu = space.resources.cpu, space.resources.gpu
+    holding: Any = ray.remote(num_cpus=cpu, num_gpus=gpu)
+    asked = holding(choose_precision).remote(names, threads=threads, device=device)
+    wait = ResourceWait(bundle_of(cpu, gpu), partial(say, console), can_grow=can_grow)
     try:
-        choice: PrecisionChoice = ray.get(task.remote(names, threads=threads, device=device))
+        while not ray.wait([asked], timeout=POLL_INTERVAL_S)[0]:
+            wait.check(only_lost=True)  # it may be running
+        choice: PrecisionChoice = ray.get(asked)
     except RayError as error:
         logger.warning("no machine could be asked for the precision, so each decides: %s", error)
         return None

@@ -69,6 +69,22 @@ def check_bank(options: SearchOptions, console: Console) -> None:
         )
 
 
+def report_idle_gpu(space: SearchSpace, gpus: float, console: Console) -> None:
+    """Warns of GPUs that no trial will use.
+
+    Args:
+        gpus: of all machines.
+    """
+    if space.resources.gpu or not gpus:
+        return
+    one = f"{gpus:g} GPU is" if gpus == 1 else f"{gpus:g} GPUs are"
+    say(
+        console,
+        f"warning: {one} not used, as resources.gpu is 0: all trials run on CPUs. To use them, "
+        "start with --set resources.gpu=1, or the share that `fer-tune profile` proposes.",
+    )
+
+
 def report_unweighted_classes(
     space: SearchSpace, dataset: DatasetIndex, split: Split, console: Console
 ) -> None:

@@ -42,6 +42,7 @@ class Search:
             URL.
         history: of earlier sessions; the recorder adds the reports of this one.
         asked: runs that are running or pending at the same time.
+        can_grow: whether an autoscaler may add machines that can run a trial.
         shows_progress: whether the console shows the progress of trials.
     """
 
@@ -56,6 +57,7 @@ class Search:
     interruption: Interruption
     asked: int
     shows_progress: bool
+    can_grow: bool = False
 
     def progress(self, **what: Any) -> list[Progress]:
         """The callback that shows the progress of trials, if enabled."""

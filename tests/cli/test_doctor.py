@@ -149,6 +149,12 @@ CASES: dict[str, tuple[Check, State, str, str]] = {
         "unset CUDA_VISIBLE_DEVICES",
     ),
     "CPUs": (checks.check_cpus(2), State.OK, "2", ""),
+    "CPUs of a container": (
+        checks.check_cpus(2, machine=64, reason="cgroup quota of 2.5"),
+        State.OK,
+        "2 of the machine's 64 (cgroup quota of 2.5)",
+        "",
+    ),
     "one CPU": (checks.check_cpus(1), State.WARNING, "1; ", "--set resources.cpu=1"),
     "memory": (checks.check_memory(8 * GIB, 4 * GIB), State.OK, "8.0 GiB, 4.0 GiB", ""),
     "memory in use": (

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from fer_tune.data import with_label_noise
-from fer_tune.tuning.preparation import report_unweighted_classes
+from fer_tune.tuning.preparation import report_idle_gpu, report_unweighted_classes
 from tests.tuning.conftest import BASE, make_space
 
 CLASSES = ("angry", "disgust", "happy")
@@ -79,3 +79,16 @@ def test_label_noise_can_take_every_picture_of_a_class(noise: Any) -> None:
     text = reported(labels, **parameters(class_weights="balanced", label_noise=noise))
     absent = [name for number, name in enumerate(CLASSES) if number not in noisy]
     assert ("at label_noise 0.9 has class" in text) is bool(absent)
+
+
+@pytest.mark.parametrize(
+    ("asked", "gpus", "warned"),
+    [(0, 0.0, ""), (0.5, 2.0, ""), (0, 1.0, "1 GPU is not used"), (0, 2.0, "2 GPUs are not used")],
+)
+def test_gpus_that_no_trial_uses_are_reported(asked: float, gpus: float, warned: str) -> None:
+    out = StringIO()
+    space = make_space(resources={"cpu": 1, "gpu": asked})
+    report_idle_gpu(space, gpus, Console(file=out, width=300))
+    said = out.getvalue()
+    assert said.count("\n") == bool(warned) and warned in said
+    assert not warned or "--set resources.gpu=1" in said

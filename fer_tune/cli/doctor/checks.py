@@ -169,16 +169,23 @@ def check_accelerators(
     )
 
 
-def check_cpus(count: int) -> Check:
-    """CPUs that this process may use."""
+def check_cpus(count: int, *, machine: int | None = None, reason: str = "") -> Check:
+    """CPUs that this process may use.
+
+    Args:
+        machine: CPUs of the machine, if known.
+        reason: what limits this process to fewer.
+    """
+    limited = machine is not None and count < machine
+    found = f"{count} of the machine's {machine} ({reason})" if limited else str(count)
     if count < TRIAL_CPUS:
         return Check(
             name="CPUs",
             state=State.WARNING,
-            found=f"{count}; some shipped search spaces use {TRIAL_CPUS} per trial",
+            found=f"{found}; some shipped search spaces use {TRIAL_CPUS} per trial",
             remedy="Search with `--set resources.cpu=1`",
         )
-    return Check(name="CPUs", state=State.OK, found=str(count))
+    return Check(name="CPUs", state=State.OK, found=found)
 
 
 def check_memory(total: int, available: int) -> Check:

@@ -24,6 +24,7 @@ from fer_tune.cli.doctor import checks
 from fer_tune.cli.doctor.checks import Check, State
 from fer_tune.errors import EnvironmentFault, WeightsError, because
 from fer_tune.escaping import shell_word
+from fer_tune.process.cpus import cpu_limit
 
 #: Libraries that no search needs, with what they are for.
 _OPTIONAL = {
@@ -101,9 +102,8 @@ def accelerators() -> Iterator[Check]:
 
 
 def cpus() -> Iterator[Check]:
-    from fer_tune.training.device.compute import available_cpus
-
-    yield checks.check_cpus(available_cpus())
+    limit = cpu_limit()
+    yield checks.check_cpus(limit.count, machine=os.cpu_count() or 1, reason=limit.reason)
 
 
 def memory() -> Iterator[Check]:

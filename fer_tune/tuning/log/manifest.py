@@ -15,11 +15,11 @@ import torch
 from fer_tune.data import PackedDataset, Split, audit
 from fer_tune.models.registry import backbone
 from fer_tune.models.weights import file_fingerprint, locate
+from fer_tune.process.cpus import available_cpus
 from fer_tune.records import SCHEMA_VERSION
 from fer_tune.space import SearchSpace
 from fer_tune.storage import UrlPath, without_secrets
 from fer_tune.training.context import TRAINING_VERSION
-from fer_tune.training.device.compute import available_cpus
 
 _LIBRARIES = (
     "fer-tune",

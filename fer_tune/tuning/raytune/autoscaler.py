@@ -45,6 +45,16 @@ class Growth:
         return max(managed, 0 if self.config is None else _slots_of(self.config, cpu, gpu))
 
     @property
+    def is_known(self) -> bool:
+        """Whether the resources of every kind of machine that may be added are known."""
+        if self.most is not None:
+            return True
+        config = self.config or {}
+        types = dict(config.get("available_node_types") or {})
+        types.pop(config.get("head_node_type"), None)
+        return bool(types) and all("CPU" in (k.get("resources") or {}) for k in types.values())
+
+    @property
     def machines(self) -> list[Mapping[str, float]]:
         """Resources of each kind of machine in the cluster file."""
         types = (self.config or {}).get("available_node_types") or {}

@@ -24,6 +24,8 @@ from fer_tune.tuning.log.assignment import Assignment
 from fer_tune.tuning.raytune.callback import DriverCallback
 from fer_tune.tuning.raytune.failures import failure_of
 from fer_tune.tuning.raytune.node_health import NodeHealth
+from fer_tune.tuning.raytune.nodes.resources import holds
+from fer_tune.tuning.raytune.nodes.waiting import ResourceWait
 
 logger = logging.getLogger(__name__)
 
@@ -56,11 +58,17 @@ class Placement(FIFOScheduler):
     Args:
         scheduler: ASHA, or first in, first out.
         bundle: what a trial occupies, by resource.
-        console: prints which nodes are avoided, as ``search.log`` does.
+        console: prints which nodes are avoided and what is waited for, as ``search.log`` does.
+        can_grow: whether an autoscaler may add a node that can run a trial.
     """
 
     def __init__(
-        self, scheduler: FIFOScheduler, bundle: dict[str, float], console: Console | None = None
+        self,
+        scheduler: FIFOScheduler,
+        bundle: dict[str, float],
+        console: Console | None = None,
+        *,
+        can_grow: bool = False,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._scheduler, self._bundle = scheduler, bundle
@@ -75,6 +83,7 @@ class Placement(FIFOScheduler):
         self._last_failure = ""
         self._had_choice = False
         self._checked_at, self._usable_at = -math.inf, math.inf
+        self._wait = ResourceWait(bundle, self._say, can_grow=can_grow)
         self.error: EnvironmentFault | None = None  # why the phase ended
 
     def __getstate__(self) -> dict[str, Any]:
@@ -120,8 +129,22 @@ class Placement(FIFOScheduler):
                     remedy="Repair or replace these machines",
                 )
                 raise self.error
+        self._watch_pending(tune_controller)
         chosen: Trial | None = self._scheduler.choose_trial_to_run(tune_controller)
         return chosen
+
+    def _watch_pending(self, tune_controller: Any) -> None:
+        """Reports and bounds the time in which trials are pending and none runs."""
+        trials = tune_controller.get_live_trials()
+        pending = any(trial.status == Trial.PENDING for trial in trials)
+        if not pending or ray_private.has_actors(tune_controller):
+            self._wait.over()
+        elif not self._avoided or self._usable():
+            try:
+                self._wait.check()
+            except EnvironmentFault as error:
+                self.error = error
+                raise
 
     # -- bookkeeping ----------------------------------------------------------------------
 
@@ -198,8 +221,7 @@ class Placement(FIFOScheduler):
         return {
             node["NodeID"]
             for node in _alive()
-            if node["NodeID"] not in self._avoided
-            and all(node["Resources"].get(name, 0.0) >= n for name, n in self._bundle.items())
+            if node["NodeID"] not in self._avoided and holds(node["Resources"], self._bundle)
         }
 
 

@@ -61,11 +61,17 @@ class RayConnection:
 
     def slots(self, cpu: float, gpu: float) -> int:
         """Trials of that shape that fit at the same time, now or once the cluster has grown."""
-        return max(trials_that_fit(self.have, cpu, gpu), self.growth.slots(cpu, gpu))
+        now = sum(trials_that_fit(machine, cpu, gpu) for machine in self.present)
+        return max(now, self.growth.slots(cpu, gpu))
+
+    @property
+    def present(self) -> tuple[Mapping[str, float], ...]:
+        """Resources of each machine at connection time."""
+        return self.machines or (self.have,)
 
     def slots_of_a_machine(self, cpu: float, gpu: float) -> int:
         """Trials of that shape that fit on the largest node, now or once the cluster has grown."""
-        machines = [*(self.machines or (self.have,)), *self.growth.machines]
+        machines = [*self.present, *self.growth.machines]
         return max(trials_that_fit(machine, cpu, gpu) for machine in machines)
 
 

@@ -19,6 +19,7 @@ from fer_tune.tuning.log.assignment import Assignment
 from fer_tune.tuning.log.disk_faults import disk_error
 from fer_tune.tuning.raytune.callback import DriverCallback, ForgetEnded
 from fer_tune.tuning.raytune.interruption import Interruption
+from fer_tune.tuning.raytune.nodes.resources import bundle_of
 from fer_tune.tuning.raytune.placement import Placement
 from fer_tune.tuning.raytune.trainable import RunFactory, TrialActor
 from fer_tune.tuning.settings import CREDENTIALS, WorkerSettings
@@ -42,6 +43,7 @@ def run_phase(
     make_run: RunFactory | None = None,
     local_folder: Path | None = None,
     console: Console | None = None,
+    can_grow: bool = False,
 ) -> None:
     """Runs until the ``searcher`` is finished, or every one of ``runs`` has ended.
 
@@ -52,20 +54,20 @@ def run_phase(
         make_run: builds a run on the worker; by default one that trains.
         local_folder: parent of Ray's own folder; by default the results folder, which must be on a
             path.
-        console: prints which machines are avoided.
+        console: prints which machines are avoided, and what trials wait for.
+        can_grow: whether an autoscaler may add a machine that can run a trial.
 
     Raises:
-        EnvironmentFault: trials failed on every machine.
+        EnvironmentFault: trials failed on every machine, or no machine is left that can run one.
         OSError: the results folder cannot be written.
         KeyboardInterrupt: at Ctrl-C.
     """
     assert (searcher is None) != (runs is None), "give either a searcher or runs"
     ray_private.passed_variables.difference_update(CREDENTIALS)  # they are in the settings
     folder = _empty_ray_folder(local_folder or Path(settings.results))
-    resources = {"CPU": space.resources.cpu}
-    if space.resources.gpu:
-        resources["GPU"] = space.resources.gpu
-    placement = Placement(scheduler or FIFOScheduler(), resources, console)  # type: ignore[no-untyped-call]
+    resources = bundle_of(space.resources.cpu, space.resources.gpu)
+    first: Any = FIFOScheduler
+    placement = Placement(scheduler or first(), resources, console, can_grow=can_grow)
     trainable = tune.with_resources(
         tune.with_parameters(TrialActor, settings=settings, make_run=make_run),
         tune.PlacementGroupFactory([resources]),

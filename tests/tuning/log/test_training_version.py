@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,6 +24,7 @@ from fer_tune.training.trial import RunSeeds, TrialRun
 from fer_tune.tuning import run
 from fer_tune.tuning.log.events import EVENTS_FILE
 from fer_tune.tuning.options import SearchOptions
+from fer_tune.tuning.raytune.runtime import RayConnection
 from fer_tune.tuning.session import Search
 from tests.tuning.conftest import make_space
 
@@ -47,9 +47,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Search]:
 
     @contextmanager
     def no_ray(*_: Any) -> Iterator[Any]:
-        yield SimpleNamespace(
-            dashboard=None, token_file=None, slots_of_a_machine=lambda cpu, gpu: 1
-        )
+        yield RayConnection(dashboard=None, have={"CPU": 1.0})
 
     found: list[Search] = []
     monkeypatch.setattr(run, "ray_connection", no_ray)
