@@ -20,24 +20,18 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from fer_tune.errors import WeightsError, because, reading, reporting
+from fer_tune.models.file_layouts import SAVE_TENSORS, named_tensors
 from fer_tune.models.registry import Backbone
 from fer_tune.process import home_folder
 from fer_tune.storage.scratch import scratch
 
 logger = logging.getLogger(__name__)
 
-#: torchvision's DenseNet files date from before dots were forbidden in module names.
-_OLD_DENSENET = re.compile(
-    r"^(.*denselayer\d+\.(?:norm|relu|conv))\.((?:[12])\.(?:weight|bias|running_mean|running_var))$"
-)
-
 #: The start of a file's SHA-256, as torchvision puts it into the name.
 _HASH = re.compile(r"-([0-9a-f]{8,})\.\w+$")
 
 #: How torch names the class or function that it refused to call.
 _REFUSED = re.compile(r"GLOBAL ([\w.]+)")
-
-_SAVE = "Save model.state_dict() alone, not the model or a training checkpoint"
 
 
 def weights_folder() -> Path:
@@ -154,12 +148,15 @@ def _is_right(target: Path, prefix: str) -> bool:
 def read_state(path: Path, backbone: Backbone) -> dict[str, Tensor]:
     """The backbone's tensors of a weights file, classifier left out, names made current.
 
+    The file holds the network's tensors, a training checkpoint with them, or the tensors of a
+    module that wraps the network (``file_layouts.py``).
+
     Raises:
         WeightsError: unreadable, or tensors missing, unknown or of the wrong shape.
     """
     state = {
-        _OLD_DENSENET.sub(r"\1\2", name): tensor
-        for name, tensor in _tensors(_loaded(path), path).items()
+        name: tensor
+        for name, tensor in named_tensors(_loaded(path), _shapes(backbone), path).items()
         if not name.startswith(backbone.head_prefix)
     }
     check_fit(state, backbone, str(path))
@@ -187,7 +184,7 @@ def _loaded(path: Path) -> object:
                 "not read",
                 where=str(path),
                 value=refused[1],
-                remedy=_SAVE,
+                remedy=SAVE_TENSORS,
             ) from None
         raise WeightsError(
             "is truncated, damaged or not a weights file",
@@ -197,35 +194,16 @@ def _loaded(path: Path) -> object:
         ) from None
 
 
-def _tensors(loaded: object, path: Path) -> dict[str, Tensor]:
-    """``loaded`` if it is a mapping of names to tensors."""
-    found = type(loaded).__name__
-    if isinstance(loaded, dict):
-        kinds = {
-            name: type(value).__name__
-            for name, value in loaded.items()
-            if not isinstance(name, str) or not isinstance(value, Tensor)
-        }
-        if not kinds:
-            return loaded
-        name, kind = next(iter(kinds.items()))
-        found = f"{name!r}: {kind}"
-    raise WeightsError(
-        "is not a mapping of names to tensors",
-        where=str(path),
-        value=found[:80],
-        remedy=_SAVE,
-    )
+def _shapes(backbone: Backbone) -> dict[str, torch.Size]:
+    """Shapes of the backbone's tensors by name, without the head."""
+    with torch.device("meta"):
+        state = backbone.module().state_dict()
+    return {n: t.shape for n, t in state.items() if not n.startswith(backbone.head_prefix)}
 
 
 def check_fit(state: dict[str, Tensor], backbone: Backbone, where: str) -> None:
     """Raises WeightsError unless ``state`` has exactly the tensors of the backbone without head."""
-    with torch.device("meta"):
-        wanted = {
-            name: tensor.shape
-            for name, tensor in backbone.module().state_dict().items()
-            if not name.startswith(backbone.head_prefix)
-        }
+    wanted = _shapes(backbone)
     # Files from before batch norm counted its batches lack these; they play no part in inference.
     missing = [n for n in wanted if n not in state and not n.endswith("num_batches_tracked")]
     unknown = [n for n in state if n not in wanted]

@@ -349,8 +349,12 @@ WEIGHTS: dict[str, Case] = {
     ),
     "a checkpoint": (
         "w.pth",
-        weights(lambda at: {"epoch": 3, "model": state("resnet18")}),
-        ["'epoch': int", "not the model or a training checkpoint"],
+        weights(lambda at: {"epoch": 3, "weights": state("resnet18")}),
+        [
+            "'epoch': int",
+            "holds none under 'state_dict', ",
+            "not the model or a training checkpoint",
+        ],
     ),
     "numbers for names": ("w.pth", weights(lambda at: {1: torch.zeros(1)}), ["1: Tensor"]),
     "a tensor": ("w.pth", weights(lambda at: torch.zeros(1)), ["got 'Tensor'"]),
