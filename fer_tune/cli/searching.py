@@ -130,10 +130,14 @@ def no_result(folder: AnyPath) -> str:
     )
 
 
+def results_root() -> AnyPath:
+    """Where results folders are made by default."""
+    return any_path(os.environ.get(RESULTS_VARIABLE) or "results")
+
+
 def default_folder(name: str) -> AnyPath:
     """The default results folder of a search with that name."""
-    parent = os.environ.get(RESULTS_VARIABLE) or "results"
-    return any_path(parent) / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    return results_root() / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
 
 
 def _console(options: SearchOptions) -> Console:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-_CGROUPS, _MEMBERSHIP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
+from fer_tune.process.cgroups import MEMBERSHIP, ROOT, own_cgroups, words_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,17 +27,17 @@ def available_cpus() -> int:
     return cpu_limit().count
 
 
-def cpu_limit(cgroups: Path = _CGROUPS, membership: Path = _MEMBERSHIP) -> CpuLimit:
+def cpu_limit(root: Path = ROOT, membership: Path = MEMBERSHIP) -> CpuLimit:
     """The strictest of the machine's CPUs, CPU affinity, cgroup quotas and a Slurm allocation.
 
     Args:
-        cgroups: where the cgroup file systems are mounted.
+        root: where the cgroup file systems are mounted.
         membership: lists the cgroups of this process.
     """
     limits = [CpuLimit(count=os.cpu_count() or 1)]
     if hasattr(os, "sched_getaffinity"):  # Linux
         limits.append(CpuLimit(count=len(os.sched_getaffinity(0)), reason="CPU affinity"))
-    quotas = _quotas(cgroups, membership)
+    quotas = _quotas(root, membership)
     # Part of a CPU is left: one more trial than the quota allows would slow all of them down.
     limits += [CpuLimit(count=max(1, int(q)), reason=f"cgroup quota of {q:g}") for q in quotas]
     if (allocated := _slurm()) is not None:
@@ -55,49 +55,13 @@ def _slurm() -> int | None:
     return min(counts, default=None)
 
 
-def _quotas(cgroups: Path, membership: Path) -> Iterator[float]:
-    """The quota, in CPUs, of this process's cgroup and of each above it (versions 2 and 1)."""
-    try:
-        lines = membership.read_text(encoding="utf-8").splitlines()
-    except OSError:  # no Linux, or no /proc
-        return
-    for line in lines:
-        _, _, rest = line.partition(":")
-        controllers, _, path = rest.partition(":")
-        names = controllers.split(",")
-        if controllers == "":
-            roots, read = [cgroups, cgroups / "unified"], _quota_2
-        elif "cpu" in names:
-            roots, read = [cgroups / "cpu", cgroups / controllers], _quota_1
-        else:
-            continue
-        # In a container the path may be the host's, which is not visible: then the root is what
-        # the container has.
-        inner = PurePosixPath(*(part for part in path.split("/") if part not in ("", "..")))
-        for root in roots:
-            for group in (inner, *inner.parents):
-                if (quota := read(root / group)) is not None:
-                    yield quota
-
-
-def _quota_2(folder: Path) -> float | None:
-    return _ratio(_words(folder / "cpu.max"))
-
-
-def _quota_1(folder: Path) -> float | None:
-    return _ratio([*_words(folder / "cpu.cfs_quota_us"), *_words(folder / "cpu.cfs_period_us")])
-
-
-def _ratio(words: list[str]) -> float | None:
-    """Quota by period; None without a limit (``max`` or -1)."""
-    if len(words) != 2 or not all(word.isascii() and word.isdigit() for word in words):
-        return None
-    quota, period = map(int, words)
-    return quota / period if quota > 0 and period > 0 else None
-
-
-def _words(file: Path) -> list[str]:
-    try:
-        return file.read_text(encoding="ascii").split()
-    except (OSError, UnicodeDecodeError):
-        return []
+def _quotas(root: Path, membership: Path) -> Iterator[float]:
+    """The quota, in CPUs, of this process's cgroup and of each above it."""
+    for version, folder in own_cgroups("cpu", root, membership):
+        names = ["cpu.max"] if version == 2 else ["cpu.cfs_quota_us", "cpu.cfs_period_us"]
+        words = [word for name in names for word in words_of(folder / name)]
+        # Without a limit the first is "max" or -1.
+        if len(words) == 2 and all(word.isascii() and word.isdigit() for word in words):
+            quota, period = map(int, words)
+            if quota > 0 and period > 0:
+                yield quota / period

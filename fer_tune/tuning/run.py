@@ -75,7 +75,7 @@ def run_search(
     results = Results(folder)
     with (
         _open_exclusively(folder) as (lease, local_folder),
-        ray_connection(limit_cpus(options, space), console) as engine,
+        ray_connection(limit_cpus(options, space), console, name=space.name) as engine,
     ):
         asked = pending_limit(engine, space)
         manifest = first_manifest(space, dataset, split, began, data)
@@ -133,7 +133,7 @@ def resume_search(
         dataset = _dataset(space, manifest, history, data, console)
         report_changed_versions(manifest, console)
         space = larger or space
-        with ray_connection(limit_cpus(options, space), console) as engine:
+        with ray_connection(limit_cpus(options, space), console, name=space.name) as engine:
             asked = pending_limit(engine, space)
             log = open_log(folder, history, lease)
             search = make_search(
@@ -191,7 +191,7 @@ def confirm_more(
         check_recorded(space, manifest, history, folder)
         check_bank(options, console)
         dataset = _dataset(space, manifest, history, data, console)
-        with ray_connection(limit_cpus(options, space), console) as engine:
+        with ray_connection(limit_cpus(options, space), console, name=space.name) as engine:
             asked = pending_limit(engine, space)
             log = open_log(folder, history, lease)
             search = make_search(

@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 import torch
 
-from fer_tune.cli.doctor import checks, machine
+from fer_tune.cli.doctor import checks, folders, machine
 from fer_tune.cli.doctor.checks import GIB, Check, State
 from fer_tune.cli.doctor.command import checked_safely, line, summary
 from fer_tune.models.registry import backbone
+from fer_tune.storage.file_systems import write_problem
 
 PIP = "/env/bin/python -m pip"
 HERE = Path("/somewhere")
@@ -209,32 +210,32 @@ CASES: dict[str, tuple[Check, State, str, str]] = {
         "--shm-size",
     ),
     "disk": (
-        checks.check_disk("disk", 5 * GIB, folder=HERE, move="move"),
+        folders.check_disk("disk", 5 * GIB, folder=HERE, move="move"),
         State.OK,
         "5.0 GiB free at /somewhere",
         "",
     ),
     "disk nearly full": (
-        checks.check_disk("disk", 5 * GIB - 1, folder=HERE, move="use --bank"),
+        folders.check_disk("disk", 5 * GIB - 1, folder=HERE, move="use --bank"),
         State.WARNING,
         "less than 5 GiB",
         "Free up space there, or use --bank",
     ),
     "disk hardly enough": (
-        checks.check_disk("disk", GIB, folder=HERE, move="use --bank"),
+        folders.check_disk("disk", GIB, folder=HERE, move="use --bank"),
         State.WARNING,
         "less than 5 GiB",
         "use --bank",
     ),
     "disk full": (
-        checks.check_disk("disk", GIB - 1, folder=HERE, move="use --bank"),
+        folders.check_disk("disk", GIB - 1, folder=HERE, move="use --bank"),
         State.MISSING,
         "less than 1 GiB",
         "use --bank",
     ),
-    "bank": (checks.check_bank(HERE, ""), State.OK, "/somewhere", ""),
+    "bank": (folders.check_bank(HERE, ""), State.OK, "/somewhere", ""),
     "bank closed": (
-        checks.check_bank(HERE, "Permission denied"),
+        folders.check_bank(HERE, "Permission denied"),
         State.MISSING,
         "/somewhere cannot be used: Permission denied",
         "FER_TUNE_BANK",
@@ -398,22 +399,22 @@ def test_memory_is_that_of_the_container(
 
 
 def test_a_bank_that_cannot_be_written_is_seen_and_none_is_made(tmp_path: Path) -> None:
-    assert machine.write_problem(tmp_path / "a" / "b") == ""
+    assert write_problem(tmp_path / "a" / "b") == ""
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "file").write_text("")
-    assert machine.write_problem(tmp_path / "file") == "Not a directory"
-    assert machine.write_problem(Path("/proc/bank")) != ""
+    assert write_problem(tmp_path / "file") == "Not a directory"
+    assert write_problem(Path("/proc/bank")) != ""
 
 
 def test_a_bank_that_a_search_would_refuse_is_seen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FER_TUNE_BANK", str(tmp_path / "bank"))
-    (absent,) = machine.bank()
+    (absent,) = folders.bank()
     (tmp_path / "bank").mkdir(mode=0o777)
     (tmp_path / "bank/file").touch()
     (tmp_path / "bank").chmod(0o777)
-    (found,) = machine.bank()
+    (found,) = folders.bank()
     assert absent.state == State.OK and found.state == State.MISSING
     assert "other users can write" in found.found
 

@@ -21,7 +21,6 @@ TRIAL_CPUS = 2
 DESCRIPTORS = 4096
 #: A Ray that a search starts keeps 200 MiB of objects in shared memory, or else on the disk.
 SHARED_MEMORY = 256 * 2**20
-DISK_LOW, DISK_FULL = 5 * GIB, 1 * GIB
 
 
 class State(StrEnum):
@@ -190,7 +189,7 @@ def check_cpus(count: int, *, machine: int | None = None, reason: str = "") -> C
 
 def check_memory(total: int, available: int) -> Check:
     """Memory of the machine or container, and what of it programs can still have."""
-    found = f"{_gib(total)}, {_gib(available)} of it free"
+    found = f"{gib(total)}, {gib(available)} of it free"
     if available >= TRIAL_MEMORY:
         return Check(name="memory", state=State.OK, found=found)
     remedy = (
@@ -201,7 +200,7 @@ def check_memory(total: int, available: int) -> Check:
     return Check(
         name="memory",
         state=State.WARNING,
-        found=f"{found}; one trial can take {_gib(TRIAL_MEMORY)}",
+        found=f"{found}; one trial can take {gib(TRIAL_MEMORY)}",
         remedy=remedy,
     )
 
@@ -227,7 +226,7 @@ def check_descriptors(soft: int | None, hard: int | None) -> Check:
 def check_shared_memory(free: int | None) -> Check:
     """Free space of ``/dev/shm``; None when there is none."""
     if free is not None and free >= SHARED_MEMORY:
-        return Check(name="shared memory", state=State.OK, found=f"{_gib(free)} free in /dev/shm")
+        return Check(name="shared memory", state=State.OK, found=f"{gib(free)} free in /dev/shm")
     found = "no /dev/shm" if free is None else f"{free / 2**20:.0f} MiB free in /dev/shm"
     return Check(
         name="shared memory",
@@ -235,36 +234,6 @@ def check_shared_memory(free: int | None) -> Check:
         found=f"{found}; Ray slows down below {SHARED_MEMORY // 2**20} MiB",
         remedy="Delete old files in /dev/shm, or start the container with `--shm-size=1g`",
     )
-
-
-def check_disk(name: str, free: int, *, folder: Path, move: str) -> Check:
-    """Free space of the disk that holds, or will hold, ``folder``.
-
-    Args:
-        move: how to put the folder elsewhere, as the end of "or ...".
-    """
-    found = f"{_gib(free)} free at {folder}"
-    if free >= DISK_LOW:
-        return Check(name=name, state=State.OK, found=found)
-    least = DISK_LOW if free >= DISK_FULL else DISK_FULL
-    return Check(
-        name=name,
-        state=State.WARNING if free >= DISK_FULL else State.MISSING,
-        found=f"{found}, less than {least // GIB} GiB",
-        remedy=f"Free up space there, or {move}",
-    )
-
-
-def check_bank(folder: Path, problem: str) -> Check:
-    """Whether the feature bank can be used; ``problem`` says why not, empty if it can."""
-    if problem:
-        return Check(
-            name="feature bank",
-            state=State.MISSING,
-            found=f"{folder} cannot be used: {problem}",
-            remedy="Choose another folder with --bank or FER_TUNE_BANK",
-        )
-    return Check(name="feature bank", state=State.OK, found=f"{folder} is writable")
 
 
 def check_weights(backbone: str, *, folder: Path, file: Path | None, problem: str = "") -> Check:
@@ -352,5 +321,5 @@ def _with_range(version: str, wanted: str) -> str:
     return f"{version} ({_ordered(wanted)})" if wanted else version
 
 
-def _gib(size: int) -> str:
+def gib(size: int) -> str:
     return f"{size / GIB:.1f} GiB"

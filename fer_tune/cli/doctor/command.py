@@ -11,7 +11,7 @@ from functools import partial
 from rich.console import Console
 from rich.text import Text
 
-from fer_tune.cli.doctor import machine
+from fer_tune.cli.doctor import folders, machine
 from fer_tune.cli.doctor.checks import Check, State
 from fer_tune.console import say, styled
 
@@ -69,9 +69,10 @@ def _sections(ray: bool) -> Mapping[str, Mapping[str, Look]]:
             "shared memory": machine.shared_memory,
         },
         "Disk": {
-            "feature bank": machine.bank,
-            "disk of the bank": machine.bank_disk,
-            "disk of Ray's files": machine.ray_disk,
+            "results folder": folders.results,
+            "feature bank": folders.bank,
+            "disk of the bank": folders.bank_disk,
+            "disk of Ray's files": folders.ray_disk,
         },
         "Pretrained weights": {
             f"weights of {name}": partial(machine.weights, name) for name in backbones

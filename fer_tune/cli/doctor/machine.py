@@ -12,7 +12,6 @@ import resource
 import shutil
 import socket
 import sys
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import suppress
@@ -22,7 +21,7 @@ from urllib.parse import urlsplit
 
 from fer_tune.cli.doctor import checks
 from fer_tune.cli.doctor.checks import Check, State
-from fer_tune.errors import EnvironmentFault, WeightsError, because
+from fer_tune.errors import EnvironmentFault, WeightsError
 from fer_tune.escaping import shell_word
 from fer_tune.process.cpus import cpu_limit
 
@@ -139,58 +138,6 @@ def shared_memory() -> Iterator[Check]:
     yield checks.check_shared_memory(shutil.disk_usage(folder).free if folder.is_dir() else None)
 
 
-def bank() -> Iterator[Check]:
-    from fer_tune.features.folder import bank_folder
-
-    folder = bank_folder()
-    yield checks.check_bank(folder, write_problem(folder) or _foreign(folder))
-
-
-def _foreign(folder: Path) -> str:
-    """Why an existing folder cannot be trusted; empty if it can, or does not exist yet."""
-    from fer_tune.storage.private import private_folder
-
-    try:
-        if os.path.lexists(folder):
-            private_folder(folder)
-    except OSError as error:
-        return because(error)
-    return ""
-
-
-def bank_disk() -> Iterator[Check]:
-    from fer_tune.features.folder import bank_folder
-
-    folder = bank_folder()
-    yield checks.check_disk(
-        "disk of the bank",
-        shutil.disk_usage(_existing(folder)).free,
-        folder=folder,
-        move="put the bank elsewhere with --bank or FER_TUNE_BANK",
-    )
-
-
-def ray_disk() -> Iterator[Check]:
-    from fer_tune.tuning.raytune.local_ray import ray_folder
-
-    folder = ray_folder()
-    yield checks.check_disk(
-        "disk of Ray's files",
-        shutil.disk_usage(_existing(folder)).free,
-        folder=folder,
-        move="set RAY_TMPDIR to another folder with a short path",
-    )
-
-
-def write_problem(folder: Path) -> str:
-    """Why no file can be created in ``folder`` or its nearest existing parent; empty if one can."""
-    try:
-        with tempfile.TemporaryFile(dir=_existing(folder)):
-            return ""
-    except OSError as error:
-        return because(error)
-
-
 def weights(name: str) -> Iterator[Check]:
     """The ImageNet weights of one backbone: located, and read completely."""
     from fer_tune.models.registry import backbone
@@ -261,12 +208,6 @@ def _nvidia_card() -> bool:
             if vendor.startswith("0x10de") and kind.startswith("0x03"):  # NVIDIA, display
                 return True
     return False
-
-
-def _existing(folder: Path) -> Path:
-    """``folder``, or its nearest existing parent."""
-    folder = folder.absolute()
-    return next(path for path in (folder, *folder.parents) if path.exists())
 
 
 def _version(library: str) -> str | None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from filelock import Timeout
 
 from fer_tune.errors import EnvironmentFault
+from fer_tune.storage.file_systems import NO_LOCKS
 from fer_tune.storage.private import is_private_folder, private_lock
 
 logger = logging.getLogger(__name__)
@@ -36,7 +37,12 @@ def hold(folder: Path) -> None:
     """Marks a folder of the cache as used by this process, until it ends."""
     if folder not in _held:
         handle = _open(folder)
-        fcntl.flock(handle, fcntl.LOCK_SH)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH)
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+            # No process removes a folder there: that needs a lock, too.
         _held[folder] = handle
     os.utime(_held[folder])
 
@@ -95,6 +101,10 @@ def _removed(folder: Path) -> bool:
         shutil.rmtree(old)
         _mark(folder).unlink()
     except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
         return False
     finally:
         os.close(handle)

@@ -176,6 +176,7 @@ class Audited(Event):
 class TrialEvent(Event):
     kind: Literal["failed", "retried"]
     trial: RunNumber
+    out_of_memory: bool = False
 
 
 class Extended(Event):

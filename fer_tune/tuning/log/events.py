@@ -272,7 +272,8 @@ class History:
         elif kind == "audited":
             self.runs[event["trial"]].audited_at = event["epoch"]
         elif kind == "failed":
-            self.runs[event["trial"]].failed = True
+            run = self.runs[event["trial"]]
+            run.failed, run.out_of_memory = True, event.get("out_of_memory", False)
         elif kind == "retried":
             old = self.runs[event["trial"]]
             self.runs[event["trial"]] = RunHistory(assignment=old.assignment, planned=old.planned)

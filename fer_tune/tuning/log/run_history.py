@@ -44,6 +44,7 @@ class RunHistory:
         planned: the planned cohort that it used up (another cohort may have proposed it).
         results: one per epoch reported, in order.
         done: ended by itself or by ASHA. failed: ended with an error.
+        out_of_memory: the error was that its process was killed for want of memory.
         audited_at: the epoch at which ASHA would have stopped it; it continued, see
             ``studies/regret_audit.py``.
         replayed: epochs that were trained again after they had been reported.
@@ -54,6 +55,7 @@ class RunHistory:
     results: list[dict[str, Any]] = field(default_factory=list)
     done: bool = False
     failed: bool = False
+    out_of_memory: bool = False
     audited_at: int | None = None
     replayed: int = 0
 

@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 
 from fer_tune.errors import ResultsError, because
 from fer_tune.storage import AnyPath, UrlPath, read_bytes, remove_file, write_atomically
+from fer_tune.storage.file_systems import NO_LOCKS
 from fer_tune.storage.links import open_file
 from fer_tune.tuning.log.lease import LEASE_FILE, Lease, leased
 
@@ -47,12 +48,20 @@ def _locked(folder: Path) -> Iterator[None]:
             where=str(folder),
             remedy="Wait for it to end, or interrupt it",
         ) from None
-    except OSError as error:
+    except (OSError, NotImplementedError) as error:
         lock.release()
+        # Older versions of filelock raise NotImplementedError where there are no locks.
+        lacks_locks = not isinstance(error, OSError) or error.errno in NO_LOCKS
         raise ResultsError(
-            f"cannot write here: {because(error)}",
+            "two searches could write to this folder at the same time: its file system has no "
+            "file locks"
+            if lacks_locks
+            else f"cannot write here: {because(error)}",
             where=str(folder),
-            remedy="Check the folder's permissions and the free space",
+            remedy="Use a folder on another disk, an object store (s3://, gs://), or mount it with "
+            "locks (Lustre: -o flock; NFS: with lockd)"
+            if lacks_locks
+            else "Check the folder's permissions and the free space",
         ) from None
     try:
         yield

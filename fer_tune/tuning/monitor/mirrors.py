@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.storages.journal import JournalFileBackend, JournalStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock, JournalStorage
 from ray.tune.experiment import Trial
 from tensorboardX.summary import hparams
 
@@ -100,7 +100,7 @@ def _tag(name: str) -> str:
 
 
 class Journal(DriverCallback):
-    """Mirrors every ended trial of the in-memory studies into ``optuna.journal``."""
+    """Mirrors the in-memory studies, and every ended trial, into ``optuna.journal``."""
 
     def __init__(self, path: Path, searcher: StudySearcher) -> None:
         self._path, self._searcher = path, searcher
@@ -110,6 +110,12 @@ class Journal(DriverCallback):
         self._done: dict[str, set[int | None]] = {}  # own numbers, by study
         self._known = _repair(path)
         self._writing = Background("journal")
+
+    def setup(self, *args: Any, **info: Any) -> None:
+        """Writes the studies before the first trial, so that optuna-dashboard opens at once."""
+        for study in self._searcher.studies:
+            self._check()
+            self._mirror_of(study)
 
     def on_step_end(self, **info: Any) -> None:
         self._writing.check()
@@ -141,7 +147,9 @@ class Journal(DriverCallback):
     def _mirror_of(self, study: ArmStudy) -> optuna.Study:
         if study.name not in self._mirrors:
             if self._storage is None:
-                self._storage = JournalStorage(JournalFileBackend(str(self._path)))
+                # Optuna's default lock is a symbolic link, which not every file system has.
+                lock = JournalFileOpenLock(str(self._path))
+                self._storage = JournalStorage(JournalFileBackend(str(self._path), lock))
             mirror = optuna.create_study(
                 study_name=study.name,
                 storage=self._storage,

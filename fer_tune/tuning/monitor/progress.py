@@ -133,8 +133,9 @@ class Progress(DriverCallback):
         self._ended(trial, (trial.last_result or {}).get("stop_reason") or "asha")
 
     def on_trial_error(self, trial: Trial, **info: Any) -> None:
-        self._ended(trial, "error")
         assignment = self._row(trial).assignment
+        run = self._history.runs.get(assignment.number)  # which the recorder has ended by now
+        self._ended(trial, "error" if run is None or not run.out_of_memory else "oom")
         where = error_file(self._results, assignment)
         say(self._console, f"trial {assignment.number} failed: {failure_of(trial).line} ({where})")
 

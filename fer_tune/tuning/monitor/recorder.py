@@ -13,6 +13,7 @@ from ray.tune.experiment import Trial
 from rich.console import Console
 
 from fer_tune.console import say
+from fer_tune.process.memory_kills import MemoryKills
 from fer_tune.records import SCHEMAS, Results, TableName
 from fer_tune.storage import AnyPath, unavailable_since, write_atomically
 from fer_tune.tuning.log.assignment import Assignment
@@ -22,7 +23,7 @@ from fer_tune.tuning.log.run_history import RunHistory, differences
 from fer_tune.tuning.monitor.background import Background
 from fer_tune.tuning.raytune.callback import DriverCallback
 from fer_tune.tuning.raytune.checkpoints import Checkpoints, checkpointed
-from fer_tune.tuning.raytune.failures import failure_of
+from fer_tune.tuning.raytune.failures import failure_of, out_of_memory
 from fer_tune.tuning.studies.asha import SCORE
 
 logger = logging.getLogger(__name__)
@@ -77,6 +78,7 @@ class Recorder(DriverCallback):
         self._log, self._history = log, history
         self._gpu, self._cpu = gpu, cpu
         self._rows = Background("rows")
+        self._memory_kills = MemoryKills()
         self._due: dict[int, float] = {}  # when the epochs of a run are to be written, by number
 
     # -- Ray's hooks ------------------------------------------------------------------------
@@ -140,6 +142,7 @@ class Recorder(DriverCallback):
 
     def on_trial_recover(self, trial: Trial, **info: Any) -> None:
         self._refuse_if_done(trial)
+        self._memory_kills.recent()  # a later failure is not of this kill
         logger.warning(
             "%s failed and restarts from its last epoch: %s",
             self._run(trial).assignment.name,
@@ -149,9 +152,14 @@ class Recorder(DriverCallback):
     def on_trial_error(self, trial: Trial, **info: Any) -> None:
         self._refuse_if_done(trial)
         run = self._run(trial)
-        run.failed = True
         failure = failure_of(trial)
-        self._log.append("failed", trial=run.assignment.number, fault=failure.line)
+        run.failed, run.out_of_memory = True, out_of_memory(failure, self._memory_kills)
+        self._log.append(
+            "failed",
+            trial=run.assignment.number,
+            fault=failure.line,
+            out_of_memory=run.out_of_memory,
+        )
         where = error_file(self.results, run.assignment)
         write_atomically(where, failure.text, within=self.results.root)
         self._write_end(run)
@@ -313,7 +321,8 @@ def reason_of(run: RunHistory) -> str:
     For an audited trial both reasons: that ASHA would have stopped it, and how it ended, such as
     ``asha/completed``.
     """
-    reason = "error" if run.failed else run.last.get("stop_reason") or "asha"
+    failed = "oom" if run.out_of_memory else "error"
+    reason = failed if run.failed else run.last.get("stop_reason") or "asha"
     return reason if run.audited_at is None else f"asha/{reason}"
 
 

@@ -16,6 +16,7 @@ import ipaddress
 import logging
 import os
 import secrets
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,6 +39,9 @@ _OURS = f"ft-{os.getuid()}/r"
 _SOCKET = f"session_2026-01-01_00-00-00_000000_{2**22}/sockets/plasma_store"
 #: Longest path of the user's folder, in bytes: Linux allows 107 for a socket.
 _LONGEST = 107 - len(f"/{_OURS}/{_SOCKET}")
+
+#: Bytes that must be free for Ray's files: with less it fails in ways that do not name the disk.
+_ROOM = 100 * 2**20
 
 
 def ray_folder() -> Path:
@@ -80,6 +84,14 @@ def private_ray() -> Iterator[Path]:
     with reporting("no folder for Ray's files", folder.parent, remedy, EnvironmentFault):
         private_folder(folder.parent)
         folder.parent.chmod(0o700)  # Ray makes its own folder readable by everybody
+        free = shutil.disk_usage(folder.parent).free
+    if free < _ROOM:
+        raise EnvironmentFault(
+            f"the disk of Ray's files is full: Ray needs {_ROOM // 2**20} MiB",
+            where=str(folder.parent),
+            value=f"{free / 2**20:.0f} MiB free",
+            remedy=f"Free up space. {remedy}",
+        )
     settings = {
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": secrets.token_hex(32),

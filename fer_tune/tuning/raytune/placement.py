@@ -22,7 +22,7 @@ from fer_tune.console import say
 from fer_tune.errors import EnvironmentFault
 from fer_tune.tuning.log.assignment import Assignment
 from fer_tune.tuning.raytune.callback import DriverCallback
-from fer_tune.tuning.raytune.failures import failure_of
+from fer_tune.tuning.raytune.failures import by_memory_monitor, failure_of
 from fer_tune.tuning.raytune.node_health import NodeHealth
 from fer_tune.tuning.raytune.nodes.resources import holds
 from fer_tune.tuning.raytune.nodes.waiting import ResourceWait
@@ -161,10 +161,13 @@ class Placement(FIFOScheduler):
             return  # its node is being drained: Ray counts no failure
         names, usable = _names(), self._usable()
         self._had_choice = self._had_choice or len(usable) > 1
-        self._last_failure = failure_of(trial).line.partition(". Some common causes")[0]
+        failure = failure_of(trial)
+        self._last_failure = failure.line.partition(". Some common causes")[0]
         if node not in names or node in self._avoided:
             self._uncount_failure(trial)  # the machine is lost, or known to be unhealthy
             return
+        if by_memory_monitor(failure):
+            return  # the trials there are too large, or too many; the machine is healthy
         self._health.failed(node, Assignment.from_dict(trial.config["run"]).number)
         self._failures[node].append(trial)
         self._readmit_exonerated()

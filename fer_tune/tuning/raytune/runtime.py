@@ -20,6 +20,9 @@ from fer_tune.process.signals import ending, signals_deferred
 from fer_tune.tuning.options import SearchOptions
 from fer_tune.tuning.raytune.autoscaler import Growth, growth, trials_that_fit
 from fer_tune.tuning.raytune.local_ray import check_private, private_ray, write_token
+from fer_tune.tuning.raytune.nodes.joining import refusal, uses_ray_at
+from fer_tune.tuning.raytune.nodes.neighbours import announced
+from fer_tune.tuning.raytune.nodes.waiting import live_machines
 
 #: Objects between processes are small here (settings, metrics), so Ray need not reserve a third of
 #: the memory for them.
@@ -77,7 +80,7 @@ class RayConnection:
 
 @contextmanager
 def ray_connection(
-    options: SearchOptions, console: Console | None = None
+    options: SearchOptions, console: Console | None = None, *, name: str = ""
 ) -> Iterator[RayConnection]:
     """Starts a Ray and stops it at the end, or connects to the one at ``options.address``.
 
@@ -85,16 +88,20 @@ def ray_connection(
 
     Args:
         console: shows that Ray is being started or connected to; by default nothing is shown.
+        name: of the search, for the job in Ray's dashboard.
 
     Raises:
         EnvironmentFault: no Ray at the address, or none can be started here.
     """
-    for name, value in _DEFAULTS.items():
-        os.environ.setdefault(name, value)
+    for variable, value in _DEFAULTS.items():
+        os.environ.setdefault(variable, value)
+    from ray.job_config import JobConfig  # after the variables are set
+
     verbose = options.verbosity == "verbose"
     common: dict[str, Any] = {
         "log_to_driver": verbose,
         "logging_level": logging.INFO if verbose else logging.ERROR,
+        "job_config": JobConfig(metadata={"name": name} if name else None),
     }
     console = console or Console(quiet=True)
     with (
@@ -125,17 +132,19 @@ def _joined(address: str, common: Mapping[str, Any], console: Console) -> Iterat
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")
     import ray
 
+    is_users = uses_ray_at(address)
     with (
         _connection_errors("--address", address, _JOINING),
         console.status("Connecting to Ray"),
         ending(),  # Ray sets a handler for SIGTERM, which this undoes
     ):
-        context = ray.init(address=address, **common)
+        context = ray.init(address=address, ignore_reinit_error=is_users, **common)
     try:
-        nodes = tuple(node["Resources"] for node in ray.nodes() if node["Alive"])  # type: ignore[no-untyped-call]
-        yield _connection(context, growth=growth(), joined=True, machines=nodes)
+        machines = tuple(live_machines())
+        yield _connection(context, growth=growth(), joined=True, machines=machines)
     finally:
-        ray.shutdown()
+        if not is_users:
+            ray.shutdown()
 
 
 @contextmanager
@@ -144,11 +153,12 @@ def _started(
 ) -> Iterator[RayConnection]:
     import ray
 
-    if ray.is_initialized() or not _starting.acquire(blocking=False):
+    uses_ray_at(None)
+    if not _starting.acquire(blocking=False):
         raise EnvironmentFault(
-            "this process already uses Ray, and Ray's access control is per process",
+            "this process already starts a Ray for another search",
             where="starting Ray",
-            remedy="Call ray.shutdown() first, or start the search in another process",
+            remedy="Start the search in another process",
         )
     with _releasing(_starting), private_ray() as folder:
         try:
@@ -168,7 +178,11 @@ def _started(
                 )
                 check_private(context.address_info)
                 token_file = write_token(Path(context.address_info["session_dir"]))
-            yield _connection(context, token_file=token_file)
+            engine = _connection(context, token_file=token_file)
+            with announced(folder.parent, engine.have) as conflict:
+                if conflict:
+                    say(console, f"warning: {conflict}.")
+                yield engine
         finally:
             # Interrupted, it would leave threads that abort the process once the token is removed.
             with _signals_deferred(console, "Ray is being stopped"):
@@ -190,6 +204,10 @@ def _connection_errors(where: str, value: object, remedy: str) -> Iterator[None]
     except UserError:
         raise
     except Exception as error:  # Ray raises a plain Exception when it takes too long to start
+        if (known := refusal(error)) is not None:
+            raise EnvironmentFault(
+                known.what, where=where, value=value, remedy=known.remedy
+            ) from error
         raise EnvironmentFault(
             f"Ray is not available: {(str(error) or type(error).__name__).splitlines()[0]}",
             where=where,

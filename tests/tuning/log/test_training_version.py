@@ -46,7 +46,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Search]:
     """Searches as they were made, in place of running them."""
 
     @contextmanager
-    def no_ray(*_: Any) -> Iterator[Any]:
+    def no_ray(*_: Any, **__: Any) -> Iterator[Any]:
         yield RayConnection(dashboard=None, have={"CPU": 1.0})
 
     found: list[Search] = []

@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import grpc
@@ -340,9 +341,11 @@ def test_a_ray_of_the_users_own_is_left_alone(monkeypatch: pytest.MonkeyPatch) -
     stopped: list[bool] = []
     monkeypatch.setattr(ray, "is_initialized", lambda: True)
     monkeypatch.setattr(ray, "shutdown", lambda: stopped.append(True))
+    context = SimpleNamespace(gcs_address="127.0.0.1:6379")
+    monkeypatch.setattr(ray, "get_runtime_context", lambda: context)
     before = dict(os.environ)
     with (
-        pytest.raises(EnvironmentFault, match="already uses Ray"),
+        pytest.raises(EnvironmentFault, match=r"already uses Ray.*--address 127\.0\.0\.1:6379"),
         ray_connection(SearchOptions(cpus=1)),
     ):
         pass

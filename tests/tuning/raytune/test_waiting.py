@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
 from ray.tune.experiment import Trial
+from rich.console import Console
 
 from fer_tune.errors import EnvironmentFault
 from fer_tune.tuning.concurrency import expects_machines, pending_limit
+from fer_tune.tuning.options import SearchOptions
 from fer_tune.tuning.raytune.autoscaler import Growth
+from fer_tune.tuning.raytune.callback import DriverCallback
 from fer_tune.tuning.raytune.nodes import waiting
 from fer_tune.tuning.raytune.nodes.waiting import LONGEST_S, PATIENCE_S, ResourceWait
 from fer_tune.tuning.raytune.placement import Placement
-from fer_tune.tuning.raytune.runtime import RayConnection
+from fer_tune.tuning.raytune.runtime import RayConnection, ray_connection
+from tests.tuning.apart import apart
 from tests.tuning.conftest import make_space
-from tests.tuning.raytune.test_placement import Cluster, cluster  # noqa: F401
+from tests.tuning.raytune.test_autoscaler import SlowRun
+from tests.tuning.raytune.test_placement import Cluster
+from tests.tuning.recorded_stage import play_runs
 
 
 def joined(*machines: dict[str, float], growth: Growth | None = None) -> RayConnection:
@@ -149,8 +159,9 @@ class Controller:
 
 
 def test_the_phase_watches_trials_that_are_pending(
-    cluster: Cluster,  # noqa: F811
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    cluster = Cluster(tmp_path, monkeypatch)
     controller = Controller(cluster.trial())
     placement: Placement = cluster.placement
 
@@ -169,3 +180,65 @@ def test_the_phase_watches_trials_that_are_pending(
     with pytest.raises(EnvironmentFault, match="no machine that can run a trial"):
         steps(1000)
     assert placement.error is not None, "run_phase raises it in place of Ray's error"
+
+
+# -- on a cluster -------------------------------------------------------------------------------
+
+
+class First(DriverCallback):
+    """Does something after the first report."""
+
+    def __init__(self, act: Callable[[], object]) -> None:
+        self._act: Callable[[], object] | None = act
+
+    def on_trial_result(self, **info: Any) -> None:
+        if self._act is not None:
+            act, self._act = self._act, None
+            act()
+
+
+def on_machines_that_leave(folder: Path) -> dict[str, str]:
+    """A search on two machines of one CPU, which leave after its first epoch."""
+    os.environ["RAY_AUTH_MODE"] = "disabled"
+    from ray.cluster_utils import Cluster as RayCluster
+
+    waiting.FIRST_S, waiting.POLL_INTERVAL_S, waiting.PATIENCE_S = 1.0, 0.5, 4.0
+    cluster = RayCluster(
+        initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False}
+    )
+    found: dict[str, str] = {}
+    try:
+        nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
+        with ray_connection(SearchOptions(address=cluster.address)) as engine:
+            try:
+                pending_limit(engine, make_space(resources={"cpu": 2, "gpu": 0}))
+            except EnvironmentFault as error:
+                found["refused"] = str(error)
+            out = StringIO()
+            try:
+                play_runs(
+                    make_space(budget={"trials": 2, "max_epochs": 3}, resources={"cpu": 1}),
+                    folder / "r",
+                    2,
+                    SlowRun,
+                    asked=2,
+                    callbacks=[First(lambda: [cluster.remove_node(node) for node in nodes])],
+                    console=Console(file=out, width=300),
+                )
+            except EnvironmentFault as error:
+                found["ended"] = str(error)
+            found["console"] = out.getvalue()
+    finally:
+        cluster.shutdown()
+    return found
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_on_a_cluster_nothing_waits_silently(tmp_path: Path) -> None:
+    found = apart(on_machines_that_leave, tmp_path)
+    assert "needs 2 CPU on one machine, but the largest of 3 machines has 1 CPU" in found["refused"]
+    assert (
+        "waiting for a machine with 1 CPU to join: the only machine has 0 CPU" in found["console"]
+    )
+    assert "no machine that can run a trial" in found["ended"]

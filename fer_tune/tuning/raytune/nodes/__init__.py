@@ -1,1 +1,1 @@
-"""What the machines of a Ray have, and waiting for those that a trial needs."""
+"""Machines and their Rays: what they have, waiting for it, sharing it, and joining them."""
