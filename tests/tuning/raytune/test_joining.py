@@ -43,6 +43,24 @@ def test_versions_that_differ_are_both_shown() -> None:
     assert "Install the same versions" in said and "Start one" not in said
 
 
+@pytest.mark.parametrize(("number", "words"), [(13, "Permission denied"), (28, "No space left")])
+def test_a_folder_of_ray_that_cannot_be_used_is_named(number: int, words: str) -> None:
+    with (
+        pytest.raises(EnvironmentFault, match=f"/tmp/ray/session_1: {words}") as caught,
+        _connection_errors("--address", "auto", "Start one"),
+    ):
+        raise OSError(number, os.strerror(number), "/tmp/ray/session_1")
+    assert "Free up space" in str(caught.value) and "Start one" not in str(caught.value)
+
+
+def test_a_ray_that_is_not_there_is_no_matter_of_folders() -> None:
+    with (
+        pytest.raises(EnvironmentFault, match="Start one"),
+        _connection_errors("--address", "10.0.0.1:6379", "Start one"),
+    ):
+        raise ConnectionError("Failed to connect to GCS")
+
+
 @pytest.fixture
 def short() -> Iterator[Path]:
     """A folder whose path is short enough for Ray's sockets."""

@@ -12,6 +12,7 @@ import pytest
 from ray.tune.experiment import Trial
 from rich.console import Console
 
+from fer_tune import ray_private
 from fer_tune.errors import EnvironmentFault
 from fer_tune.tuning.concurrency import expects_machines, pending_limit
 from fer_tune.tuning.options import SearchOptions
@@ -197,7 +198,7 @@ class First(DriverCallback):
             act()
 
 
-def on_machines_that_leave(folder: Path) -> dict[str, str]:
+def on_machines_that_leave(folder: Path) -> dict[str, Any]:
     """A search on two machines of one CPU, which leave after its first epoch."""
     os.environ["RAY_AUTH_MODE"] = "disabled"
     from ray.cluster_utils import Cluster as RayCluster
@@ -206,7 +207,14 @@ def on_machines_that_leave(folder: Path) -> dict[str, str]:
     cluster = RayCluster(
         initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False}
     )
-    found: dict[str, str] = {}
+    found: dict[str, Any] = {}
+
+    def leave() -> None:
+        alive = [actor for actor in ray_private.actors().values() if actor["State"] == "ALIVE"]
+        found["classes"] = {actor["ActorClassName"] for actor in alive}
+        for node in nodes:
+            cluster.remove_node(node)
+
     try:
         nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
         with ray_connection(SearchOptions(address=cluster.address)) as engine:
@@ -222,7 +230,7 @@ def on_machines_that_leave(folder: Path) -> dict[str, str]:
                     2,
                     SlowRun,
                     asked=2,
-                    callbacks=[First(lambda: [cluster.remove_node(node) for node in nodes])],
+                    callbacks=[First(leave)],
                     console=Console(file=out, width=300),
                 )
             except EnvironmentFault as error:
@@ -242,3 +250,4 @@ def test_on_a_cluster_nothing_waits_silently(tmp_path: Path) -> None:
         "waiting for a machine with 1 CPU to join: the only machine has 0 CPU" in found["console"]
     )
     assert "no machine that can run a trial" in found["ended"]
+    assert found["classes"] == {"TrialActor"}, "in Ray's dashboard"

@@ -1,4 +1,4 @@
-"""Why this process cannot use a Ray: other versions, or another Ray that it uses already."""
+"""Why this process cannot use a Ray: other versions, its folder, or another Ray in use here."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import ray
 
-from fer_tune.errors import EnvironmentFault
+from fer_tune.errors import EnvironmentFault, because
 
 _VERSIONS = r"Ray: (\S+)\s+Python: (\S+)"
 _BOTH = re.compile(f"Version mismatch.*?{_VERSIONS}.*?{_VERSIONS}", re.DOTALL)
@@ -22,8 +22,14 @@ class Refusal:
 
 
 def refusal(error: BaseException) -> Refusal | None:
-    """What Ray's own message spreads over several lines; None for any other error."""
-    found = _BOTH.search(str(error))
+    """The reason behind an error of Ray's, where it is known; None for any other."""
+    if isinstance(error, OSError) and error.filename:
+        return Refusal(
+            what=f"Ray's folder cannot be used: {error.filename}: {because(error)}",
+            remedy="Free up space there, or give this user access to it; for a Ray that is "
+            "started here RAY_TMPDIR names another folder",
+        )
+    found = _BOTH.search(str(error))  # on several lines
     if found is None:
         return None
     their_ray, their_python, our_ray, our_python = found.groups()
