@@ -17,6 +17,7 @@ Anything else that escapes is a bug and keeps its traceback.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -33,15 +34,26 @@ class UserError(FerTuneError):
 
     ``str(error)`` is the whole message as the command line prints it, on one line and without
     credentials.
+
+    Args:
+        temporary: the same command may succeed later although nobody changes anything: a store is
+            unavailable, another process uses the folder.
     """
 
     def __init__(
-        self, what: str, *, where: str = "", value: object = None, remedy: str = ""
+        self,
+        what: str,
+        *,
+        where: str = "",
+        value: object = None,
+        remedy: str = "",
+        temporary: bool = False,
     ) -> None:
         self.what = what
         self.where = where
         self.value = value
         self.remedy = remedy
+        self.temporary = temporary
         super().__init__(what)
 
     def __str__(self) -> str:
@@ -118,7 +130,10 @@ def reporting(
     except passing:
         raise
     except OSError as error:
-        raise kind(f"{what}: {because(error)}", where=str(where), remedy=remedy) from None
+        unavailable = error.errno == errno.EHOSTUNREACH  # see fer_tune.storage.retry
+        raise kind(
+            f"{what}: {because(error)}", where=str(where), remedy=remedy, temporary=unavailable
+        ) from None
 
 
 def reading(path: object, kind: type[UserError] = ResultsError) -> AbstractContextManager[None]:

@@ -65,6 +65,13 @@ def search(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the plan and stop before anything starts.")
     ] = False,
+    or_resume: Annotated[
+        bool,
+        typer.Option(
+            "--or-resume",
+            help="Resume the search if --results holds it: the same command may be repeated.",
+        ),
+    ] = False,
 ) -> None:
     """Search, confirm and report: from a packed dataset to a verdict."""
     from fer_tune.cli.searching import run
@@ -76,7 +83,8 @@ def search(
         results,
         set_ or [],
         options,
-        dry_run,
+        dry_run=dry_run,
+        or_resume=or_resume,
     )
 
 

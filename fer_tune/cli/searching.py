@@ -20,6 +20,8 @@ from fer_tune.escaping import LineFormatter, lines, shell_word
 from fer_tune.process.signals import TerminatedError
 from fer_tune.storage import AnyPath, UrlPath, any_path, is_url
 
+#: Exit code of `search --or-resume` that the same command continues; EX_TEMPFAIL of sysexits.h.
+RESUMABLE = 75
 #: Environment variable: the folder that results folders are made in by default.
 RESULTS_VARIABLE = "FER_TUNE_RESULTS"
 
@@ -34,7 +36,9 @@ def run(
     results: str | None,
     overrides: list[str],
     options: SearchOptions,
+    *,
     dry_run: bool,
+    or_resume: bool,
 ) -> None:
     """The `search` command."""
     from fer_tune.space import load
@@ -43,6 +47,9 @@ def run(
     space = load(name, overrides)
     if dry_run:
         _show_plan(space, any_path(data), console)
+        return
+    if or_resume:
+        _run_or_resume(space, any_path(data), results, options, console)
         return
     from fer_tune.tuning.files.dataset_cache import open_dataset
 
@@ -64,6 +71,41 @@ def run(
             data=where if isinstance(where, UrlPath) else None,
             command_began=BEGAN,
         )
+
+
+def _run_or_resume(
+    space: SearchSpace,
+    data: AnyPath,
+    results: str | None,
+    options: SearchOptions,
+    console: Console,
+) -> None:
+    """The `search` command with --or-resume, which a launcher may repeat until it exits with 0."""
+    if results is None:
+        raise UserError(
+            "--or-resume requires --results",
+            remedy="Name the folder or URL that every repetition of the command writes to",
+        )
+    with _resumable():
+        from fer_tune.tuning.rerun import search_or_resume
+
+        folder = any_path(results)
+        with _concluding(folder, options, console):
+            search_or_resume(space, data, folder, options, console, command_began=BEGAN)
+
+
+@contextmanager
+def _resumable() -> Iterator[None]:
+    """Ends with :data:`RESUMABLE` if the same command, run again, would continue."""
+    try:
+        yield
+    except (KeyboardInterrupt, TerminatedError):
+        raise typer.Exit(RESUMABLE) from None
+    except UserError as error:
+        if not error.temporary:
+            raise
+        print(lines(f"fer-tune: {error}"), file=sys.stderr)
+        raise typer.Exit(RESUMABLE) from None
 
 
 def run_resume(

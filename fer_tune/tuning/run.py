@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from fer_tune.tuning.files.local_files import open_local_folder
 from fer_tune.tuning.kept_models import retrain
 from fer_tune.tuning.log.disk_faults import reporting_disk
 from fer_tune.tuning.log.events import EventLog, History
-from fer_tune.tuning.log.folder import check_log, make_folder, open_log
+from fer_tune.tuning.log.folder import check_log, check_unused, make_folder, open_log
 from fer_tune.tuning.log.lease import Lease
 from fer_tune.tuning.log.log_file import log_file
 from fer_tune.tuning.log.manifest import first_manifest, identity
@@ -53,6 +53,7 @@ def run_search(
     *,
     data: UrlPath | None = None,
     command_began: float | None = None,
+    patient: bool = False,
 ) -> Results:
     """Searches, confirms and records everything under ``folder``, a path or a URL.
 
@@ -60,10 +61,12 @@ def run_search(
         data: the URL that ``dataset`` is a copy of; None where it is no copy.
         command_began: seconds since the epoch when the user's command started, for the start-up
             cost; now by default.
+        patient: wait for another process that writes there, as its machine may be down.
 
     Raises:
         UserError: the space, the data, the weights, the folder or the machine cannot be used,
-            raised before any trial starts; or a disk error.
+            raised before any trial starts; or a disk error. Of a folder that holds a search, also
+            one that began while this process waited, BegunError.
         KeyboardInterrupt: the search can be resumed by :func:`resume_search`.
     """
     began, folder = command_began or time.time(), any_path(folder)
@@ -74,7 +77,7 @@ def run_search(
     make_folder(folder)
     results = Results(folder)
     with (
-        _open_exclusively(folder) as (lease, local_folder),
+        _open_exclusively(folder, patient, check_unused) as (lease, local_folder),
         ray_connection(limit_cpus(options, space), console, name=space.name) as engine,
     ):
         asked = pending_limit(engine, space)
@@ -100,6 +103,7 @@ def resume_search(
     data: AnyPath | None = None,
     extend: Sequence[str] = (),
     command_began: float | None = None,
+    patient: bool = False,
 ) -> Results:
     """Resumes a search, or extends it with a larger budget.
 
@@ -108,6 +112,7 @@ def resume_search(
     Args:
         data: where the packed dataset is now, a path or a URL; by default where it was.
         extend: ``trials=N`` (in all) or ``wall_time=T``, which must be more than before.
+        patient: wait for another process that writes there, as its machine may be down.
 
     Raises:
         ResultsError: not the folder of a search, in use, or its search space was changed.
@@ -117,7 +122,7 @@ def resume_search(
     began, folder = command_began or time.time(), any_path(folder)
     results = Results.open(folder)
     check_log(folder)
-    with _open_exclusively(folder) as (lease, local_folder):
+    with _open_exclusively(folder, patient) as (lease, local_folder):
         history, manifest = History.read(folder), results.manifest()
         space = check_unchanged_space(manifest, history, folder)
         larger = extended(space, history, extend) if extend else None
@@ -223,14 +228,20 @@ def _check_seeds(seeds: int) -> None:
 
 
 @contextmanager
-def _open_exclusively(folder: AnyPath) -> Iterator[tuple[Lease | None, Path]]:
-    """Locks the results folder; yields its lease and the folder for local files."""
-    with (
-        only_writer(folder) as lease,
-        open_local_folder(folder, lease) as local_folder,
-        log_file(local_folder),
-    ):
-        yield lease, local_folder
+def _open_exclusively(
+    folder: AnyPath,
+    patient: bool = False,
+    check: Callable[[AnyPath], None] = lambda folder: None,
+) -> Iterator[tuple[Lease | None, Path]]:
+    """Locks the results folder; yields its lease and the folder for local files.
+
+    Args:
+        check: of the folder, once it is locked and before anything is written.
+    """
+    with only_writer(folder, patient=patient) as lease:
+        check(folder)
+        with open_local_folder(folder, lease) as local_folder, log_file(local_folder):
+            yield lease, local_folder
 
 
 def _dataset(

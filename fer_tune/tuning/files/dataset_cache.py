@@ -61,6 +61,17 @@ def reopen_dataset(
     return _copy(there, fingerprint, console, before=lambda: _refuse_server(where))
 
 
+def check_dataset(where: AnyPath, fingerprint: str) -> None:
+    """Checks that the dataset at ``where`` is the one that a search began with; fetches nothing.
+
+    Raises:
+        DataError: no dataset, another version, damaged, or an error of the store.
+        ResultsError: another dataset is there.
+    """
+    there = PackedDataset.open(where) if isinstance(where, Path) else DatasetAtUrl(where)
+    _check(fingerprint, there.fingerprint, where)
+
+
 def _refuse_server(where: UrlPath) -> None:
     """Raises ResultsError if the URL names a server to send this machine's credentials to."""
     if options := where.server_options:

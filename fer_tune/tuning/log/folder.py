@@ -14,10 +14,15 @@ from fer_tune.tuning.log.lease import Lease
 from fer_tune.tuning.log.log_file import LOG_FILE
 
 
+class BegunError(ResultsError):
+    """The results folder already holds a search."""
+
+
 def make_folder(folder: AnyPath) -> None:
     """Makes an empty results folder; at a URL, checks that it is empty and writable.
 
     Raises:
+        BegunError: it holds a search.
         ResultsError: it is not empty, or cannot be written to.
     """
     with _writing_to(folder):
@@ -39,7 +44,7 @@ def _writing_to(folder: AnyPath) -> AbstractContextManager[None]:
 
 def _refuse_used(folder: AnyPath) -> None:
     if folder.is_dir() and has_log(folder):
-        raise ResultsError(
+        raise BegunError(
             "the results folder already holds a search",
             where=str(folder),
             remedy=f"Resume it: fer-tune resume {shell_word(folder)}. Or choose a new one with "

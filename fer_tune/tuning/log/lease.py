@@ -39,6 +39,10 @@ EXPIRY_S = 60.0
 SETTLE_S = 1.0
 
 
+class InUse(ResultsError):
+    """Another process writes to the results folder, or did until a moment ago."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Holder:
     """The process that a lease names; its number is valid only on ``machine``."""
@@ -108,7 +112,7 @@ class Lease:
         return self._lost is not None
 
     def acquire(self) -> None:
-        """Acquires the lease, or raises ResultsError naming its holder."""
+        """Acquires the lease, or raises InUse naming its holder, and may be called again."""
         holder = self._holder()
         if holder is not None:
             self._refuse_if_alive(holder)
@@ -208,28 +212,34 @@ class Lease:
 
 
 @contextmanager
-def leased(folder: UrlPath) -> Iterator[Lease]:
+def leased(
+    folder: UrlPath, acquired: Callable[[Callable[[], None]], None] = lambda attempt: attempt()
+) -> Iterator[Lease]:
     """Holds the lease of the results folder at a URL.
 
+    Args:
+        acquired: calls the attempt to acquire it, again if it raises InUse and there is time.
+
     Raises:
-        ResultsError: another process writes there, or the store reports an error.
+        ResultsError: another process writes there (InUse), or the store reports an error.
     """
     lease = Lease(folder)
     try:
         remedy = "Check the URL, the credentials and the bucket's permissions"
         with reporting("cannot write here", folder, remedy):
-            lease.acquire()
+            acquired(lease.acquire)
         yield lease
     finally:
         lease.release()
 
 
-def _in_use(folder: UrlPath, holder: str, seen: str) -> ResultsError:
-    return ResultsError(
+def _in_use(folder: UrlPath, holder: str, seen: str) -> InUse:
+    return InUse(
         f"{holder} is writing to this folder, last heartbeat {seen}",
         where=str(folder),
         remedy="Wait for it to end, or interrupt it. If its machine is down, try again in "
         f"{EXPIRY_S:.0f} s",
+        temporary=True,
     )
 
 

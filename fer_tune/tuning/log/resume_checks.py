@@ -9,6 +9,7 @@ from rich.console import Console
 
 from fer_tune.console import say
 from fer_tune.errors import Fault, ResultsError, SpaceError
+from fer_tune.escaping import shell_word
 from fer_tune.schema import shown
 from fer_tune.schema.faults import SHOWN
 from fer_tune.space import SearchSpace, plan, recorded_space
@@ -48,6 +49,28 @@ def check_unchanged_space(
             remedy="Undo the changes, or start a new search",
         )
     return space
+
+
+def check_same_search(space: SearchSpace, history: History, folder: AnyPath) -> None:
+    """Checks that a folder holds the search that a repeated command describes.
+
+    Its budget may have been extended since.
+
+    Raises:
+        ResultsError: it holds another search.
+    """
+    where = str(folder / EVENTS_FILE)
+    values = space.as_dict()
+    before = recorded_space(history.identity["space"], where=where).as_dict()
+    budgets = [{**before["budget"], **larger} for larger in history.budgets]
+    if not any(values == {**before, "budget": budget} for budget in budgets):
+        changes = list(_changes(before, values))
+        raise ResultsError(
+            f"the results folder holds another search: {'; '.join(changes[:5])}",
+            where=str(folder),
+            remedy="Choose another folder with --results, or undo the changes. More trials: "
+            f"fer-tune resume {shell_word(folder)} --extend trials=N",
+        )
 
 
 def check_recorded(

@@ -1,0 +1,118 @@
+"""`search … --or-resume`, killed and run again ten times, on a path and at a URL."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from benchmarks.killing.processes import send
+from fer_tune.data import import_source
+from fer_tune.records import Results
+from fer_tune.storage import AnyPath, address
+from fer_tune.tuning.log.events import History, has_log
+from tests.integration.bench import Bench, same
+from tests.integration.here import refused_here
+from tests.object_store import ObjectStore
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.kills, pytest.mark.timeout(1200)]
+
+#: Every second kill comes when a run has ended, the others while Ray starts or in the midst of it,
+#: after so many seconds.
+EARLY_S = (0.3, 1.0, 2.0, 3.5, 6.0)
+KILLS = 2 * len(EARLY_S)
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    return Bench(tmp_path_factory.mktemp("rerun"))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(bench: Bench) -> Results:
+    return bench.undisturbed()
+
+
+def runs_ended(history: History) -> int:
+    return sum(run.ended for run in history.runs.values())
+
+
+def killed_and_rerun(bench: Bench, folder: AnyPath) -> None:
+    """Runs the same command until it has been killed ten times, and then to its end."""
+    for early in EARLY_S:
+        before = runs_ended(History.read(folder)) if has_log(folder) else 0
+        with bench.searching(folder, "--or-resume", seconds=0.05) as process:
+            process.until(lambda h, before=before: runs_ended(h) > before)
+            process.kill_all()
+        with bench.searching(folder, "--or-resume", seconds=0.05) as process:
+            time.sleep(early)
+            process.kill_all()
+    with bench.searching(folder, "--or-resume") as process:
+        assert process.ended() == 0, process.text
+        assert "Traceback" not in process.text
+
+
+def test_on_a_path_ten_kills_change_nothing(
+    bench: Bench, undisturbed: Results, tmp_path: Path
+) -> None:
+    killed_and_rerun(bench, tmp_path / "killed")
+    same(undisturbed, Results.open(tmp_path / "killed"))
+
+
+def test_at_a_url_ten_kills_change_nothing(
+    bench: Bench, undisturbed: Results, served: ObjectStore
+) -> None:
+    folder = served.folder("searches/killed-ten-times")
+    killed_and_rerun(bench, folder)
+    same(undisturbed, Results.open(folder))
+    assert not any(key.startswith("checkpoints/") for key in served.keys(folder))
+
+
+def test_sigterm_asks_to_be_run_again(bench: Bench, undisturbed: Results, tmp_path: Path) -> None:
+    folder = tmp_path / "terminated"
+    with bench.searching(folder, "--or-resume", seconds=0.3) as process:
+        process.until(lambda h: runs_ended(h) >= 1)
+        send(signal.SIGTERM, [process.pid])
+        assert process.ended() == 75, process.text
+    assert Results(folder).manifest()["state"] == "interrupted"
+    with bench.searching(folder, "--or-resume") as process:
+        assert process.ended() == 0, process.text
+    same(undisturbed, Results.open(folder))
+
+
+# -- what is there already -----------------------------------------------------------------------
+
+
+def command(bench: Bench, folder: AnyPath, *words: str) -> tuple[str, ...]:
+    return (*bench.search, "--results", address(folder), "--or-resume", *words)
+
+
+def test_one_that_has_finished_is_left_as_it_is(bench: Bench, undisturbed: Results) -> None:
+    before = undisturbed.manifest()
+    told = refused_here(*command(bench, undisturbed.root))
+    assert told.code == 0 and "This search has finished" in told.out, told
+    assert undisturbed.manifest() == before
+
+
+def test_another_search_is_refused_with_what_differs(bench: Bench, undisturbed: Results) -> None:
+    before = undisturbed.manifest()
+    told = refused_here(*command(bench, undisturbed.root, "--set", "budget.trials=16"))
+    assert told.code == 2 and len(told.err.strip().splitlines()) == 1, told
+    assert "holds another search: budget.trials: 12 → 16" in told.err
+    assert f"fer-tune resume {undisturbed.root} --extend trials=N" in told.err
+    assert undisturbed.manifest() == before
+
+
+def test_another_dataset_is_refused(bench: Bench, undisturbed: Results, tmp_path: Path) -> None:
+    import_source("synthetic:60", tmp_path / "other")
+    told = refused_here(*command(bench, undisturbed.root, "--data", str(tmp_path / "other")))
+    assert told.code == 2 and "the dataset is not the one that this search ran on" in told.err
+
+
+def test_a_folder_with_other_files_is_refused(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    told = refused_here(*command(bench, tmp_path))
+    assert told.code == 2 and "the results folder is not empty" in told.err
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
