@@ -8,14 +8,15 @@ import fer_tune
 
 
 def shipped() -> dict[str, Path]:
-    """Name to file, sorted by name, of `ray up` files and Kubernetes manifests.
+    """Name to file, sorted by name: files of `ray up`, manifests, tasks and batch scripts.
 
     The folder is beside the package in a checkout, an editable install and a wheel, like that of
     the search spaces (see :func:`fer_tune.space.shipped`).
     """
     assert fer_tune.__file__ is not None
     folder = Path(fer_tune.__file__).resolve().parent.parent / "cluster"
-    return {path.stem: path for path in sorted(folder.rglob("*.yaml"), key=lambda p: p.stem)}
+    files = [*folder.rglob("*.yaml"), *folder.rglob("*.sh")]
+    return {path.stem: path for path in sorted(files, key=lambda p: p.stem)}
 
 
 def find(name_or_path: str) -> Path:
@@ -26,7 +27,7 @@ def find(name_or_path: str) -> Path:
 def purpose(path: Path) -> str:
     """The purpose of a shipped file: the first paragraph of its opening comment, as one line."""
     words: list[str] = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8").removeprefix("#!/bin/bash\n").splitlines():
         text = line.removeprefix("#").strip()
         label, found, rest = text.partition(":")
         if not line.startswith("#") or (words and found and label.isalpha() and label.istitle()):

@@ -10,6 +10,7 @@ from pathlib import Path
 from fer_tune.cluster.checks import manifest_rules
 from fer_tune.cluster.checks.access_rules import check_access, check_commands
 from fer_tune.cluster.checks.commands import SETUP, STARTS
+from fer_tune.cluster.checks.launchers import skypilot, slurm
 from fer_tune.cluster.checks.provider_keys import PROVIDER_KEYS, check_provider
 from fer_tune.cluster.checks.ray_schema import check_preparation, check_schema
 from fer_tune.cluster.checks.scale_rules import check_scale
@@ -58,10 +59,13 @@ def check(
     path = find(name_or_path)
     where = str(path)
     try:
-        documents = read(path)
+        documents = [slurm.read_script(path)] if slurm.is_script(path) else read(path)
         ours = [document for document in documents if _is_ours(document)]
         if not documents or (len(documents) == 1 and not ours):
-            raise Broken("is neither a file of `ray up` nor a RayCluster or RayJob")
+            raise Broken(
+                "is neither a file of `ray up` nor a RayCluster or RayJob, a task of SkyPilot or a "
+                "batch script of Slurm"
+            )
         if not ours:
             raise Broken("has neither a RayCluster nor a RayJob")
     except Broken as broken:
@@ -72,8 +76,7 @@ def check(
     faults: list[Fault] = []
     for document in ours:
         faults += document.repeated
-        found = _manifest(document, crds) if document.get("kind") else _ray_up(document)
-        faults += found
+        faults += _faults(document, crds)
         if space is not None:
             # torch is loaded only here.
             from fer_tune.cluster.checks.memory_rules import check_fit
@@ -89,7 +92,16 @@ def check(
 def _is_ours(document: Document) -> bool:
     if document.get("apiVersion"):
         return document.get("kind") in manifest_rules.KINDS
-    return bool({"provider", "cluster_name"} & set(document.mapping()))
+    known = {"provider", "cluster_name"} & set(document.mapping())
+    return bool(known) or slurm.is_read_from(document) or skypilot.is_task(document)
+
+
+def _faults(document: Document, crds: Path | None) -> Iterator[Fault]:
+    if slurm.is_read_from(document):
+        return slurm.check_script(document)
+    if skypilot.is_task(document):
+        return skypilot.check_task(document)
+    return _manifest(document, crds) if document.get("kind") else _ray_up(document)
 
 
 def _ray_up(document: Document) -> Iterator[Fault]:

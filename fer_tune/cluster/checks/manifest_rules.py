@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from fer_tune.cluster.checks.access_rules import open_to_the_world
 from fer_tune.cluster.checks.commands import Simple, parse
+from fer_tune.cluster.checks.launchers.kueue import QUEUE, check_queue
 from fer_tune.cluster.checks.memory_rules import Slot
 from fer_tune.cluster.checks.storage_rules import at_url
 from fer_tune.errors import Fault
@@ -23,6 +24,7 @@ def check_manifest(document: Document) -> Iterator[Fault]:
         return
     yield from _access(document, cluster)
     yield from _scale(document, cluster)
+    yield from check_queue(document, cluster)
     second = document.get(*cluster, "autoscalerOptions", "version") == "v2"
     for place in pods(document, cluster):
         yield from _pod(document, place)
@@ -214,15 +216,24 @@ def _on_a_volume(document: Document, pod: KeyPath, folder: str) -> bool:
 
 def _job(document: Document) -> Iterator[Fault]:
     ends = document.get("spec", "shutdownAfterJobFinishes") is True
-    if not ends and not document.mapping("spec", "deletionStrategy"):
+    queued = document.get(*QUEUE) is not None  # which Kueue's rule is stricter about
+    if not ends and not queued and not document.mapping("spec", "deletionStrategy"):
         yield document.fault(
             ("spec", "shutdownAfterJobFinishes"),
             "must be true; otherwise the cluster is kept after the job",
             value=document.get("spec", "shutdownAfterJobFinishes"),
             remedy="Set it",
         )
+    retries = document.get("spec", "backoffLimit")
     if document.get("spec", "submissionMode") == "InteractiveMode":
-        return  # its user submits
+        return  # its user submits, and retries
+    if not isinstance(retries, int) or retries < 1:
+        yield document.fault(
+            ("spec", "backoffLimit"),
+            "must be at least 1",
+            value=retries,
+            remedy="Then a search whose cluster is lost continues on another; 10 is a good start",
+        )
     place: KeyPath = ("spec", "entrypoint")
     entrypoint = document.get(*place)
     if not entrypoint:
@@ -251,6 +262,12 @@ def _search(document: Document, place: KeyPath, command: Simple) -> Iterator[Fau
             f"must write to {results}, as the annotation says",
             value=target,
             remedy="Change one of the two" if target else f"Add --results {results}",
+        )
+    if "search" in words and "or-resume" not in options:
+        yield document.fault(
+            place,
+            "must pass --or-resume",
+            remedy="A retry runs the same command again, which would be refused without it",
         )
     if not options.get("address"):
         yield document.fault(

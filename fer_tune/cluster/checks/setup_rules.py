@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
 from fer_tune.cluster.checks.access_rules import ray_start
-from fer_tune.cluster.checks.commands import SETUP, STARTS, commands, simple_commands
+from fer_tune.cluster.checks.commands import SETUP, STARTS, Simple, commands, simple_commands
 from fer_tune.cluster.checks.ray_schema import defaults
 from fer_tune.errors import Fault
 from fer_tune.yaml_reader.document import Document, KeyPath
 
-_NIGHTLY = re.compile(r"ray-wheels/latest|\bnightly\b|\.dev0\b")
+NIGHTLY = re.compile(r"ray-wheels/latest|\bnightly\b|\.dev0\b")
 _RAY = re.compile(r"ray\[([\w,\s-]+)\]==\d[\w.]*")
 #: The project at one version: a release, a tag or commit of a repository, or a wheel.
 _FIXED = re.compile(
@@ -51,7 +51,7 @@ def _left_to_ray(document: Document) -> Iterator[Fault]:
 
 def _nightly(document: Document) -> Iterator[Fault]:
     for place, command in commands(document, *SETUP):
-        if _NIGHTLY.search(command):
+        if NIGHTLY.search(command):
             yield document.fault(
                 place,
                 "must not install a nightly Ray",
@@ -81,8 +81,15 @@ def _images(document: Document) -> Iterator[Fault]:
 
 
 def _installed(document: Document) -> Iterator[Fault]:
+    commands = [simple for _, simple in simple_commands(document, *SETUP)]
+    for rule, remedy in unpinned(commands):
+        yield document.fault(("setup_commands",), rule, remedy=remedy)
+
+
+def unpinned(commands: Sequence[Simple]) -> Iterator[tuple[str, str]]:
+    """What setup commands do not install at one version: broken rule and remedy."""
     # Variables that a command sets are put in, as in VERSION=v1; git clone --branch $VERSION.
-    lines = [" ".join(simple.words) for _, simple in simple_commands(document, *SETUP)]
+    lines = [" ".join(simple.words) for simple in commands]
     extras = {
         extra.strip()
         for line in lines
@@ -90,16 +97,14 @@ def _installed(document: Document) -> Iterator[Fault]:
         for extra in found.split(",")
     }
     if not {"default", "tune"} <= extras:
-        yield document.fault(
-            ("setup_commands",),
+        yield (
             "must install ray[default,tune] at one version",
-            remedy="Add 'ray[default,tune]==VERSION' to what pip installs",
+            "Add 'ray[default,tune]==VERSION' to what pip installs",
         )
     if not any(_FIXED.search(line) for line in lines):
-        yield document.fault(
-            ("setup_commands",),
+        yield (
             "must install fer-tune at one version",
-            remedy="Specify a tag or commit of its repository, or a wheel; otherwise machines "
+            "Specify a tag or commit of its repository, or a wheel; otherwise machines "
             "that join later could get another version",
         )
 

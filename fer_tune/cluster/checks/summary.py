@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fer_tune.cluster.checks import manifest_rules
+from fer_tune.cluster.checks.launchers import skypilot, slurm
 from fer_tune.cluster.checks.machines import is_spot, machine_of
 from fer_tune.cluster.checks.storage_rules import RESULTS
 from fer_tune.yaml_reader.document import Document, KeyPath
@@ -26,6 +27,13 @@ def summary(document: Document) -> Summary:
     """Of a file without errors."""
     if document.get("kind"):
         return _of_manifest(document)
+    if slurm.is_read_from(document):
+        name = document.get(slurm.OPTIONS, "job-name")
+        return Summary(name=str(name or "job"), rows=tuple(slurm.rows(document)))
+    if skypilot.is_task(document):
+        return Summary(
+            name=str(document.get("name") or "task"), rows=tuple(skypilot.rows(document))
+        )
     provider = str(document.get("provider", "type"))
     rows = _hosts(document) if provider == "local" else _machines(document, provider)
     rows.append(("results", str(document.get(*RESULTS))))
@@ -38,6 +46,10 @@ def worker_slots(document: Document, gpu_memory: float | None) -> list[Slot]:
 
     if document.get("kind"):
         return manifest_rules.worker_slots(document, gpu_memory)
+    if slurm.is_read_from(document):
+        return slurm.nodes(document, gpu_memory)
+    if skypilot.is_task(document):
+        return skypilot.machines(document, gpu_memory)
     provider = str(document.get("provider", "type"))
     if provider == "local":
         given = gpu_memory is not None

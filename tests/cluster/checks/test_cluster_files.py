@@ -17,9 +17,15 @@ from ray.autoscaler._private.util import prepare_config, validate_config
 import fer_tune
 from fer_tune.cluster.shipped import find, purpose, shipped
 
+
+def stem(path: Path) -> str:
+    return path.stem
+
+
 ROOT = Path(__file__).resolve().parents[3]
-FILES = sorted((ROOT / "cluster").rglob("*.y*ml"))
-RAY_UP = [path for path in FILES if path.parent.name == "cluster"]
+FILES = sorted((f for e in ("y*ml", "sh") for f in (ROOT / "cluster").rglob(f"*.{e}")), key=stem)
+LAUNCHERS = {"skypilot", "slurm"}
+RAY_UP = [p for p in FILES if p.parent.name == "cluster" and p.stem not in LAUNCHERS]
 MANIFESTS = [path for path in FILES if path.parent.name == "kuberay"]
 SCHEMA = json.loads((Path(ray.autoscaler.__file__).parent / "ray-schema.json").read_text())
 #: Commands for which Ray has defaults of its own, nightly builds and open ports among them.
@@ -32,19 +38,15 @@ COMMANDS = (
 )
 
 
-def stem(path: Path) -> str:
-    return path.stem
-
-
 def pinned_ray() -> str:
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     return next(line.removeprefix("ray==") for line in lines if line.startswith("ray=="))
 
 
 def test_the_promised_files_are_shipped_and_found() -> None:
-    promised = {"aws-gpu", "gcp-gpu", "azure-gpu", "on-prem", "raycluster", "rayjob"}
+    promised = {"aws-gpu", "gcp-gpu", "azure-gpu", "on-prem", "raycluster", "rayjob"} | LAUNCHERS
     assert promised <= set(shipped())
-    assert sorted(shipped().values()) == FILES, "a file that shipped() does not find"
+    assert list(shipped().values()) == FILES, "a file that shipped() does not find"
     assert find("aws-gpu") == ROOT / "cluster/aws-gpu.yaml"
     assert find("./aws-gpu") == Path("aws-gpu")
 
@@ -56,7 +58,8 @@ def test_a_file_says_what_it_makes_what_it_costs_and_how(path: Path) -> None:
     labels = re.findall(r"^# ([A-Z][a-z]+): ", opening[0], re.MULTILINE)
     assert labels[:2] == ["Makes", "Costs"] and labels[-2:] == ["Launch", "Gone"]
     assert f"fer-tune cluster check {path.name}" in opening[0]
-    assert f"ray up {path.name}" in opening[0] or f"kubectl apply -f {path.name}" in opening[0]
+    starts = ("ray up", "kubectl apply -f", "sky jobs launch", "sbatch")
+    assert any(f"{start} {path.name}" in opening[0] for start in starts)
     assert purpose(path).startswith(("one ", "a ")) and "#" not in purpose(path)
 
 
@@ -100,9 +103,21 @@ def test_the_images_are_pinned_to_what_is_tested_here(path: Path) -> None:
     assert f"'ray[default,tune]=={pinned_ray()}'" in image
 
 
+def test_the_task_is_pinned_to_what_is_tested_here() -> None:
+    text = find("skypilot").read_text(encoding="utf-8")
+    assert set(re.findall(r"ray\[default,tune\]==([\d.]+)", text)) == {pinned_ray()}
+    assert set(re.findall(r"VERSION=v([\d.]+)", text)) == {fer_tune.__version__}
+
+
 def test_the_two_manifests_make_the_same_cluster() -> None:
     cluster, job = (yaml.safe_load(path.read_text(encoding="utf-8")) for path in MANIFESTS)
     inside = job["spec"]["rayClusterSpec"]
+    # Kueue admits a job of a fixed size alone.
+    assert inside.pop("enableInTreeAutoscaling") is False
+    del cluster["spec"]["enableInTreeAutoscaling"], cluster["spec"]["autoscalerOptions"]
+    for spec in (inside, cluster["spec"]):
+        for key in ("replicas", "minReplicas", "maxReplicas"):
+            spec["workerGroupSpecs"][0].pop(key, None)
     # The operator submits a RayJob from another pod.
     assert inside["headGroupSpec"]["rayStartParams"].pop("dashboard-host") == "0.0.0.0"
     assert cluster["spec"]["headGroupSpec"]["rayStartParams"].pop("dashboard-host") == "127.0.0.1"

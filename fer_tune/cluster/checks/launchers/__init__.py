@@ -1,0 +1,1 @@
+"""Files of launchers that recover by running the same command again: SkyPilot, Slurm, Kueue."""
