@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from fer_tune.cluster.jobs.submission import Submission
     from fer_tune.cluster.ssh.dashboard_access import Access
 
+#: Folders named in the line about what is sent.
+_FOLDERS = 8
 #: Files named in a line about files that are left out.
 _NAMED = 3
 
@@ -170,8 +172,11 @@ def _is_known(access: Access, id: str) -> bool:
 
 
 def _package_rows(package: Package, tree: Tree) -> list[tuple[str, str]]:
-    """The size of the package, and the first files that are left out for each reason."""
-    rows = [("package", f"{package.files} files of {tree.root}, {package.size / 1024**2:.1f} MiB")]
+    """What the package holds, its size, and the first files left out for each reason."""
+    rows = [
+        ("package", f"{package.files} files of {tree.root}, {_mib(package.size)}"),
+        ("of these", "; ".join(_parts(package))),
+    ]
     for reason, files in tree.reasons.items():
         first = ", ".join(one_line(file) for file in files[:_NAMED])
         more = f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
@@ -179,6 +184,27 @@ def _package_rows(package: Package, tree: Tree) -> list[tuple[str, str]]:
     if tree.reasons:
         rows.append(("", "--include NAME sends a file that the search needs"))
     return rows
+
+
+def _parts(package: Package) -> Iterator[str]:
+    """How much of the package is in each folder at its top, the largest first."""
+    import zipfile
+
+    sizes: dict[str, list[int]] = {}
+    with zipfile.ZipFile(package.file) as archive:
+        for entry in archive.infolist():
+            top, inside, _ = entry.filename.partition("/")
+            sizes.setdefault(f"{top}/" if inside else "at the top", []).append(entry.compress_size)
+    largest = sorted(sizes, key=lambda folder: -sum(sizes[folder]))
+    for folder in largest[:_FOLDERS]:
+        found = sizes[folder]
+        yield f"{one_line(folder)} {len(found)}, {_mib(sum(found))}"
+    if rest := largest[_FOLDERS:]:
+        yield f"{len(rest)} more folders {_mib(sum(sum(sizes[folder]) for folder in rest))}"
+
+
+def _mib(size: int) -> str:
+    return f"{size / 1024**2:.1f} MiB"
 
 
 def _list(package: Package) -> None:
