@@ -107,6 +107,11 @@ def because(error: object) -> str:
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
+def is_temporary(error: OSError) -> bool:
+    """Whether it says that a store is unavailable (``fer_tune.storage.retry``)."""
+    return error.errno == errno.EHOSTUNREACH
+
+
 @contextmanager
 def reporting(
     what: str,
@@ -130,9 +135,11 @@ def reporting(
     except passing:
         raise
     except OSError as error:
-        unavailable = error.errno == errno.EHOSTUNREACH  # see fer_tune.storage.retry
         raise kind(
-            f"{what}: {because(error)}", where=str(where), remedy=remedy, temporary=unavailable
+            f"{what}: {because(error)}",
+            where=str(where),
+            remedy=remedy,
+            temporary=is_temporary(error),
         ) from None
 
 

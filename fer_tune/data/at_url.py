@@ -134,7 +134,9 @@ class DatasetAtUrl:
         try:
             yield
         except DataError as error:
-            raise DataError(error.what, where=str(self.url), remedy=_AGAIN) from None
+            raise DataError(
+                error.what, where=str(self.url), remedy=_AGAIN, temporary=error.temporary
+            ) from None
 
     def _damaged(self, what: str) -> DataError:
         return DataError(f"packed dataset is damaged: {what}", where=str(self.url), remedy=_AGAIN)

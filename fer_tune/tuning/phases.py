@@ -169,6 +169,7 @@ def _check_ended(asked: Iterable[Assignment], history: History, root: AnyPath) -
             f"Ray stopped before these had ended: {', '.join(left)}",
             where=str(root),
             remedy=f"Resume it: fer-tune resume {shell_word(root)}",
+            temporary=True,
         )
 
 

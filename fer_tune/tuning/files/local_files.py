@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from fer_tune.errors import ResultsError, because
+from fer_tune.errors import ResultsError, because, is_temporary
 from fer_tune.process.home import home_folder
 from fer_tune.schema import TooLarge, read_at_most
 from fer_tune.schema.limits import GIB
@@ -69,6 +69,7 @@ def open_local_folder(root: AnyPath, lease: Lease | None = None) -> Iterator[Pat
             where=str(error.filename or root),
             remedy="Check the URL and the free space in the cache folder, or set XDG_CACHE_HOME to "
             "another folder",
+            temporary=is_temporary(error),
         ) from None
     mirror = Mirror(folder, root, lease)
     try:

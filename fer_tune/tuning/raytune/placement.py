@@ -127,6 +127,7 @@ class Placement(FIFOScheduler):
                     where="cluster",
                     value=self._last_failure,
                     remedy="Repair or replace these machines",
+                    temporary=True,  # the next session uses every machine again
                 )
                 raise self.error
         self._watch_pending(tune_controller)
