@@ -202,7 +202,7 @@ def places(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["aws-gpu", "on-prem", "rayjob"])
+@pytest.mark.parametrize("name", ["aws-gpu", "on-prem", "rayjob", "skypilot"])
 @pytest.mark.parametrize("strange", [None, [], {}, 5, [[1]], {"a": {"b": 1}}], ids=repr)
 def test_no_value_anywhere_makes_the_check_fail(
     name: str, strange: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -219,6 +219,10 @@ GOOD: dict[str, tuple[str, Changes]] = {
         "skypilot",
         [("num_nodes: 2", "num_nodes: 2\nworkdir: ./code  # open: code alone")],
     ),
+    "a repository": (
+        "skypilot",
+        [("num_nodes: 2", "num_nodes: 2\nworkdir: {url: https://host/me/code, ref: v1}")],
+    ),
     "short options and a partition": (
         "slurm",
         [("#SBATCH --nodes=2", "#SBATCH -N 4\n#SBATCH -p gpu"), ("--time=08:00:00", "-t 2-00:00")],
@@ -297,6 +301,36 @@ def test_trials_that_do_not_fit_the_machines(tmp_path: Path) -> None:
     no_gpu = changed("slurm", [("#SBATCH --gpus-per-node=1\n", "")], tmp_path)
     with pytest.raises(ClusterFileError, match="has no machine with a GPU"):
         check(str(no_gpu), space=flagship)
+
+
+@pytest.mark.parametrize(
+    ("written", "gpus"),
+    [
+        ("--gpus-per-node=a100:4", 4),
+        ("--gres=gpu:a100:2", 2),
+        ("--gres=gpu:2", 2),
+        ("--gpus=8", 4),
+        ("-G 1", 1),
+        ("--mem-per-cpu=4G", 0),
+    ],
+)
+def test_the_gpus_of_a_node(written: str, gpus: int, tmp_path: Path) -> None:
+    path = changed("slurm", [("--gpus-per-node=1", written)], tmp_path)
+    assert dict(check(str(path)).summary.rows)["nodes"] == f"2: 8 CPUs and {gpus} GPUs each"
+
+
+@pytest.mark.parametrize(
+    ("written", "gpus"),
+    [
+        ("{L4:1, A10G:1}", "1 × L4 or 1 × A10G"),
+        ("[L4, 'A100:8']", "1 × L4 or 8 × A100"),
+        ("H100:8", "8 × H100"),
+        ("L4:1\n  any_of: [{accelerators: T4:2}, {use_spot: true}]", "1 × L4 or 2 × T4"),
+    ],
+)
+def test_the_gpus_of_a_machine(written: str, gpus: str, tmp_path: Path) -> None:
+    path = changed("skypilot", [("{L4: 1, A10G: 1}", written)], tmp_path)
+    assert dict(check(str(path)).summary.rows)["machines"] == f"2: {gpus}, spot"
 
 
 def test_a_script_is_shown_as_it_is(run: Run) -> None:

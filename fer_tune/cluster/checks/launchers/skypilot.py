@@ -23,8 +23,8 @@ from fer_tune.yaml_reader.document import Document, KeyPath
 #: Keys of a task, and of its resources, as SkyPilot's schema has them.
 _KEYS = (
     *("name", "workdir", "num_nodes", "resources", "envs", "secrets", "volumes", "file_mounts"),
-    *("setup", "run", "config", "file_mounts_mapping", "event_callback", "experimental"),
-    *("inputs", "outputs", "service", "pool", "api_server_access"),
+    *("setup", "run", "config", "file_mounts_mapping", "event_callback", "volume_mounts"),
+    *("inputs", "outputs", "service", "pool", "api_server_access", "_metadata"),
 )
 _RESOURCES = (
     *("cloud", "region", "zone", "infra", "cpus", "memory", "accelerators", "instance_type"),
@@ -122,7 +122,8 @@ def _access(document: Document) -> Iterator[Fault]:
 
 
 def _upload(document: Document) -> Iterator[Fault]:
-    if document.get("workdir") and not document.reason(("workdir",)):
+    # A mapping names a repository.
+    if isinstance(document.get("workdir"), str) and not document.reason(("workdir",)):
         yield document.fault(
             ("workdir",),
             "must not upload a whole folder without a reason",
@@ -208,14 +209,23 @@ def machines(document: Document, gpu_memory: float | None) -> list[Slot]:
 
 def accelerators(document: Document) -> list[tuple[str, int]]:
     """Names and numbers of the GPUs of a machine, in the order of the file."""
-    found = document.get("resources", "accelerators")
-    if isinstance(found, dict):
+    resources = document.mapping("resources")
+    choices = [*document.list("resources", "any_of"), *document.list("resources", "ordered")]
+    found = [one.get("accelerators") for one in (resources, *choices) if isinstance(one, dict)]
+    pairs = [str(name).partition(":") for one in found for name in _listed(one)]
+    return list(
+        dict.fromkeys((name, int(count) if count.isdecimal() else 1) for name, _, count in pairs)
+    )
+
+
+def _listed(accelerators: object) -> list[object]:
+    """Each as ``NAME:COUNT``."""
+    if isinstance(accelerators, dict):
         # {L4:1, A10G:1} without spaces is a mapping of "L4:1" to nothing.
-        listed = [name if count is None else f"{name}:{count}" for name, count in found.items()]
-    else:
-        listed = found if isinstance(found, list) else [found] if found else []
-    pairs = [str(one).partition(":") for one in listed]
-    return [(name, int(count) if count.isdecimal() else 1) for name, _, count in pairs]
+        return [name if n is None else f"{name}:{n}" for name, n in accelerators.items()]
+    return (
+        accelerators if isinstance(accelerators, list) else [accelerators] if accelerators else []
+    )
 
 
 def _cpus(document: Document) -> float | None:

@@ -119,7 +119,7 @@ def _options(document: Document) -> Iterator[Fault]:
             (OPTIONS, "signal"),
             f"must be B:TERM@SECONDS with at least {_LEAST_NOTICE_S} seconds",
             value=options.get("signal"),
-            remedy="The script then hears of the end of its time, and the search ends its epochs",
+            remedy="Slurm then warns the script, and the search finishes its running epochs",
         )
 
 
@@ -187,8 +187,12 @@ def nodes(document: Document, gpu_memory: float | None) -> list[Slot]:
 
 
 def _gpus(options: dict[str, str]) -> int:
-    found = options.get("gpus-per-node") or options.get("gpus-per-task") or options.get("gres", "")
-    return _number(found.rpartition(":")[2]) if found else 0
+    keys = ("gpus-per-node", "gpus-per-task", "gres", "gpus")
+    key = next((key for key in keys if options.get(key)), None)
+    if key is None:
+        return 0
+    count = _number(options[key].rpartition(":")[2])
+    return count if key != "gpus" else max(1, count // _number(options.get("nodes", "1")))
 
 
 def _number(text: str) -> int:
