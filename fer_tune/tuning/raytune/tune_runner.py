@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from rich.console import Console
 
 from fer_tune import ray_private
 from fer_tune.space import SearchSpace
-from fer_tune.storage import remove_file, remove_tree
+from fer_tune.storage import remove_tree
 from fer_tune.storage.links import make_folder_below
 from fer_tune.tuning.log.assignment import Assignment
 from fer_tune.tuning.log.disk_faults import disk_error
@@ -111,8 +111,6 @@ def run_phase(
         if (disk_failure := disk_error(error)) is not None:
             raise disk_failure from error
         raise
-    finally:
-        _remove_errors(folder)
 
 
 def _empty_ray_folder(local_folder: Path) -> Path:
@@ -126,13 +124,6 @@ def _empty_ray_folder(local_folder: Path) -> Path:
     remove_tree(folder)
     make_folder_below(folder.parent, folder)
     return folder
-
-
-def _remove_errors(folder: Path) -> None:
-    """Removes Ray's copies of the trials' errors: unlike ours they may hold credentials."""
-    for file in folder.rglob("error.*"):
-        with suppress(OSError):  # the first error of a full disk is the one to report
-            remove_file(file, within=folder)
 
 
 def trial_name(trial: Trial) -> str:
