@@ -15,14 +15,14 @@ from fer_tune.storage import AnyPath, address
 from fer_tune.tuning.log.events import History, has_log
 from tests.integration.bench import Bench, same
 from tests.integration.here import refused_here
+from tests.integration.launchers import Launcher, with_own_ray
 from tests.object_store import ObjectStore
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.kills, pytest.mark.timeout(1200)]
 
-#: Every second kill comes when a run has ended, the others while Ray starts or in the midst of it,
-#: after so many seconds.
-EARLY_S = (0.3, 1.0, 2.0, 3.5, 6.0)
-KILLS = 2 * len(EARLY_S)
+#: When the search is killed: after so many seconds, while Ray starts or soon after; or, 0, when
+#: another run has ended.
+KILLS_S = (0, 0.3, 0.7, 0, 1.2, 2.0, 0, 3.0, 0, 4.0)
 
 
 @pytest.fixture(scope="module")
@@ -39,17 +39,19 @@ def runs_ended(history: History) -> int:
     return sum(run.ended for run in history.runs.values())
 
 
-def killed_and_rerun(bench: Bench, folder: AnyPath) -> None:
-    """Runs the same command until it has been killed ten times, and then to its end."""
-    for early in EARLY_S:
+def killed_and_rerun(bench: Bench, launcher: Launcher, folder: AnyPath) -> None:
+    """Runs a launcher's command until it has been killed ten times, and then to its end."""
+    assert len(KILLS_S) == 10
+    words = with_own_ray(launcher.search(), bench, folder)
+    for after in KILLS_S:
         before = runs_ended(History.read(folder)) if has_log(folder) else 0
-        with bench.searching(folder, "--or-resume", seconds=0.05) as process:
-            process.until(lambda h, before=before: runs_ended(h) > before)
+        with bench.start(folder, *words, seconds=0.05) as process:
+            if after:
+                time.sleep(after)
+            else:
+                process.until(lambda h, before=before: runs_ended(h) > before)
             process.kill_all()
-        with bench.searching(folder, "--or-resume", seconds=0.05) as process:
-            time.sleep(early)
-            process.kill_all()
-    with bench.searching(folder, "--or-resume") as process:
+    with bench.start(folder, *words) as process:
         assert process.ended() == 0, process.text
         assert "Traceback" not in process.text
 
@@ -57,27 +59,28 @@ def killed_and_rerun(bench: Bench, folder: AnyPath) -> None:
 def test_on_a_path_ten_kills_change_nothing(
     bench: Bench, undisturbed: Results, tmp_path: Path
 ) -> None:
-    killed_and_rerun(bench, tmp_path / "killed")
+    killed_and_rerun(bench, Launcher("slurm", tmp_path), tmp_path / "killed")
     same(undisturbed, Results.open(tmp_path / "killed"))
 
 
 def test_at_a_url_ten_kills_change_nothing(
-    bench: Bench, undisturbed: Results, served: ObjectStore
+    bench: Bench, undisturbed: Results, served: ObjectStore, tmp_path: Path
 ) -> None:
     folder = served.folder("searches/killed-ten-times")
-    killed_and_rerun(bench, folder)
+    killed_and_rerun(bench, Launcher("skypilot", tmp_path), folder)
     same(undisturbed, Results.open(folder))
     assert not any(key.startswith("checkpoints/") for key in served.keys(folder))
 
 
 def test_sigterm_asks_to_be_run_again(bench: Bench, undisturbed: Results, tmp_path: Path) -> None:
     folder = tmp_path / "terminated"
-    with bench.searching(folder, "--or-resume", seconds=0.3) as process:
+    words = with_own_ray(Launcher("rayjob", tmp_path).search(), bench, folder)
+    with bench.start(folder, *words, seconds=0.3) as process:
         process.until(lambda h: runs_ended(h) >= 1)
         send(signal.SIGTERM, [process.pid])
         assert process.ended() == 75, process.text
     assert Results(folder).manifest()["state"] == "interrupted"
-    with bench.searching(folder, "--or-resume") as process:
+    with bench.start(folder, *words) as process:
         assert process.ended() == 0, process.text
     same(undisturbed, Results.open(folder))
 
