@@ -30,9 +30,9 @@ export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH="$HOME/.fer_tune-token-$SLURM_JOB
 trap 'rm -f "$RAY_AUTH_TOKEN_PATH"' EXIT
 openssl rand -hex 32 > "$RAY_AUTH_TOKEN_PATH"
 
-# Ports and a folder of this job alone: nodes may be shared. Never `--address auto`, which could
-# find the Ray of another job.
-PORT=$((20000 + SLURM_JOB_ID % 10000))
+# Ports and a folder of this job alone: nodes may be shared, and a Ray of its last run may still be
+# ending. Never `--address auto`, which could find the Ray of another job.
+PORT=$((20000 + (SLURM_JOB_ID + 101 * ${SLURM_RESTART_COUNT:-0}) % 10000))
 HEAD=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
 ray start --head --port=$PORT --ray-client-server-port=$((PORT + 10000)) --include-dashboard=false \
   --temp-dir=/tmp/fer_tune-$SLURM_JOB_ID --disable-usage-stats \

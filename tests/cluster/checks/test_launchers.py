@@ -132,7 +132,12 @@ BROKEN: dict[str, tuple[str, Changes, Faults]] = {
     ),
     "a port that two jobs share": (
         "slurm",
-        [("PORT=$((20000 + SLURM_JOB_ID % 10000))", "PORT=6379")],
+        [
+            (
+                "PORT=$((20000 + (SLURM_JOB_ID + 101 * ${SLURM_RESTART_COUNT:-0}) % 10000))",
+                "PORT=6379",
+            )
+        ],
         [("script", OWN_PORT)],
     ),
     "a folder that two users share": (
