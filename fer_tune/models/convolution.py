@@ -24,7 +24,8 @@ class TrainedConv2d(nn.Conv2d):
     def forward(self, features: Tensor) -> Tensor:
         """Maps (n, c, h, w) to (n, c', h', w'), as ``nn.Conv2d``."""
         trained = torch.is_grad_enabled() and self.weight.requires_grad
-        if trained and features.device.type == "cpu" and self._is_plain:
+        is_batch = features.device.type == "cpu" and features.dim() == 4
+        if trained and is_batch and self._is_plain:
             if self.kernel_size == (1, 1) and self.padding == (0, 0):
                 return self._pointwise(features)
             if self.kernel_size == (3, 3) and self.padding == (1, 1):
@@ -36,7 +37,8 @@ class TrainedConv2d(nn.Conv2d):
 
     @property
     def _is_plain(self) -> bool:
-        return self.groups == 1 and self.dilation == (1, 1) and self.bias is None
+        dense = self.groups == 1 and self.dilation == (1, 1) and self.bias is None
+        return dense and self.padding_mode == "zeros"
 
     @property
     def _is_wide(self) -> bool:
@@ -53,10 +55,13 @@ class TrainedConv2d(nn.Conv2d):
 
     def _columns(self, features: Tensor) -> Tensor:
         height, width = features.shape[-2:]
-        padded = functional.pad(features.permute(0, 2, 3, 1), (0, 0, 1, 1, 1, 1)).flatten(1, 2)
+        # In float32, as the backward pass adds the gradients of up to nine windows to a pixel.
+        last = features.float().permute(0, 2, 3, 1)
+        padded = functional.pad(last, (0, 0, 1, 1, 1, 1)).flatten(1, 2)
         windows, shape = _windows(height, width, self.stride)
         # Not ``unfold``, whose backward pass takes longer than the products.
-        columns = padded.index_select(1, windows).view(len(features), *shape, -1)
+        columns = padded.index_select(1, windows)
+        columns = columns.view(len(features), *shape, 9 * self.in_channels)
         kernel = self.weight.permute(0, 2, 3, 1).flatten(1)
         return functional.linear(columns, kernel).permute(0, 3, 1, 2)
 

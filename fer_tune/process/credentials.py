@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+import threading
 import traceback
 from contextlib import suppress
 from pathlib import Path
@@ -23,6 +24,7 @@ def hide_credentials() -> None:
 
     remember_credentials()
     sys.excepthook = _show
+    threading.excepthook = _show_of_thread
     if any(":" in word for word in sys.orig_argv):
         with suppress(OSError, ValueError, IndexError):  # not Linux: see docs/security.md
             _overwrite_command_line()
@@ -55,3 +57,8 @@ def _show(kind: type[BaseException], error: BaseException, trace: TracebackType 
 
     text = "".join(traceback.format_exception(kind, error, trace))
     print(lines(masked(text)), end="", file=sys.stderr)
+
+
+def _show_of_thread(args: threading.ExceptHookArgs) -> None:
+    if args.exc_type is not SystemExit:  # which ends a thread silently
+        _show(args.exc_type, args.exc_value or args.exc_type(), args.exc_traceback)

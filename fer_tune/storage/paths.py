@@ -29,7 +29,7 @@ _OF_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 class TemporaryFolderFault(EnvironmentFault):
     """The disk with this machine's temporary folder is full or read-only.
 
-    It is no OSError, so that nobody takes it for an error of the results folder or of the store.
+    It is no OSError, so that it is not mistaken for an error of the results folder or of the store.
     """
 
     def as_os_error(self) -> OSError:
@@ -192,15 +192,17 @@ def scratch_folder() -> Iterator[Path]:
     Raises:
         TemporaryFolderFault: no folder can be made or used there.
     """
-    parent = None
+    parent, is_made = None, False
     try:
         parent = Path(tempfile.gettempdir())  # raises where none can be written to
         with scratch(parent, _SCRATCH) as folder:
             files = folder / "files"
             files.mkdir(mode=0o700)
+            is_made = True
             yield files
     except OSError as error:
-        if not _is_of(parent, error):
+        # Afterwards a file that is missing there, or damaged, is no fault of the folder.
+        if not _is_of(parent, error) or (is_made and error.errno not in _OF_DISK):
             raise
         why = because(error)
         if error.filename is None and error.errno in _OF_DISK:

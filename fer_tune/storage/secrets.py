@@ -20,7 +20,8 @@ _IN_TEXT = re.compile(rf"({_SCHEME})(\S*)", re.IGNORECASE)
 _WHOLE = re.compile(rf"(\s*(?:--?[\w-]+=\s*)?{_SCHEME})(\S.*)", re.IGNORECASE | re.DOTALL)
 _STORE = re.compile(r"(?:s3[an]?|gs|gcs)\s*:", re.IGNORECASE)
 _AT = re.compile("@|%40")
-_PORT = re.compile(r"\d{1,5}")
+_PORT = re.compile(r"\d{1,5}[^\w@%]*")  # with what follows it in a sentence
+_IPV6 = re.compile(r"\[[\da-f:.]+\]", re.IGNORECASE)
 
 #: Options behind the `?` whose values are shown.
 _SHOWN = {
@@ -61,14 +62,16 @@ def masked(text: str) -> str:
     """``text`` without the credentials of URLs and of this process's environment."""
     remember_credentials()
     for value in sorted(_known, key=len, reverse=True):
-        text = text.replace(value, "…")
+        # Not inside a word: a weak password may be part of one.
+        text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", "…", text)
     return _in_text(text)
 
 
 def remember_credentials() -> None:
     """Remembers the credentials of the environment, of which some change while a command runs."""
     for name, value in os.environ.items():
-        if len(value) >= _SHORTEST and _CREDENTIAL.search(name):
+        is_path = value.startswith(("/", "~"))
+        if len(value) >= _SHORTEST and _CREDENTIAL.search(name) and not is_path:
             _known.add(value)
 
 
@@ -117,9 +120,9 @@ def _shown(scheme: str, rest: str) -> str:
 def _shown_path(path: str, *, is_store: bool) -> str:
     """What follows the credentials; a secret may hold a `/` or `@` that should be escaped."""
     head = path.partition("/")[0]
-    before, _, secret = unquote(head).partition(":")
+    before, _, secret = _IPV6.sub("", unquote(head), count=1).partition(":")
     # Where a bucket or host is expected, a colon comes before a secret or a port.
-    is_port = "@" not in before and _PORT.fullmatch(secret.rstrip("'\").,;")) is not None
+    is_port = "@" not in before and _PORT.fullmatch(secret) is not None
     if secret and not (is_port and not (is_store and "@" in path)):
         return _AT.split(path)[-1] if _AT.search(path) else ""
     return head.rpartition("@")[2] + path[len(head) :]

@@ -19,7 +19,8 @@ SCHEMES = ("s3", "gs")
 _DEFAULTS = {"s3": {"allow_delayed_open": "true"}, "gs": {"retry_limit_seconds": "5"}}
 #: Seconds that an S3 server may take to accept a connection, and to send the next byte. By default
 #: pyarrow waits for one and three, so that no request to a busy server would succeed. Requests are
-#: attempted three times before an error is ours to retry; that must take less than a lease lives.
+#: attempted three times before an error is ours to retry; for a small object that must take less
+#: than a lease lives.
 _CONNECT_S, _RESPONSE_S, _ATTEMPTS = 4.0, 8.0, 3
 #: Options of a URL that pyarrow forgets when a filesystem is made again.
 _FORGOTTEN = ("smart_defaults=", "tls_ca_dir_path=", "tls_verify_certificates=")

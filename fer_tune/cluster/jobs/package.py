@@ -112,7 +112,7 @@ def _write(file: Path, sources: Mapping[str, _Opening], root: Path) -> None:
             entry = zipfile.ZipInfo(name, date_time=_LONG_AGO)
             entry.compress_type = zipfile.ZIP_DEFLATED
             with _readable(root / name), sources[name]() as opened:
-                name.encode()
+                name.encode()  # a zip's names are UTF-8; `_readable` reports one that is not
                 executable = os.fstat(opened.fileno()).st_mode & 0o100
                 content = opened.read()
             entry.external_attr = (0o755 if executable else 0o644) << 16

@@ -146,7 +146,7 @@ def through_ssh(cluster: Path, *, warn: Callable[[str], None] = _nobody) -> Iter
     head = head_of(cluster)
     ssh = Ssh(head)
     tunnel = Tunnel(ssh)
-    with _notifying(f"the head {head.login}", CONNECT_S, warn):
+    with _notifying(f"the head {head.login}", 2 * CONNECT_S, warn):
         tunnel.open()
     with closing(tunnel):
         api = JobApi(f"http://127.0.0.1:{tunnel.port}", tunnel.token)

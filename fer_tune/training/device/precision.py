@@ -7,7 +7,6 @@ bfloat16 does it faster.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -66,9 +65,12 @@ def choose_precision(
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        seconds = _measured([(step_of or training_step)(name) for name in names])
+        measured = [_fastest((step_of or training_step)(name)) for name in names]
     finally:
         torch.set_num_threads(before)
+    seconds = {
+        str(dtype).removeprefix("torch."): sum(one[dtype] for one in measured) for dtype in _DTYPES
+    }
     gain = seconds["float32"] / seconds["bfloat16"]
     return PrecisionChoice(
         precision="bfloat16" if gain >= LEAST_GAIN else "float32",
@@ -77,36 +79,37 @@ def choose_precision(
     )
 
 
-def _measured(steps: Sequence[Step]) -> dict[str, float]:
-    """Seconds of all ``steps`` in each dtype, the fastest of some rounds.
+def _fastest(step: Step) -> dict[torch.dtype, float]:
+    """Seconds of ``step`` in each dtype, the fastest of some rounds.
 
     The dtypes take turns, so that other work on the machine slows both down.
     """
-    fastest = {(step, dtype): math.inf for step in steps for dtype in _DTYPES}
-    for _ in range(_ROUNDS):
-        for step, dtype in fastest:
-            fastest[step, dtype] = min(fastest[step, dtype], step(dtype))
-    return {
-        str(dtype).removeprefix("torch."): sum(fastest[step, dtype] for step in steps)
-        for dtype in _DTYPES
-    }
+    rounds = [{dtype: step(dtype) for dtype in _DTYPES} for _ in range(_ROUNDS)]
+    return {dtype: min(taken[dtype] for taken in rounds) for dtype in _DTYPES}
 
 
 def training_step(name: str) -> Step:
     """A training step of the whole backbone ``name`` on the CPU, which returns its seconds."""
     network = backbone(name).empty_module().to_empty(device="cpu")
-    with torch.no_grad():  # no speed depends on the values, and drawing them takes seconds
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():  # drawing by torchvision's recipe takes seconds
         for tensor in (*network.parameters(), *network.buffers()):
-            tensor.fill_(1)
+            if tensor.dim() == 4:
+                bound = (6 / tensor[0].numel()) ** 0.5
+                tensor.uniform_(-bound, bound, generator=generator)
+            else:
+                tensor.fill_(1)
     network.train().to(memory_format=torch.channels_last)
-    pictures = torch.ones(_PICTURES, 3, _SIDE, _SIDE)
+    pictures = torch.rand(_PICTURES, 3, _SIDE, _SIDE, generator=generator)
 
     def step(dtype: torch.dtype) -> float:
         began = time.perf_counter()
         with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
             loss = network(pictures).float().logsumexp(dim=1).mean()
         loss.backward()
-        return time.perf_counter() - began
+        taken = time.perf_counter() - began
+        network.zero_grad(set_to_none=True)
+        return taken
 
     for dtype in _DTYPES:
         step(dtype)  # compiles kernels

@@ -169,12 +169,12 @@ class Lease:
 
     def _verify(self) -> None:
         """Checks that the lease is still held by this process; raises OSError if not."""
-        asked, holder = _now(), self._holder()
+        holder = self._holder()
         if holder is None or holder.token != self._own.token:
             self._lost = str(holder or "another process")
             logger.error("%s: %s has taken over the folder", self._folder, self._lost)
             self.check()
-        self._verified = asked
+        self._verified = _now()  # the heartbeat is written afterwards, and the lease counts from it
 
     def _refuse_if_not(self, before: Holder | None) -> None:
         """Raises ResultsError if the lease has changed: another process was faster."""

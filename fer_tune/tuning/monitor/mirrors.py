@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import logging
 import math
 import os
@@ -107,7 +108,7 @@ class Journal(DriverCallback):
         # One for all studies: each holds every trial of the file in memory.
         self._storage: JournalStorage | None = None
         self._mirrors: dict[str, optuna.Study] = {}
-        self._done: dict[str, set[int | None]] = {}  # own numbers, by study
+        self._done: dict[str, set[int]] = {}  # own numbers, by study
         self._known = _repair(path)
         self._writing = Background("journal")
 
@@ -158,9 +159,9 @@ class Journal(DriverCallback):
             )
             self._mirrors[study.name] = mirror
             # What an earlier session mirrored.
-            self._done[study.name] = {
-                t.user_attrs.get("trial") for t in mirror.get_trials(deepcopy=False)
-            }
+            numbers = (t.user_attrs.get("trial") for t in mirror.get_trials(deepcopy=False))
+            # Another program may have added trials of its own.
+            self._done[study.name] = {n for n in numbers if isinstance(n, int)}
         return self._mirrors[study.name]
 
 
@@ -178,7 +179,7 @@ def _repair(path: Path) -> os.stat_result | None:
         remove_file(path.with_name(f"{path.name}.lock"))
         if status.st_size <= GIB and _is_readable(path):
             return status
-        aside = path.with_name(f"{path.name}.damaged")
+        aside = _unused(path.with_name(f"{path.name}.damaged"))
         logger.warning(
             "%s is damaged or too large; a new one is written, it is now %s", path, aside
         )
@@ -186,10 +187,22 @@ def _repair(path: Path) -> os.stat_result | None:
     return None
 
 
+def _unused(path: Path) -> Path:
+    """``path``, or a name beside it that no file has."""
+    candidates = (path.with_name(f"{path.name}-{number}") for number in itertools.count(2))
+    return next(one for one in itertools.chain([path], candidates) if not one.exists())
+
+
 def _is_readable(path: Path) -> bool:
-    """Whether Optuna can read the journal, which may be a stranger's."""
+    """Whether Optuna can read the journal, which may be a stranger's.
+
+    Raises:
+        OSError: the disk cannot be read.
+    """
     try:
         studies = JournalStorage(JournalFileBackend(str(path))).get_all_studies()
+    except (OSError, MemoryError):
+        raise  # says nothing about the journal
     except Exception as error:  # of JSON, of a key, of a type: nothing is checked there
         logger.info("%s: %s: %s", path, type(error).__name__, error)
         return False

@@ -255,7 +255,7 @@ class TrialActor(Trainable):
     def _own_disk(self) -> Iterator[None]:
         """Raises OSError where this machine's temporary folder is unusable and there is no other.
 
-        On a cluster the trial fails instead, and is restarted, on another machine if it goes on.
+        On a cluster the trial fails instead, and is restarted, on another machine if need be.
         """
         try:
             yield
