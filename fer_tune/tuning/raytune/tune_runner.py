@@ -72,6 +72,8 @@ def run_phase(
         tune.with_parameters(TrialActor, settings=settings, make_run=make_run),
         tune.PlacementGroupFactory([resources]),
     )
+    # Ray's dashboard shows this name, by default `with_resources.<locals>.ResourceTrainable`.
+    trainable.__qualname__ = TrialActor.__qualname__
     tuner = tune.Tuner(
         trainable,
         param_space={"run": tune.grid_search([run.as_dict() for run in runs])} if runs else {},
