@@ -15,7 +15,7 @@
 #SBATCH --mem=32G
 #SBATCH --time=08:00:00
 #SBATCH --requeue
-#SBATCH --signal=B:TERM@300
+#SBATCH --signal=B:USR1@300
 #SBATCH --open-mode=append
 #SBATCH --output=fer-tune-%j.log
 
@@ -25,10 +25,9 @@ RESULTS=/CHANGE-ME/results/first
 MOST_RESTARTS=100
 
 # A token of this job alone, in a folder that all nodes share and nobody else can read.
-umask 077
 export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH="$HOME/.fer_tune-token-$SLURM_JOB_ID"
 trap 'rm -f "$RAY_AUTH_TOKEN_PATH"' EXIT
-openssl rand -hex 32 > "$RAY_AUTH_TOKEN_PATH"
+(umask 077; openssl rand -hex 32 > "$RAY_AUTH_TOKEN_PATH")
 
 # Ports and a folder of this job alone: nodes may be shared, and a Ray of its last run may still be
 # ending. Never `--address auto`, which could find the Ray of another job.
@@ -44,13 +43,21 @@ if [ "$SLURM_JOB_NUM_NODES" -gt 1 ]; then
     --num-cpus="$SLURM_CPUS_PER_TASK" --num-gpus="${SLURM_GPUS_ON_NODE:-0}" &
 fi
 
+# The search counts the machines once, when it begins: wait up to five minutes for all.
+for _ in $(seq 60); do
+  JOINED=$(ray status --address="$HEAD:$PORT" | grep -c ' node_' || true)
+  [ "$JOINED" -ge "$SLURM_JOB_NUM_NODES" ] && break
+  sleep 5
+done
+
 fer-tune search densenet161_vs_resnet152 --data "$DATA" --results "$RESULTS" --or-resume \
   --address "$HEAD:$PORT" &
 SEARCH=$!
-# Slurm sends SIGTERM some minutes before it ends the job. The search then ends with 75, after its
-# running epochs.
-INTERRUPTED=
-trap 'INTERRUPTED=yes; kill -TERM "$SEARCH"' TERM
+# Slurm sends SIGUSR1 some minutes before it ends the job. The search then ends with 75, after its
+# running epochs. SIGTERM comes from scancel, after which the job must not be queued again.
+INTERRUPTED= CANCELLED=
+trap 'INTERRUPTED=yes; kill -TERM "$SEARCH"' USR1
+trap 'INTERRUPTED=yes CANCELLED=yes; kill -TERM "$SEARCH"' TERM
 wait "$SEARCH"
 CODE=$?
 while [ -n "$INTERRUPTED" ]; do # the signal ended `wait`, not the search
@@ -59,7 +66,8 @@ while [ -n "$INTERRUPTED" ]; do # the signal ended `wait`, not the search
   CODE=$?
 done
 
-if [ "$CODE" = 75 ] && [ "${SLURM_RESTART_COUNT:-0}" -lt "$MOST_RESTARTS" ]; then
+if [ "$CODE" = 75 ] && [ -z "$CANCELLED" ] &&
+  [ "${SLURM_RESTART_COUNT:-0}" -lt "$MOST_RESTARTS" ]; then
   scontrol requeue "$SLURM_JOB_ID"
 fi
 exit "$CODE"

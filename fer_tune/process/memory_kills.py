@@ -12,7 +12,7 @@ _VMSTAT = Path("/proc/vmstat")
 #: Files with the count, by version of cgroups.
 _FILES = {1: "memory.oom_control", 2: "memory.events"}
 #: Seconds in which the death of a process is noticed.
-_NOTICED_S = 60.0
+_NOTICED_S = 10.0
 
 
 def memory_kills(root: Path = ROOT, membership: Path = MEMBERSHIP, vmstat: Path = _VMSTAT) -> int:

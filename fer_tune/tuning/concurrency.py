@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 from fer_tune.errors import EnvironmentFault
-from fer_tune.process.cpus import available_cpus
+from fer_tune.process.cpus import available_cpus, cpu_limit
 from fer_tune.space import SearchSpace
 from fer_tune.space import plan as make_plan
 from fer_tune.tuning.options import SearchOptions
@@ -42,6 +42,32 @@ def expects_machines(engine: RayConnection, space: SearchSpace) -> bool:
     return by_user and not engine.growth.is_known and engine.slots(cpu, gpu) < 1
 
 
+def _refusal(engine: RayConnection, space: SearchSpace) -> EnvironmentFault:
+    """Why no trial fits on any machine."""
+    bundle = bundle_of(space.resources.cpu, space.resources.gpu)
+    what = f"a trial needs {amounts(bundle)} on one machine, but "
+    what += shortfall(engine.present, bundle)
+    remedy = "Lower resources.cpu or resources.gpu with --set, or "
+    if engine.joined:
+        remedy += "add more machines"
+        if not engine.growth.is_known:
+            remedy += (
+                "; if an autoscaler will add some, set resources.max_concurrent to the number of "
+                "trials that will then fit"
+            )
+    else:
+        remedy += "use a larger machine"
+        if reason := cpu_limit().reason:
+            what += f" (its CPUs are limited by: {reason})"
+    return EnvironmentFault(
+        what,
+        where="resources",
+        remedy=remedy,
+        # Machines of a cluster without an autoscaler may be on their way.
+        temporary=engine.joined and not engine.growth.is_known,
+    )
+
+
 def pending_limit(engine: RayConnection, space: SearchSpace) -> int:
     """Trials that run or are pending: twice what the cluster can run at its maximum size.
 
@@ -58,19 +84,7 @@ def pending_limit(engine: RayConnection, space: SearchSpace) -> int:
     if fit < 1 and limit is not None and expects_machines(engine, space):
         return limit  # an autoscaler that is unknown here; the user gives the limit
     if fit < 1:
-        bundle = bundle_of(space.resources.cpu, space.resources.gpu)
-        raise EnvironmentFault(
-            f"a trial needs {amounts(bundle)} on one machine, but "
-            f"{shortfall(engine.present, bundle)}",
-            where="resources",
-            remedy="Lower resources.cpu or resources.gpu with --set, or add more machines"
-            + (
-                "; if an autoscaler will add some, set resources.max_concurrent to the number of "
-                "trials that will then fit"
-                if engine.joined and not engine.growth.is_known
-                else ""
-            ),
-        )
+        raise _refusal(engine, space)
     if fit == 1:
         return 1
     asked = 2 * fit if limit is None or fit <= limit else limit

@@ -48,14 +48,14 @@ def search_precision(
     if resumed:
         return "auto"
     names = sorted({space.config(arm, {}).backbone for arm in space.compare.arms})
-    threads, device = max(1, int(space.resources.cpu)), None if space.resources.gpu else "cpu"
+    device = None if space.resources.gpu else "cpu"
     if joined:
         with console.status("Choosing the precision on a machine of the cluster"):
-            choice = _on_a_worker(space, names, threads, device, console, can_grow=can_grow)
+            choice = _on_a_worker(space, names, device, console, can_grow=can_grow)
         if choice is None:
             return "auto"
     else:
-        choice = choose_precision(names, threads=threads, device=device)
+        choice = choose_precision(names, device=device)
     results.update_manifest(
         precision={
             "chosen": choice.precision,
@@ -70,7 +70,6 @@ def search_precision(
 def _on_a_worker(
     space: SearchSpace,
     names: list[str],
-    threads: int,
     device: str | None,
     console: Console,
     *,
@@ -82,7 +81,7 @@ def _on_a_worker(
 
     cpu, gpu = space.resources.cpu, space.resources.gpu
     holding: Any = ray.remote(num_cpus=cpu, num_gpus=gpu)
-    asked = holding(choose_precision).remote(names, threads=threads, device=device)
+    asked = holding(choose_precision).remote(names, device=device)
     wait = ResourceWait(bundle_of(cpu, gpu), partial(say, console), can_grow=can_grow)
     try:
         while not ray.wait([asked], timeout=POLL_INTERVAL_S)[0]:

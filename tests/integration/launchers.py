@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -18,7 +16,7 @@ from tests.integration.bench import Bench
 #: Stand-ins for programs: each notes its words. `fer-tune` also does what the test says.
 NOTED = '#!/bin/bash\nprintf "%s\\n" "${0##*/} $*" >> "$NOTES"\n'
 STAND_INS = {
-    "ray": NOTED + '[ "$1" != status ]\n',
+    "ray": NOTED + '[ "$1" != status ] || { eval "$STATUS"; false; }\n',
     "srun": NOTED,
     "scontrol": NOTED + '[ "$1" = requeue ] || echo node-1\n',
     "fer-tune": NOTED + 'eval "$DOES"\n',
@@ -31,14 +29,13 @@ SLURM = {
     "SLURM_CPUS_PER_TASK": "8",
     "SLURM_GPUS_ON_NODE": "1",
 }
-SKYPILOT = {"SKYPILOT_NODE_IPS": "10.0.0.1\n10.0.0.2", "SKYPILOT_NODE_RANK": "0"}
-
-
-#: Where the YAML files have their commands.
-COMMANDS: dict[str, Callable[[Any], str]] = {
-    "skypilot": lambda task: str(task["run"]),
-    "rayjob": lambda manifest: str(manifest["spec"]["entrypoint"]),
+SKYPILOT = {
+    "SKYPILOT_NODE_IPS": "10.0.0.1\n10.0.0.2",
+    "SKYPILOT_NODE_RANK": "0",
+    "SKYPILOT_NUM_NODES": "2",
 }
+#: What `ray status` says of two machines, in bash.
+TWO_NODES = r'printf "Active:\n 1 node_a\n 1 node_b\n"'
 
 
 class Launcher:
@@ -67,6 +64,7 @@ class Launcher:
         given = {**os.environ, **SLURM, **SKYPILOT, "HOME": str(self.folder), **environment}
         given |= {"PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}"}
         given |= {"NOTES": str(self.notes), "DOES": does}
+        given.setdefault("STATUS", TWO_NODES)
         return subprocess.Popen(["bash", "-c", self.script], env=given, start_new_session=True)
 
     def run(self, does: str = "", **environment: str) -> int:

@@ -29,19 +29,32 @@ def test_slurm_queues_a_search_again_that_asks_for_it(
     assert not list(slurm.folder.glob(".fer_tune-token*")), "the token is removed"
 
 
-def test_slurms_signal_reaches_the_search_which_ends_in_its_own_time(slurm: Launcher) -> None:
+@pytest.mark.parametrize(("signum", "requeued"), [(signal.SIGUSR1, True), (signal.SIGTERM, False)])
+def test_a_signal_reaches_the_search_and_a_cancelled_job_stays_so(
+    slurm: Launcher, signum: int, requeued: bool
+) -> None:
     does = "trap 'sleep 0.5; exit 75' TERM; while :; do sleep 0.05; done"
     job = slurm.start(does)
     slurm.until_noted("fer-tune")
     time.sleep(0.3)  # until the stand-in has set its trap
-    os.kill(job.pid, signal.SIGTERM)  # the batch script alone, as `B:` has it
+    os.kill(job.pid, signum)  # the batch script alone, as `B:` has it
     assert job.wait(30) == 75
-    assert ["requeue", "4711"] in slurm.noted("scontrol")
+    assert (["requeue", "4711"] in slurm.noted("scontrol")) is requeued
 
 
 def test_slurm_does_not_queue_a_search_for_ever(slurm: Launcher) -> None:
     assert slurm.run("exit 75", SLURM_RESTART_COUNT="100") == 75
     assert ["requeue", "4711"] not in slurm.noted("scontrol")
+
+
+@pytest.mark.parametrize("name", ["slurm", "skypilot"])
+def test_a_search_waits_until_all_machines_have_joined(name: str, tmp_path: Path) -> None:
+    launcher = Launcher(name, tmp_path)
+    (launcher.folder / "bin/sleep").write_text("#!/bin/bash\ntouch $HOME/waited\n")
+    (launcher.folder / "bin/sleep").chmod(0o755)
+    one, two = 'printf " 1 node_a\n"', 'printf " 1 node_a\n 1 node_b\n"'
+    status = f"if [ -e $HOME/waited ]; then {two}; else {one}; fi"
+    assert launcher.run('[ -e "$HOME/waited" ]', STATUS=status) == 0
 
 
 def test_slurms_token_is_its_owners_alone(slurm: Launcher) -> None:
@@ -82,4 +95,7 @@ def test_skypilot_hands_on_the_exit_code(tmp_path: Path) -> None:
 def test_it_runs_the_very_same_command_each_time(name: str, tmp_path: Path) -> None:
     launcher = Launcher(name, tmp_path)
     first = launcher.search()
-    assert launcher.search() == first and "--or-resume" in first
+    assert "--or-resume" in first
+    assert launcher.run("true", SLURM_RESTART_COUNT="1") == 0
+    again = launcher.noted("fer-tune")[-1]
+    assert again[:-1] == first[:-1], "only the port of Ray may be another"

@@ -139,8 +139,8 @@ def counted(
 #: Changes to the shipped search: it trains for real, but small networks and not for long.
 SHORTER = (
     "compare.arms=[resnet18, resnet34]",
-    "budget.trials=4",
-    "budget.max_epochs=2",
+    "budget.trials=6",
+    "budget.max_epochs=3",
     "scheduler.grace_epochs=1",
     "stopper.patience=1",
     "augment.views=1",
@@ -164,7 +164,7 @@ def test_search_submitted_from_the_laptop(cluster: Cluster, real_faces: Path) ->
     assert "VERDICT" in done.stdout
     (folder,) = (cluster.machines.shared / "results").iterdir()
     trials = Results(folder).read("trials")
-    assert len(trials) == 4 + 2 * 2
+    assert len(trials) == 6 + 2 * 2
     assert set(trials["node"]) == {"m0", "m1", "m2"}
 
 

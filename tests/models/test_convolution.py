@@ -72,6 +72,26 @@ def test_outputs_and_gradients_are_those_of_torch(
     assert len(products) == product, "narrow kernels and large maps are torch's"
 
 
+@pytest.mark.parametrize("layer", [(512, 64, 1, 1), (256, 256, 3, 1)])
+def test_in_bfloat16_it_is_as_exact_as_torch(layer: tuple[int, ...]) -> None:
+    theirs, ours = pair(*layer)
+    features = torch.randn(8, layer[0], 3, 3).to(memory_format=torch.channels_last)
+    exact = computed(theirs, features)
+    errors = []
+    for one in (theirs, ours):
+        one.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16):
+            found = computed(one, features.bfloat16())
+        errors.append([(a - b).norm() / b.norm() for a, b in zip(found, exact, strict=True)])
+    for torchs, own in zip(*errors, strict=True):
+        assert own < 1.2 * torchs
+
+
+def test_no_pictures_give_no_pictures() -> None:
+    _, ours = pair(256, 256, 3, 1)
+    assert ours(torch.randn(0, 256, 2, 2)).shape == (0, 256, 2, 2)
+
+
 def test_without_gradients_the_bits_are_those_of_torch(products: list[int]) -> None:
     theirs, ours = pair(24, 12, 1, 1)
     features = torch.randn(3, 24, 4, 4)
@@ -90,8 +110,9 @@ def test_without_gradients_the_bits_are_those_of_torch(products: list[int]) -> N
         nn.Conv2d(8, 8, 3, bias=False, dilation=2, padding=1),
         nn.Conv2d(8, 8, 1, bias=False, padding=1),
         nn.Conv2d(8, 8, 3, bias=False),
+        nn.Conv2d(8, 8, 1, bias=False, padding_mode="reflect"),
     ],
-    ids=["bias", "groups", "dilation", "padded point", "unpadded"],
+    ids=["bias", "groups", "dilation", "padded point", "unpadded", "reflected"],
 )
 def test_other_convolutions_stay_as_they_are(layer: nn.Conv2d, products: list[int]) -> None:
     features = torch.randn(2, 8, 5, 5)

@@ -8,7 +8,7 @@ import os
 import pytest
 
 from fer_tune.errors import ResultsError
-from fer_tune.storage import UrlPath, any_path, without_secrets
+from fer_tune.storage import UrlPath, any_path, secrets, without_secrets
 from fer_tune.storage.urls import Address
 
 #: Secrets in two halves, with what a user may not have escaped between them.
@@ -120,6 +120,8 @@ def test_what_is_no_secret_is_shown() -> None:
         "gs://bucket/x?project_id=a-b",
         "http://127.0.0.1:8265/x@y",
         "http://127.0.0.1:8265",
+        "http://[::1]:8265",
+        "http://[fe80::1]:8265/x",
         "s3://bucket/x?endpoint_override=[::1]:9000",
     ):
         for text in (url, f"see {url} there", f"('{url}')", f"--data={url}"):
@@ -132,6 +134,8 @@ def test_what_is_no_secret_is_shown() -> None:
     check(without_secrets("error:s3:KEY:hushSHUH@bucket/x"), "after a colon")
     for text in ("results/a:b@c", "./s3:x", "C:/x", "a@b:c", "s3: unavailable", os.sep):
         assert without_secrets(text) == text
+    for end in (": no response", "`", "]", ">.", "').", "!"):
+        assert without_secrets(f"see http://127.0.0.1:8265{end}").endswith(f"8265{end}")
     for text in ("not s3://bucket: there is none", "(s3://bucket), s3://bucket.", "s3:// is none"):
         assert without_secrets(text) == text
 
@@ -142,3 +146,21 @@ def test_a_mistyped_url_is_no_path(url: str) -> None:
         any_path(url)
     assert "./" in str(raised.value)
     assert str(any_path(f"./{url}")).endswith("x")
+
+
+@pytest.mark.parametrize(
+    ("value", "text", "shown"),
+    [
+        ("hush-hush-hush", "a hush-hush-hush here", "a … here"),
+        ("hush-hush-hush", "key=hush-hush-hush, url", "key=…, url"),
+        ("expression", "/data/expressions and regexpression", None),
+        ("/home/u/.ssh/key", "cannot read /home/u/.ssh/key", None),
+        ("short", "a short one", None),
+    ],
+)
+def test_credentials_of_the_environment_are_whole_words(
+    value: str, text: str, shown: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(secrets, "_known", set())
+    monkeypatch.setenv("STORE_PASSWORD", value)
+    assert secrets.masked(text) == (shown or text)

@@ -44,7 +44,6 @@ class PrecisionChoice:
 def choose_precision(
     names: Sequence[str],
     *,
-    threads: int,
     device: str | None = None,
     claims: Callable[[torch.device], bool] = multiplies_bfloat16,
     step_of: Callable[[str], Step] | None = None,
@@ -52,7 +51,6 @@ def choose_precision(
     """The faster precision for the backbones ``names`` on this machine.
 
     Args:
-        threads: CPU threads of a trial.
         device: as in :meth:`Compute.choose`.
         claims: whether a device claims to multiply bfloat16.
         step_of: the measured training step of a backbone.
@@ -63,7 +61,7 @@ def choose_precision(
     if chosen.type != "cpu":
         return PrecisionChoice(precision="bfloat16", reason="the GPU multiplies it")
     before = torch.get_num_threads()
-    torch.set_num_threads(threads)
+    torch.set_num_threads(1)  # several would wait for one another where the machine is busy
     try:
         measured = [_fastest((step_of or training_step)(name)) for name in names]
     finally:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -88,7 +89,11 @@ def _locked(folder: Path, acquired: Callable[[Callable[[], None]], None]) -> Ite
 
     try:
         # filelock does not check for hard links, and older versions truncate.
-        os.close(open_file(folder / ".lock", os.O_RDWR | os.O_CREAT))
+        descriptor = open_file(folder / ".lock", os.O_RDWR | os.O_CREAT)
+        try:
+            _refuse_without_locks(descriptor)
+        finally:
+            os.close(descriptor)
         acquired(attempt)
         write_atomically(holder, f"process {os.getpid()} on {socket.gethostname()} since {started}")
     except (OSError, NotImplementedError) as error:
@@ -111,6 +116,13 @@ def _locked(folder: Path, acquired: Callable[[Callable[[], None]], None]) -> Ite
     finally:
         remove_file(holder)
         lock.release()
+
+
+def _refuse_without_locks(descriptor: int) -> None:
+    """Raises OSError where there are no locks; filelock would treat the file as a lock there."""
+    with suppress(BlockingIOError):  # another process holds the lock
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 def _name_of(holder: Path) -> str:

@@ -142,7 +142,7 @@ class Recorder(DriverCallback):
 
     def on_trial_recover(self, trial: Trial, **info: Any) -> None:
         self._refuse_if_done(trial)
-        self._memory_kills.recent()  # a later failure is not of this kill
+        self._memory_kills.recent()  # a failure some seconds later is not of this kill
         logger.warning(
             "%s failed and restarts from its last epoch: %s",
             self._run(trial).assignment.name,

@@ -152,7 +152,7 @@ BROKEN: dict[str, tuple[str, Changes, Faults]] = {
     ),
     "a token for everybody": (
         "slurm",
-        [("umask 077\n", "")],
+        [("(umask 077; ", "(")],
         [("script", "must keep the token from other users")],
     ),
     "a token in the script": (
@@ -171,13 +171,13 @@ BROKEN: dict[str, tuple[str, Changes, Faults]] = {
             ("#SBATCH --requeue\n", ""),
             ("#SBATCH --time=08:00:00\n", ""),
             ("#SBATCH --open-mode=append\n", ""),
-            ("--signal=B:TERM@300", "--signal=TERM@300"),
+            ("--signal=B:USR1@300", "--signal=USR1@300"),
         ],
         [
             ("#SBATCH.requeue", "must be set"),
             ("#SBATCH.time", "must be set"),
             ("#SBATCH.open-mode", "must be append"),
-            ("#SBATCH.signal", "must be B:TERM@SECONDS with at least 60 seconds"),
+            ("#SBATCH.signal", "must be B:USR1@SECONDS with at least 60 seconds"),
         ],
     ),
     "options after the first command": (
@@ -186,13 +186,13 @@ BROKEN: dict[str, tuple[str, Changes, Faults]] = {
         [
             ("#SBATCH.requeue", "must be set"),
             ("#SBATCH.open-mode", "must be append"),
-            ("#SBATCH.signal", "must be B:TERM@SECONDS with at least 60 seconds"),
+            ("#SBATCH.signal", "must be B:USR1@SECONDS with at least 60 seconds"),
         ],
     ),
     "the end of the time ignored": (
         "slurm",
-        [("trap 'INTERRUPTED=yes; kill -TERM \"$SEARCH\"' TERM\n", "")],
-        [("script", "must pass SIGTERM on to the search")],
+        [("trap 'INTERRUPTED=yes; kill -TERM \"$SEARCH\"' USR1\n", "")],
+        [("script", "must pass SIGUSR1 on to the search as SIGTERM")],
     ),
     "a job that is not queued again": (
         "slurm",
@@ -274,14 +274,14 @@ def test_what_a_user_would_write_is_without_fault(case: str, tmp_path: Path) -> 
 
 def test_a_fault_of_a_script_names_its_line(tmp_path: Path) -> None:
     path = changed(
-        "slurm", [("--signal=B:TERM@300", "--signal=B:TERM@5"), (" --or-resume", "")], tmp_path
+        "slurm", [("--signal=B:USR1@300", "--signal=B:USR1@5"), (" --or-resume", "")], tmp_path
     )
     with pytest.raises(ClusterFileError) as caught:
         check(str(path))
     lines = path.read_text().splitlines()
     by_rule = {fault.rule: fault.line for fault in caught.value.faults}
     assert (
-        "--signal" in lines[(by_rule["must be B:TERM@SECONDS with at least 60 seconds"] or 0) - 1]
+        "--signal" in lines[(by_rule["must be B:USR1@SECONDS with at least 60 seconds"] or 0) - 1]
     )
     assert "fer-tune search" in lines[(by_rule[NO_RESUME] or 0) - 1]
 

@@ -17,9 +17,7 @@ def chosen(float32: float, bfloat16: float, *, claims: bool = True) -> tuple[str
         prepared.append(name)
         return lambda dtype: float32 if dtype == torch.float32 else bfloat16
 
-    choice = choose_precision(
-        NAMES, threads=1, device="cpu", claims=lambda device: claims, step_of=step_of
-    )
+    choice = choose_precision(NAMES, device="cpu", claims=lambda device: claims, step_of=step_of)
     assert (choice.seconds is not None) == bool(prepared)
     return choice.precision, prepared
 
@@ -43,7 +41,6 @@ def test_other_work_on_the_machine_does_not_decide() -> None:
 
     choice = choose_precision(
         NAMES[:1],
-        threads=1,
         device="cpu",
         claims=lambda device: True,
         step_of=lambda name: lambda dtype: next(clock),
@@ -57,7 +54,7 @@ def test_a_processor_that_does_not_claim_it_is_not_measured() -> None:
 
 def test_threads_are_as_before_and_a_step_is_timed() -> None:
     torch.set_num_threads(2)
-    choice = choose_precision(["resnet18"], threads=1, device="cpu", claims=lambda device: True)
+    choice = choose_precision(["resnet18"], device="cpu", claims=lambda device: True)
     assert torch.get_num_threads() == 2
     assert choice.seconds is not None and set(choice.seconds) == {"float32", "bfloat16"}
     assert 0 < training_step("resnet18")(torch.float32) < 60

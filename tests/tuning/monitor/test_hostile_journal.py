@@ -59,6 +59,15 @@ def test_a_journal_that_cannot_be_read_is_set_aside(name: str, tmp_path: Path) -
     assert (tmp_path / "optuna.journal.damaged").read_bytes() == HOSTILE[name]
 
 
+def test_what_was_set_aside_before_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "optuna.journal"
+    for content in (b"first\n", b"second\n"):
+        path.write_bytes(content)
+        mirrored(path, 3)
+    aside = sorted(tmp_path.glob("optuna.journal.damaged*"))
+    assert [one.read_bytes() for one in aside] == [b"first\n", b"second\n"]
+
+
 def test_one_that_is_too_large_is_set_aside(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -75,11 +84,14 @@ def test_a_trial_of_another_program_does_not_stop_ours(tmp_path: Path) -> None:
     optuna.load_study(study_name="arm/0", storage=storage).add_trial(
         optuna.trial.create_trial(value=0.1, user_attrs={"note": "by hand"})
     )
-    journal = Journal(path, SimpleNamespace(studies=[study(3, 4)]))  # type: ignore[arg-type]
+    studies = [study(3, 4)]
+    journal = Journal(path, SimpleNamespace(studies=studies))  # type: ignore[arg-type]
+    journal.on_step_end()
+    studies[0] = study(3, 4, 5)
     journal.on_step_end()
     journal.close()
     trials = optuna.load_study(study_name="arm/0", storage=storage).trials
-    assert [t.user_attrs.get("trial") for t in trials] == [3, None, 4]
+    assert [t.user_attrs.get("trial") for t in trials] == [3, None, 4, 5]
     assert not (tmp_path / "optuna.journal.damaged").exists()
 
 

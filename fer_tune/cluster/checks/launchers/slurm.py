@@ -113,13 +113,14 @@ def _options(document: Document) -> Iterator[Fault]:
             value=options.get("open-mode"),
             remedy="Otherwise every run of the job overwrites the log of the one before",
         )
-    notice = re.fullmatch(r"B:(?:SIG)?TERM@(\d+)", options.get("signal", ""))
+    notice = re.fullmatch(r"B:(?:SIG)?USR1@(\d+)", options.get("signal", ""))
     if notice is None or int(notice[1]) < _LEAST_NOTICE_S:
         yield document.fault(
             (OPTIONS, "signal"),
-            f"must be B:TERM@SECONDS with at least {_LEAST_NOTICE_S} seconds",
+            f"must be B:USR1@SECONDS with at least {_LEAST_NOTICE_S} seconds",
             value=options.get("signal"),
-            remedy="Slurm then warns the script, and the search finishes its running epochs",
+            remedy="Slurm then warns the script, and the search finishes its running epochs; "
+            "SIGTERM would also come from scancel",
         )
 
 
@@ -137,7 +138,7 @@ def _token(document: Document) -> Iterator[Fault]:
             "must give every node the token",
             remedy="Export RAY_AUTH_TOKEN_PATH, a file in a folder that all nodes share",
         )
-    elif not re.search(r"^\s*(umask 0?77|chmod 0?600 )", text, re.MULTILINE):
+    elif not re.search(r"^\s*\(?\s*(umask 0?77|chmod 0?600 )", text, re.MULTILINE):
         yield document.fault(
             (SCRIPT,),
             "must keep the token from other users",
@@ -157,11 +158,11 @@ def _own_folder(commands: Sequence[Simple], report: Report) -> Iterator[Fault]:
 
 
 def _recovery(commands: Sequence[Simple], report: Report) -> Iterator[Fault]:
-    if not any(one.words[0] == "trap" and "TERM" in one.words[-1] for one in commands):
+    if not any(one.words[0] == "trap" and "USR1" in one.words[-1] for one in commands):
         yield report(
             (),
-            "must pass SIGTERM on to the search",
-            remedy="Slurm sends it to the script: add `trap 'kill -TERM \"$SEARCH\"' TERM`",
+            "must pass SIGUSR1 on to the search as SIGTERM",
+            remedy="Slurm sends it to the script: add `trap 'kill -TERM \"$SEARCH\"' USR1`",
         )
     if not any(one.words[-3:-1] == ("scontrol", "requeue") for one in commands):
         yield report(

@@ -77,6 +77,7 @@ class ResourceWait:
                 where="cluster",
                 remedy="Add such a machine and resume the search, or lower resources.cpu or "
                 "resources.gpu in a new one",
+                temporary=True,
             )
         if self._waited() >= self._next_report and not (only_lost and lost_s is None):
             self._next_report = self._waited() + min(self._waited(), LONGEST_S)
