@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 import itertools
+import json
 import logging
 import math
 import os
+from collections import deque
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -201,6 +203,8 @@ def _is_readable(path: Path) -> bool:
     """
     try:
         studies = JournalStorage(JournalFileBackend(str(path))).get_all_studies()
+        with path.open("rb") as lines:  # Optuna takes a last line that is no JSON for a torn one
+            json.loads(deque(lines, maxlen=1)[0] if path.stat().st_size else b"{}")
     except (OSError, MemoryError):
         raise  # says nothing about the journal
     except Exception as error:  # of JSON, of a key, of a type: nothing is checked there

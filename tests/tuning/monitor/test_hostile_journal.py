@@ -38,6 +38,7 @@ def mirrored(path: Path, *numbers: int) -> list[int]:
 
 HOSTILE = {
     "no JSON": b"\x80\x04\x95pickled\n",
+    "one line of text": b"no journal\n",
     "no object": b"[]\n",
     "no operation": b"{}\n",
     "an unknown operation": b'{"op_code": 99, "worker_id": "x"}\n',
