@@ -88,7 +88,8 @@ def in_a_notebook() -> dict[str, Any]:
     os.environ["RAY_AUTH_MODE"] = "disabled"
     import ray
 
-    ray.init(num_cpus=1, include_dashboard=False, logging_level="ERROR")
+    # Not the Ray of another test, which no address would mean.
+    ray.init(address="local", num_cpus=1, include_dashboard=False, logging_level="ERROR")
     address, found = ray.get_runtime_context().gcs_address, {}
     try:
         for asked in (None, "10.9.9.9:6379"):
