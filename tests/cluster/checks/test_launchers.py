@@ -286,6 +286,22 @@ def test_a_fault_of_a_script_names_its_line(tmp_path: Path) -> None:
     assert "fer-tune search" in lines[(by_rule[NO_RESUME] or 0) - 1]
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        "#SBATCH -t8:00:00 -N2 -c 8\n",
+        "#SBATCH -t 8:00:00 --nodes 2 --cpus-per-task=8 # as before\n",
+        "#SBATCH --time='8:00:00' --nodes=2-4\n#SBATCH -c8\n",
+    ],
+)
+def test_options_are_read_as_sbatch_reads_them(written: str, tmp_path: Path) -> None:
+    lines = ["#SBATCH --time=08:00:00\n", "#SBATCH --nodes=2\n", "#SBATCH --cpus-per-task=8\n"]
+    changes = [(lines[0], written), *((line, "") for line in lines[1:])]
+    rows = dict(check(str(changed("slurm", changes, tmp_path))).summary.rows)
+    assert rows["time"].startswith("8:00:00,")
+    assert rows["nodes"] in ("2: 8 CPUs and 1 GPUs each", "2-4: 8 CPUs and 1 GPUs each")
+
+
 def test_the_summary_says_what_it_takes() -> None:
     rows = dict(check("skypilot").summary.rows)
     assert rows["machines"] == "2: 1 × L4 or 1 × A10G, spot"

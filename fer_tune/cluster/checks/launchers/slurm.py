@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from fer_tune.yaml_reader.document import Document, KeyPath, Position
 
 #: Keys of the document that a script is read into.
 OPTIONS, SCRIPT = "#SBATCH", "script"
-_OPTION = re.compile(r"#SBATCH\s+--?([\w-]+)(?:[=\s]\s*(.*))?")
+_LINE = re.compile(r"#SBATCH\s+(.*)")
 #: Short options of sbatch.
 _LONG = {
     "N": "nodes",
@@ -59,11 +60,26 @@ def read_script(path: Path) -> Document:
     for number, line in enumerate(lines, start=1):
         if line.strip() and not line.startswith("#"):
             break  # as for sbatch: what follows the first command is no option
-        if found := _OPTION.match(line):
-            name = _LONG.get(found[1], found[1])
-            options[name] = (found[2] or "").partition(" #")[0].strip()
+        found = _LINE.match(line)
+        for name, given in _options_of(found[1] if found else ""):
+            options[name] = given
             positions[(OPTIONS, name)] = Position(number, 1, number, number)
     return Document(value={OPTIONS: options, SCRIPT: text}, lines=lines, positions=positions)
+
+
+def _options_of(text: str) -> Iterator[tuple[str, str]]:
+    """Long names and values of the options of one ``#SBATCH`` line, as sbatch reads them."""
+    try:
+        words = shlex.split(text, comments=True)
+    except ValueError:  # an open quotation mark
+        words = text.split()
+    for number, word in enumerate(words):
+        follows = next((w for w in words[number + 1 : number + 2] if not w.startswith("-")), "")
+        if word.startswith("--"):
+            name, has_value, given = word[2:].partition("=")
+            yield name, given if has_value else follows
+        elif word.startswith("-"):
+            yield _LONG.get(word[1:2], word[1:2]), word[2:].lstrip("=") or follows
 
 
 def check_script(document: Document) -> Iterator[Fault]:
@@ -197,7 +213,9 @@ def _gpus(options: dict[str, str]) -> int:
 
 
 def _number(text: str) -> int:
-    return int(text) if text.isdecimal() else 1
+    """The number, or the lower end of a range; 1 for anything else."""
+    first = text.partition("-")[0]
+    return int(first) if first.isdecimal() else 1
 
 
 def rows(document: Document) -> list[tuple[str, str]]:
