@@ -14,8 +14,10 @@ import pwd
 import stat
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from filelock import FileLock
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
@@ -104,6 +106,8 @@ def is_private_file(found: os.stat_result) -> bool:
 
 def private_lock(file: Path) -> FileLock:
     """A lock file in a private folder; a symbolic link in its place raises OSError on acquiring."""
+    from filelock import FileLock  # late: the command line reports a missing library
+
     return FileLock(file, mode=0o600)
 
 

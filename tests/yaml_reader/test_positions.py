@@ -41,7 +41,12 @@ def marks(node: yaml.Node) -> Iterator[tuple[Any, ...]]:
             yield from marks(one)
 
 
-@pytest.mark.parametrize("path", [*shipped().values(), *shipped_clusters().values()], ids=str)
+YAML_FILES = [
+    path for path in (*shipped().values(), *shipped_clusters().values()) if path.suffix == ".yaml"
+]
+
+
+@pytest.mark.parametrize("path", YAML_FILES, ids=str)
 def test_libyaml_and_pyyaml_give_the_same_positions(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     ours = [mark for node in nodes(text, CLUSTER_FILE) for mark in marks(node)]
