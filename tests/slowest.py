@@ -14,9 +14,9 @@ import pytest
 
 SHOWN = 10
 SLOW_LIST = Path(__file__).with_name("slow_tests.txt")
-#: Seconds from which a test is left out, and from which its whole file is: what a fixture of the
-#: file costs, another test of it would cost as well.
-SLOW_TEST_S, SLOW_SETUP_S = 0.3, 0.7
+#: Seconds from which a test with all its parameters is left out, and from which its whole file is:
+#: what a fixture of the file costs, another test of it would cost as well.
+SLOW_TEST_S, SLOW_SETUP_S = 0.5, 0.7
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -66,7 +66,7 @@ def slow(reports: Iterable[pytest.TestReport]) -> list[str]:
         name = _without_parameters(report.nodeid)
         if report.when == "setup" and report.duration >= SLOW_SETUP_S:
             files.add(name.partition("::")[0])
-        tests[name] = max(tests[name], report.duration)
+        tests[name] += report.duration
     single = {n for n, s in tests.items() if s >= SLOW_TEST_S and n.partition("::")[0] not in files}
     return sorted(files | single)
 

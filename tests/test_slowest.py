@@ -29,8 +29,7 @@ def test_slow_tests_and_files_of_slow_fixtures_are_left_out() -> None:
     reports = [
         report("a.py::quick", "setup", 0.01),
         report("a.py::quick", "call", 0.01),
-        report("a.py::long[1]", "call", 0.01),
-        report("a.py::long[2]", "call", long),
+        *(report(f"a.py::long[{number}]", "call", long / 4) for number in range(4)),
         report("b.py::first", "setup", expensive),
         report("b.py::second", "call", long),
     ]
