@@ -94,28 +94,28 @@ def command(bench: Bench, folder: AnyPath, *words: str) -> tuple[str, ...]:
 
 def test_one_that_has_finished_is_left_as_it_is(bench: Bench, undisturbed: Results) -> None:
     before = undisturbed.manifest()
-    told = refused_here(*command(bench, undisturbed.root))
-    assert told.code == 0 and "This search has finished" in told.out, told
+    done = refused_here(*command(bench, undisturbed.root))
+    assert done.code == 0 and "This search has finished" in done.out, done
     assert undisturbed.manifest() == before
 
 
 def test_another_search_is_refused_with_what_differs(bench: Bench, undisturbed: Results) -> None:
     before = undisturbed.manifest()
-    told = refused_here(*command(bench, undisturbed.root, "--set", "budget.trials=16"))
-    assert told.code == 2 and len(told.err.strip().splitlines()) == 1, told
-    assert "holds another search: budget.trials: 12 → 16" in told.err
-    assert f"fer-tune resume {undisturbed.root} --extend trials=N" in told.err
+    done = refused_here(*command(bench, undisturbed.root, "--set", "budget.trials=16"))
+    assert done.code == 2 and len(done.err.strip().splitlines()) == 1, done
+    assert "holds another search: budget.trials: 12 → 16" in done.err
+    assert f"fer-tune resume {undisturbed.root} --extend trials=N" in done.err
     assert undisturbed.manifest() == before
 
 
 def test_another_dataset_is_refused(bench: Bench, undisturbed: Results, tmp_path: Path) -> None:
     import_source("synthetic:60", tmp_path / "other")
-    told = refused_here(*command(bench, undisturbed.root, "--data", str(tmp_path / "other")))
-    assert told.code == 2 and "the dataset is not the one that this search ran on" in told.err
+    done = refused_here(*command(bench, undisturbed.root, "--data", str(tmp_path / "other")))
+    assert done.code == 2 and "the dataset is not the one that this search ran on" in done.err
 
 
 def test_a_folder_with_other_files_is_refused(bench: Bench, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
-    told = refused_here(*command(bench, tmp_path))
-    assert told.code == 2 and "the results folder is not empty" in told.err
+    done = refused_here(*command(bench, tmp_path))
+    assert done.code == 2 and "the results folder is not empty" in done.err
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]

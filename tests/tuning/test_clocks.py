@@ -39,7 +39,7 @@ def test_a_lease_holds_and_expires_whatever_the_clocks_say(
             leased(folder),
         ):
             pass
-        time.sleep(4.5)  # the store tells whole seconds
+        time.sleep(4.5)  # the store has whole seconds
         with leased(folder) as lease:
             lease.check()
             with pytest.raises(ResultsError, match="is writing to this folder"), leased(folder):

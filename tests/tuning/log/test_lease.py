@@ -72,7 +72,7 @@ def test_another_machines_lease_holds_until_it_expires(
     with pytest.raises(ResultsError, match="on node-7") as raised, leased(folder):
         pass
     assert "If its machine is down, try again in 3 s" in str(raised.value)
-    time.sleep(4.5)  # the store tells whole seconds
+    time.sleep(4.5)  # the store has whole seconds
     with leased(folder):
         assert any("on node-7" in r.message and "taking over" in r.message for r in caplog.records)
 
