@@ -1,34 +1,38 @@
-"""fer_tune: distributed hyperparameter search for facial expression recognition."""
+"""fer_tune: distributed hyperparameter search for facial expression recognition.
+
+::
+
+    import analysis
+    import fer_tune
+
+    results = fer_tune.search("quickstart", "data/synthetic", "results/first", cpus=2)
+    analysis.write_report(results.root)
+    model = fer_tune.load_model(results.root)
+
+Importing this package loads nothing else; see ``docs/python.md``.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fer_tune.serving.predictor import Predictor
+    from fer_tune.api import confirm, load_model, load_space, resume, search
+    from fer_tune.data import PackedDataset
+
+__all__ = ["PackedDataset", "confirm", "load_model", "load_space", "resume", "search"]
 
 __version__ = "0.1.0"
 
+_MODULES = {name: "fer_tune.api" for name in __all__} | {"PackedDataset": "fer_tune.data"}
 
-def load_model(where: str, *, device: str | None = None, batch_size: int = 64) -> Predictor:
-    """A trained model that predicts.
 
-    Args:
-        where: a model folder, a results folder (the arm with the better validation score), or the
-            URL of either.
-        device: ``cpu``, ``cuda`` or ``cuda:1``; by default an accelerator where there is one.
-        batch_size: faces that go through the network at once.
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_MODULES[name]), name)
 
-    Raises:
-        ModelError: no model there, or one that cannot be used.
-        EnvironmentFault: there is no such device.
 
-    Example::
-
-        model = fer_tune.load_model("results/quickstart-20260101-120000")
-        print(model.predict(["face.jpg"])[["picture", "expression", "probability"]])
-    """
-    from fer_tune.serving.finding import find_model  # torch takes seconds to import
-    from fer_tune.serving.predictor import Predictor
-
-    return Predictor(find_model(where), device=device, batch_size=batch_size)
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
