@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from fer_tune.data import PackedDataset, import_source
 from fer_tune.storage import retry, urls
+from tests.command_line import Outcome, Run
 from tests.object_store import ObjectStore, impatient
 from tests.slowest import mark_slow, pytest_addoption, pytest_terminal_summary  # noqa: F401
 
@@ -48,6 +50,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         first[item.path] = min(rank(item), first.get(item.path, len(LONG)))
     items.sort(key=lambda item: first[item.path])  # stable: a file's tests stay as they are
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs the command line in this process."""
+    import fer_tune.cli
+
+    def fer_tune_cli(*words: object) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["fer-tune", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            fer_tune.cli.main()
+        return Outcome(int(ended.value.code or 0), *capsys.readouterr())
+
+    return fer_tune_cli
 
 
 @pytest.fixture(scope="session")

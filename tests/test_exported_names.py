@@ -6,7 +6,9 @@ import doctest
 import inspect
 import subprocess
 import sys
+import tomllib
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
@@ -73,3 +75,9 @@ def test_type_checkers_see_the_types() -> None:
 
     for package in ("fer_tune", "analysis"):
         assert files(package).joinpath("py.typed").is_file()
+
+
+def test_the_version_is_one() -> None:
+    pyproject = Path(__file__).resolve().parents[1] / "pyproject.toml"
+    project = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]
+    assert project["version"] == fer_tune.__version__
