@@ -15,7 +15,7 @@ _INLINE = re.compile(r"`(fer-tune [^`]+)`")
 
 @dataclass(frozen=True)
 class Command:
-    """A line of shell on a page, as words without the prompt, comments and what it is piped into."""
+    """A line of shell on a page: its words, without comments and what it is piped into."""
 
     page: str
     words: tuple[str, ...]

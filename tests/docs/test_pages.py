@@ -67,7 +67,8 @@ def test_a_wrong_command_is_seen(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(
         "`fer-tune serach x` `fer-tune data import x --out y`\n"
-        "```sh\nfer-tune rank results --yaml  # as\nfer-tune report \\\n    a --out b | less -S\n```\n"
+        "```sh\nfer-tune rank results --yaml  # as\n"
+        "fer-tune report \\\n    a --out b | less -S\n```\n"
     )
     found = [fault(command) for command in commands(page)]
     assert [f for f in found if f] == [
