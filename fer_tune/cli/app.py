@@ -12,7 +12,7 @@ import typer
 from analysis.settings import Settings
 from fer_tune.cli import banks, clusters, data, profiling, remote, spaces, weights
 from fer_tune.cli.models import evaluating, exporting, listing, predicting
-from fer_tune.cli.option_groups import AsJson, grouped, search_options, thresholds
+from fer_tune.cli.option_groups import AsJson, Since, grouped, search_options, thresholds
 from fer_tune.errors import UserError
 from fer_tune.escaping import LineFormatter
 from fer_tune.process import keep_going
@@ -147,12 +147,14 @@ def report(
     gallery: Annotated[
         bool, typer.Option("--gallery/--no-gallery", help="Test pictures in the report.")
     ] = True,
+    since: Since = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write the report (HTML, Markdown, JSON) from the records; several folders become one."""
-    from fer_tune.cli.reporting import show_report
+    from fer_tune.cli.reporting import show_report, started_since
 
     chosen = replace(settings, price_per_hour=price_per_hour, currency=currency, gallery=gallery)
-    show_report(results, out, chosen)
+    show_report(started_since(results, since), out, chosen, as_json=as_json)
 
 
 @app.command()
@@ -161,12 +163,14 @@ def rank(
     results: Folders,
     *,
     settings: Settings,
+    since: Since = None,
     as_json: AsJson = False,
 ) -> None:
     """Print the verdict and the arms from best to worst."""
     from fer_tune.cli.reporting import rank as show
+    from fer_tune.cli.reporting import started_since
 
-    show(results, settings, as_json=as_json)
+    show(started_since(results, since), settings, as_json=as_json)
 
 
 @app.command()
@@ -223,8 +227,9 @@ def doctor(
 
 
 @app.command()
-def version() -> None:
+def version(as_json: AsJson = False) -> None:
     """Print the version."""
     from fer_tune import __version__
+    from fer_tune.escaping import json_text
 
-    typer.echo(__version__)
+    typer.echo(json_text({"version": __version__}) if as_json else __version__)

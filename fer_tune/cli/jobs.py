@@ -38,16 +38,21 @@ def connected(where: Where) -> Iterator[Access]:
         yield access
 
 
-def show_status(where: Where, wanted: str | None, *, as_json: bool) -> None:
+def show_status(
+    where: Where, wanted: str | None, *, since: float | None = None, as_json: bool
+) -> None:
     """The `status` command."""
     with connected(where) as access:
         jobs = access.api.jobs() if wanted is None else [access.api.find(wanted)]
+    if since is not None and wanted is None:
+        jobs = [job for job in jobs if job.started is None or job.started >= since]
     if as_json:
         sys.stdout.write(json.dumps([asdict(job) for job in jobs], indent=2) + "\n")
     elif wanted is not None:
         _show_one(jobs[0])
     elif not jobs:
-        say(Console(), "No search has been submitted to this cluster.")
+        then = "" if since is None else " since then"
+        say(Console(), f"No search has been submitted to this cluster{then}.")
     else:
         _show_table(jobs)
 

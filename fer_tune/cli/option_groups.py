@@ -10,8 +10,11 @@ its place::
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import wraps
 from inspect import Parameter, Signature, signature
 from pathlib import Path
@@ -27,6 +30,39 @@ from fer_tune.tuning.options import CHECKPOINT_INTERVAL_S, SearchOptions
 LONGEST_INTERVAL_S = 86_400
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def instant(text: str) -> float:
+    """Seconds since the epoch of ``--since``: a date, a date with a time, or how long ago.
+
+    Raises:
+        UserError: neither of them.
+    """
+    ago = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([mhdw])", text.strip())
+    if ago:
+        return time.time() - float(ago[1]) * _UNITS_S[ago[2]]
+    try:
+        return datetime.fromisoformat(text.strip()).timestamp()
+    except ValueError:
+        raise UserError(
+            "must be a date or how long ago",
+            where="--since",
+            value=text,
+            remedy="Such as 2026-05-31, 2026-05-31T14:00, 90m, 12h, 7d or 2w",
+        ) from None
+
+
+_UNITS_S = {"m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
+
+Since = Annotated[
+    float | None,
+    typer.Option(
+        "--since",
+        parser=instant,
+        metavar="WHEN",
+        help="Only searches that started since then: a date, or 12h, 7d, 2w ago.",
+    ),
+]
 
 
 def grouped(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fer_tune.cli.option_groups import AsJson, Where, grouped
+from fer_tune.cli.option_groups import AsJson, Since, Where, grouped
 
 Job = Annotated[str, typer.Argument(help="A job's id, or the beginning of it.")]
 
@@ -79,12 +79,13 @@ def status(
     ] = None,
     *,
     where: Where,
+    since: Since = None,
     as_json: AsJson = False,
 ) -> None:
     """List the searches of a cluster: state, duration, results folder."""
     from fer_tune.cli.jobs import show_status
 
-    show_status(where, job, as_json=as_json)
+    show_status(where, job, since=since, as_json=as_json)
 
 
 def logs(

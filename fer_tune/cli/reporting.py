@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 
 import typer
 from rich.console import Console
@@ -13,6 +14,7 @@ from analysis.settings import Settings
 from fer_tune.console import say
 from fer_tune.errors import UserError
 from fer_tune.escaping import json_text
+from fer_tune.records import Results
 from fer_tune.storage import AnyPath, any_path
 
 
@@ -22,16 +24,40 @@ def show_report(
     settings: Settings | None = None,
     *,
     briefly: bool = False,
+    as_json: bool = False,
 ) -> None:
     """The `report` command: writes the report and prints its summary, or just the verdict."""
     from analysis.outputs.terminal import summary_text
 
     written = write_report(list(folders), out, settings)
     document = json.loads(written.json.read_text(encoding="utf-8"))
+    if as_json:
+        files = {name: file and str(file) for name, file in vars(written).items()}
+        typer.echo(json_text({"verdict": document["verdict"], "files": files}, indent=2))
+        return
     _say(document["verdict"]["sentence"] if briefly else f"\n{summary_text(document)}\n")
     _say(f"report: {written.html}")
     if written.explore and not briefly:
         _say(f"interactive plots: {written.explore}")
+
+
+def started_since(folders: Sequence[str], since: float | None) -> list[str]:
+    """The results folders whose search started at ``since`` or later; all without it.
+
+    Raises:
+        UserError: none of them did.
+    """
+    if since is None:
+        return list(folders)
+    recent = [f for f in folders if (Results.open(f).manifest().get("started") or 0) >= since]
+    if not recent:
+        raise UserError(
+            "none of the searches started since then",
+            where="--since",
+            value=datetime.fromtimestamp(since).isoformat(sep=" ", timespec="minutes"),
+            remedy="Name an earlier date",
+        )
+    return recent
 
 
 def rank(folders: Sequence[AnyPath | str], settings: Settings, *, as_json: bool) -> None:
