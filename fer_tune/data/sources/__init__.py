@@ -5,22 +5,25 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from fer_tune.data.sources.archive import open_archive
-from fer_tune.data.sources.base import RawPicture, Reading, Skipped, Source, printable
-from fer_tune.data.sources.fer_csv import open_fer_csv
-from fer_tune.data.sources.folder import open_folder
-from fer_tune.data.sources.kaggle import open_kaggle
-from fer_tune.data.sources.synthetic import open_synthetic
+from fer_tune.data.files.archive import zip_tree
+from fer_tune.data.files.folder import folder_tree
+from fer_tune.data.labels import list_tree
+from fer_tune.data.labels.fer_csv import list_fer_csv
+from fer_tune.data.listing import Listing, Reading
+from fer_tune.data.sources.kaggle import kaggle_folder
+from fer_tune.data.sources.synthetic import list_synthetic
 from fer_tune.errors import DataError
 from fer_tune.storage import without_secrets
 
-__all__ = ["RawPicture", "Reading", "Skipped", "Source", "open_source", "printable"]
+__all__ = ["list_source"]
 
 _REMEDY = "Use a folder, a .zip, a FER2013 .csv, kaggle:OWNER/NAME or synthetic[:COUNT]"
 
 
-def open_source(source: str, reading: Reading, *, seed: int) -> Source:
-    """Opens ``source``: ``synthetic[:N]``, ``kaggle:OWNER/NAME``, a folder, a zip or a CSV.
+def list_source(source: str, reading: Reading, *, seed: int = 0) -> Listing:
+    """What is in ``source``: ``synthetic[:N]``, ``kaggle:OWNER/NAME``, a folder, a zip or a CSV.
+
+    No picture is decoded.
 
     Args:
         seed: of the synthetic generator; ignored by other sources.
@@ -31,12 +34,12 @@ def open_source(source: str, reading: Reading, *, seed: int) -> Source:
     """
     kind, _, rest = source.partition(":")
     if kind == "synthetic":
-        return open_synthetic(rest, reading, seed)
+        return list_synthetic(rest, reading, seed)
     if kind == "kaggle":
-        return open_kaggle(rest, reading)
+        return list_tree(folder_tree(kaggle_folder(rest), reading), reading)
     path = Path(os.path.expanduser(source))
     if path.is_dir():
-        return open_folder(path, reading)
+        return list_tree(folder_tree(path, reading), reading)
     if not path.exists():
         raise DataError(
             "no such source", where="data import", value=without_secrets(source), remedy=_REMEDY
@@ -49,9 +52,9 @@ def open_source(source: str, reading: Reading, *, seed: int) -> Source:
             remedy=_REMEDY,
         )
     if path.suffix.casefold() == ".zip":
-        return open_archive(path, reading)
+        return list_tree(zip_tree(path), reading)
     if path.suffix.casefold() == ".csv":
-        return open_fer_csv(path, reading)
+        return list_fer_csv(path, reading)
     raise DataError(
         "is not a folder, a .zip or a .csv",
         where="data import",

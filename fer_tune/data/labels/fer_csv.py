@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from fer_tune.data.names import FER2013_CLASSES, split_name
+from fer_tune.data.listing import Entry, Found, Listing, Reading, Skipped, printable
+from fer_tune.data.names import FER2013_CLASSES
 from fer_tune.data.pixels import Pixels, UnusableError
-from fer_tune.data.sources.base import RawPicture, Reading, Skipped, Source, printable
 from fer_tune.errors import DataError
 
 LAYOUT = (
@@ -21,14 +21,14 @@ LAYOUT = (
 )
 
 
-def open_fer_csv(path: Path, reading: Reading) -> Source:
-    """Checks the header at once and reads rows during iteration.
+def list_fer_csv(path: Path, reading: Reading) -> Listing:
+    """A picture per row.
 
     Columns are ``emotion`` (0 to 6), ``pixels`` (values 0 to 255 separated by spaces, a square) and
     ``Usage`` (Training, PublicTest, PrivateTest; without it all is training), in any order.
 
     Raises:
-        DataError: a column is missing; during iteration, the file is not a CSV.
+        DataError: a column is missing, or the file is not a CSV.
     """
     header = _header(path)
     missing = [name for name in ("emotion", "pixels") if name not in header]
@@ -39,7 +39,8 @@ def open_fer_csv(path: Path, reading: Reading) -> Source:
             value=", ".join(header)[:100] or "no columns",
             remedy="FER2013 has the columns emotion, pixels, Usage, separated by commas",
         )
-    return Source(items=_items(path, header, reading), layout=LAYOUT)
+    found = Found(format="FER2013", labels_from="the column emotion", label_files=(path.name,))
+    return Listing(items=tuple(_items(path, header, reading)), found=found, layout=LAYOUT)
 
 
 def _header(path: Path) -> list[str]:
@@ -50,7 +51,7 @@ def _header(path: Path) -> list[str]:
             return []
 
 
-def _items(path: Path, header: list[str], reading: Reading) -> Iterator[RawPicture | Skipped]:
+def _items(path: Path, header: list[str], reading: Reading) -> Iterator[Entry | Skipped]:
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
         rows, name = csv.reader(lines), printable(path.name)
         next(rows)
@@ -66,18 +67,19 @@ def _items(path: Path, header: list[str], reading: Reading) -> Iterator[RawPictu
             ) from None
 
 
-def _item(origin: str, row: list[str], header: list[str], reading: Reading) -> RawPicture | Skipped:
+def _item(origin: str, row: list[str], header: list[str], reading: Reading) -> Entry | Skipped:
     if len(row) != len(header):
         return Skipped(origin=origin, reason=f"{len(row)} fields, the header has {len(header)}")
     fields = dict(zip(header, row, strict=True))
-    emotion, usage = fields["emotion"].strip(), fields.get("usage", "Training").strip()
+    emotion, usage = fields["emotion"].strip(), fields.get("usage")
     if emotion not in map(str, range(len(FER2013_CLASSES))):
         return Skipped(origin=origin, reason=f"emotion must be 0 to 6 (got {emotion[:20]!r})")
-    split = split_name(usage, reading.public_test)
-    if split is None:
-        return Skipped(origin=origin, reason=f"unknown Usage {usage[:20]!r}")
-    return RawPicture(
+    split = None if usage is None else reading.split(usage)
+    if usage is not None and split is None:
+        return Skipped(origin=origin, reason=f"unknown Usage {usage.strip()[:20]!r}")
+    return Entry(
         origin=origin,
+        found=emotion,
         class_name=FER2013_CLASSES[int(emotion)],
         split=split,
         load=partial(_load, fields["pixels"]),

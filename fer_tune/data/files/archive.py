@@ -1,30 +1,20 @@
-"""A zip of a picture folder, read member by member in memory; nothing is ever extracted."""
+"""The files of a zip, read member by member in memory; nothing is ever extracted."""
 
 from __future__ import annotations
 
 import io
 import stat
+import weakref
 import zipfile
-from collections.abc import Iterator
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
+from typing import IO
 
-from fer_tune.data.pixels import Pixels, UnusableError, decode
-from fer_tune.data.sources.base import (
-    RawPicture,
-    Reading,
-    Skipped,
-    Source,
-    class_and_split,
-    is_clutter,
-    printable,
-)
+from fer_tune.data.files.clutter import is_clutter
+from fer_tune.data.files.tree import MAX_MEMBER_BYTES, MIB, SourceFile, Tree
+from fer_tune.data.listing import Skipped, printable
+from fer_tune.data.pixels import UnusableError
 from fer_tune.errors import DataError
-
-MIB = 1024**2
-
-#: Largest uncompressed member read into memory, in bytes.
-MAX_MEMBER_BYTES = 256 * MIB
 
 #: A member above ``MODEST_BYTES`` may expand at most so many times. Deflate reaches 1,032 on zeros,
 #: pictures stay below 100 unless they are blank.
@@ -35,15 +25,15 @@ MODEST_BYTES = 16 * MIB
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
-def open_archive(path: Path, reading: Reading) -> Source:
-    """Reads the zip's directory at once and its members during iteration.
+def zip_tree(path: Path) -> Tree:
+    """Lists the zip; its members are read later.
 
     Raises:
         DataError: the file is not a zip or its directory is damaged.
     """
+    archive = _Zip(path)
     try:
-        with zipfile.ZipFile(path) as archive:
-            found = [member for member in archive.infolist() if not member.is_dir()]
+        found = [member for member in archive.opened.infolist() if not member.is_dir()]
     except Exception as error:
         # A damaged directory raises BadZipFile, NotImplementedError, UnicodeDecodeError, ...
         raise DataError(
@@ -53,28 +43,34 @@ def open_archive(path: Path, reading: Reading) -> Source:
             value=f"{path.stat().st_size:,} bytes",
             remedy="Download or create it again",
         ) from None
-    members = [member for member in found if not is_clutter(_inside(member))]
-    return Source(
-        items=_items(path, members, reading),
-        total=len(members),
-        ignored=len(found) - len(members),
-    )
+    members = [_member(archive, member) for member in found]
+    kept = [
+        m for m in members if isinstance(m, SourceFile) or not is_clutter(PurePosixPath(m.origin))
+    ]
+    return Tree(name=printable(str(path)), members=tuple(kept), ignored=len(members) - len(kept))
 
 
-def _items(
-    path: Path, members: list[zipfile.ZipInfo], reading: Reading
-) -> Iterator[RawPicture | Skipped]:
-    with zipfile.ZipFile(path) as archive:
-        for member in members:
-            origin = str(_inside(member))
-            try:
-                _check(member)
-                label, split = class_and_split(_inside(member), reading)
-            except UnusableError as error:
-                yield Skipped(origin=origin, reason=str(error))
-            else:
-                load = partial(_load, archive, member)
-                yield RawPicture(origin=origin, class_name=label, split=split, load=load)
+class _Zip:
+    """A zip that is open as long as one of its members is referred to."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @cached_property
+    def opened(self) -> zipfile.ZipFile:
+        opened = zipfile.ZipFile(self._path)
+        weakref.finalize(self, opened.close)
+        return opened
+
+
+def _member(archive: _Zip, member: zipfile.ZipInfo) -> SourceFile | Skipped:
+    path = _inside(member)
+    try:
+        _check(member)
+    except UnusableError as error:
+        return Skipped(origin=str(path), reason=str(error))
+    opening = partial(_open, archive, member)
+    return SourceFile(path=path, open=opening, whole=opening)
 
 
 def _inside(member: zipfile.ZipInfo) -> PurePosixPath:
@@ -103,13 +99,12 @@ def _check(member: zipfile.ZipInfo) -> None:
         )
 
 
-def _load(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Pixels:
+def _open(archive: _Zip, member: zipfile.ZipInfo) -> IO[bytes]:
     try:
-        with archive.open(member) as stream:
+        with archive.opened.open(member) as stream:
             # With a bound, unlike archive.read(), it stops where the member claims to end.
-            data = stream.read(member.file_size + 1)
+            return io.BytesIO(stream.read(member.file_size + 1))
     except Exception as error:
         # A damaged or encrypted member raises BadZipFile, zlib.error, RuntimeError,
         # NotImplementedError, EOFError, ...; each concerns this member alone.
         raise UnusableError(f"cannot be unpacked: {error}") from None
-    return decode(io.BytesIO(data))
