@@ -65,7 +65,7 @@ LEAKED = file("src/test/sad/0.png", members(train=1)["train/sad/0.png"])
 CASES: dict[str, Case] = {
     # pictures
     "no such source": (IMPORT, nothing, ["no such source", "T/src", "Use a folder"]),
-    "unknown kind of source": ("data import {t}/f.tar --out {t}/out", file("f.tar"), ["f.tar"]),
+    "unknown kind of source": ("data import {t}/f.doc --out {t}/out", file("f.doc"), ["f.doc"]),
     "empty folder": (IMPORT, folder("src"), ["T/src", "two classes", "no pictures", "train/happy"]),
     "one class": (IMPORT, pictures(("happy",)), ["at least two classes", "'happy'"]),
     "no class folder": (

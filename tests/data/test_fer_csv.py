@@ -71,7 +71,7 @@ def test_bad_rows_are_named_by_line(tmp_path: Path) -> None:
 
 
 def test_a_csv_without_usage_names_no_split(tmp_path: Path) -> None:
-    path = tmp_path / "train.csv"
+    path = tmp_path / "faces.csv"
     path.write_text("emotion,pixels\n2,1 2 3 4\n")
     (item,) = read(path).items
     assert isinstance(item, Entry) and item.split is None
@@ -130,7 +130,11 @@ def test_any_text_in_any_cell_is_imported_right_or_refused(
     try:
         report = import_source(str(at / "f.csv"), at / "out")
     except DataError as error:
-        assert len({name for name, _, _ in wanted}) < 2 and str(error).startswith(str(at))
+        # A number that FER2013 lacks, twice or more, is another order of labels.
+        other_order = "not its labels 0 to 6" in str(error)
+        sevens = sum(emotion.strip() == "7" for emotion, _, _ in rows)
+        assert sevens >= 2 if other_order else len({name for name, _, _ in wanted}) < 2
+        assert str(error).startswith(str(at))
         assert [path.name for path in at.iterdir()] == ["f.csv"]
         return
     assert report.pictures + len(report.skipped) == len(rows)

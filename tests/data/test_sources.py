@@ -307,13 +307,17 @@ def test_a_zip_gives_the_pictures_of_its_folder(tmp_path: Path, faces: Path) -> 
 def test_foreign_sources_are_refused_with_a_remedy(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("name,pixels\n")
     (tmp_path / "x.zip").write_text("no zip")
-    (tmp_path / "x.tar").write_text("")
+    (tmp_path / "x.tar").write_text("no tar, but long enough for a header" * 20)
+    (tmp_path / "x.doc").write_text("")
+    (tmp_path / "x.rar").write_text("")
     (tmp_path / "empty.csv").write_text("")
     for name, message in {
         "x.csv": "no column emotion.*FER2013 has",
         "empty.csv": "no column emotion and no column pixels",
         "x.zip": "cannot be read as a zip.*Download",
-        "x.tar": "not a folder, a .zip or a .csv.*Use a folder",
+        "x.tar": "cannot be read as a tar.*Download",
+        "x.doc": "not a folder, an archive.*Use a folder",
+        "x.rar": "this kind of archive is not read.*Unpack it",
         "nowhere": "no such source.*nowhere.*Use a folder",
     }.items():
         with pytest.raises(DataError, match=message):

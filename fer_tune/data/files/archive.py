@@ -6,61 +6,45 @@ import io
 import stat
 import weakref
 import zipfile
-from functools import cached_property, partial
-from pathlib import Path, PurePosixPath
+from functools import partial
+from pathlib import PurePosixPath
 from typing import IO
 
-from fer_tune.data.files.clutter import is_clutter
-from fer_tune.data.files.tree import MAX_MEMBER_BYTES, MIB, SourceFile, Tree
+from fer_tune.data.files.limits import (
+    MAX_MEMBER_BYTES,
+    MAX_WHOLE_BYTES,
+    expansion,
+    leads_out,
+    unpacked,
+)
+from fer_tune.data.files.tree import SourceFile
 from fer_tune.data.listing import Skipped, printable
 from fer_tune.data.pixels import UnusableError
-from fer_tune.errors import DataError
-
-#: A member above ``MODEST_BYTES`` may expand at most so many times. Deflate reaches 1,032 on zeros,
-#: pictures stay below 100 unless they are blank.
-MAX_EXPANSION = 200
-MODEST_BYTES = 16 * MIB
+from fer_tune.errors import because
 
 #: The methods whose output can be bounded while it is made; bzip2 packs a gibibyte in 800 bytes.
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
-def zip_tree(path: Path) -> Tree:
-    """Lists the zip; its members are read later.
+def zip_members(stream: IO[bytes]) -> list[SourceFile | Skipped]:
+    """The files of a zip, in its order; it stays open as long as one of them is referred to.
 
     Raises:
-        DataError: the file is not a zip or its directory is damaged.
+        UnusableError: it is not a zip, or its directory is damaged.
     """
-    archive = _Zip(path)
     try:
+        archive = _Zip(stream)
         found = [member for member in archive.opened.infolist() if not member.is_dir()]
     except Exception as error:
         # A damaged directory raises BadZipFile, NotImplementedError, UnicodeDecodeError, ...
-        raise DataError(
-            "cannot be read as a zip file; it is truncated, damaged or another kind of file: "
-            f"{error}",
-            where=str(path),
-            value=f"{path.stat().st_size:,} bytes",
-            remedy="Download or create it again",
-        ) from None
-    members = [_member(archive, member) for member in found]
-    kept = [
-        m for m in members if isinstance(m, SourceFile) or not is_clutter(PurePosixPath(m.origin))
-    ]
-    return Tree(name=printable(str(path)), members=tuple(kept), ignored=len(members) - len(kept))
+        raise UnusableError(str(error)) from None
+    return [_member(archive, member) for member in found]
 
 
 class _Zip:
-    """A zip that is open as long as one of its members is referred to."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    @cached_property
-    def opened(self) -> zipfile.ZipFile:
-        opened = zipfile.ZipFile(self._path)
-        weakref.finalize(self, opened.close)
-        return opened
+    def __init__(self, stream: IO[bytes]) -> None:
+        weakref.finalize(self, stream.close)
+        self.opened = zipfile.ZipFile(stream)
 
 
 def _member(archive: _Zip, member: zipfile.ZipInfo) -> SourceFile | Skipped:
@@ -69,8 +53,12 @@ def _member(archive: _Zip, member: zipfile.ZipInfo) -> SourceFile | Skipped:
         _check(member)
     except UnusableError as error:
         return Skipped(origin=str(path), reason=str(error))
-    opening = partial(_open, archive, member)
-    return SourceFile(path=path, open=opening, whole=opening)
+    return SourceFile(
+        path=path,
+        open=partial(_open, archive, member),
+        whole=partial(_whole, archive, member),
+        stream=partial(_stream, archive, member),
+    )
 
 
 def _inside(member: zipfile.ZipInfo) -> PurePosixPath:
@@ -79,27 +67,27 @@ def _inside(member: zipfile.ZipInfo) -> PurePosixPath:
 
 
 def _check(member: zipfile.ZipInfo) -> None:
-    path = _inside(member)
-    drive = any(part.endswith(":") for part in path.parts[:1])
-    if path.is_absolute() or drive or ".." in path.parts:
+    if leads_out(_inside(member)):
         raise UnusableError("its path leads out of the archive")
     mode = member.external_attr >> 16
     if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
         raise UnusableError("a link or special file, not a picture")
-    size, packed = member.file_size, max(1, member.compress_size)
-    if size > MAX_MEMBER_BYTES:
-        raise UnusableError(f"{size:,} bytes unpacked, at most {MAX_MEMBER_BYTES:,} are read")
-    if size > MODEST_BYTES and size > MAX_EXPANSION * packed:
-        raise UnusableError(
-            f"expands {size // packed:,}-fold to {size:,} bytes: a zip bomb, not a picture"
-        )
     if member.compress_type not in METHODS:
         raise UnusableError(
             "not compressed with deflate, the usual method; create the zip again with deflate"
         )
 
 
+def _check_size(member: zipfile.ZipInfo, most: int) -> None:
+    size = member.file_size
+    if size > most:
+        raise UnusableError(f"{size:,} bytes unpacked, at most {most:,} are read")
+    if (reason := expansion(size, member.compress_size)) is not None:
+        raise UnusableError(f"{reason}, not a picture")
+
+
 def _open(archive: _Zip, member: zipfile.ZipInfo) -> IO[bytes]:
+    _check_size(member, MAX_MEMBER_BYTES)
     try:
         with archive.opened.open(member) as stream:
             # With a bound, unlike archive.read(), it stops where the member claims to end.
@@ -108,3 +96,19 @@ def _open(archive: _Zip, member: zipfile.ZipInfo) -> IO[bytes]:
         # A damaged or encrypted member raises BadZipFile, zlib.error, RuntimeError,
         # NotImplementedError, EOFError, ...; each concerns this member alone.
         raise UnusableError(f"cannot be unpacked: {error}") from None
+
+
+def _stream(archive: _Zip, member: zipfile.ZipInfo) -> IO[bytes]:
+    _check_size(member, MAX_WHOLE_BYTES)
+    try:
+        return archive.opened.open(member)
+    except Exception as error:
+        raise UnusableError(f"cannot be unpacked: {because(error)}") from None
+
+
+def _whole(archive: _Zip, member: zipfile.ZipInfo) -> IO[bytes]:
+    with _stream(archive, member) as stream:
+        try:
+            return unpacked(stream, member.compress_size)
+        except (zipfile.BadZipFile, EOFError, RuntimeError, ValueError) as error:
+            raise UnusableError(f"cannot be unpacked: {because(error)}") from None

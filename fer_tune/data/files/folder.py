@@ -10,9 +10,8 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from fer_tune.data.files.clutter import is_clutter
-from fer_tune.data.files.tree import SourceFile, Tree
-from fer_tune.data.listing import Reading, Skipped, printable
+from fer_tune.data.files.tree import SourceFile
+from fer_tune.data.listing import Skipped, printable
 from fer_tune.data.pixels import UnusableError
 from fer_tune.storage.links import folder_below
 
@@ -21,28 +20,21 @@ _READ_ALREADY = "a link to a folder that was already read"
 _LINK_OUT = "a link that leads out of the folder, which is followed only with --follow-links"
 
 
-def folder_tree(root: Path, reading: Reading) -> Tree:
+def folder_members(root: Path, *, follow_links: bool) -> list[SourceFile | Skipped]:
     """Lists the folder; its files are opened later.
 
     A link could bring any file of this machine into a dataset that is shared. Unless
-    ``reading.follow_links`` is set, only links to files inside ``root`` are followed. ``root``
-    itself may be a link.
+    ``follow_links`` is set, only links to files inside ``root`` are followed. ``root`` itself may
+    be a link.
     """
     unread: list[OSError] = []
-    found = sorted(_walk(root, unread, reading.follow_links))
+    found = sorted(_walk(root, unread, follow_links))
     skipped = [
         Skipped(origin=_name(root, error), reason=f"cannot be read: {error.strerror}")
         for error in unread
     ]
     top = os.path.realpath(root)
-    members = [(path, _member(root, top, path, reading)) for path in found]
-    # A link that cannot be followed, but is clutter by its name, is not worth a message.
-    kept = [m for path, m in members if isinstance(m, SourceFile) or not is_clutter(path)]
-    return Tree(
-        name=printable(str(root)),
-        members=(*skipped, *kept),
-        ignored=len(members) - len(kept),
-    )
+    return [*skipped, *(_member(root, top, path, follow_links) for path in found)]
 
 
 def _walk(root: Path, unread: list[OSError], follow_links: bool) -> Iterator[PurePosixPath]:
@@ -81,22 +73,22 @@ def _name(root: Path, error: OSError) -> str:
     return printable(Path(os.fsdecode(error.filename)).relative_to(root).as_posix())
 
 
-def _member(root: Path, top: str, path: PurePosixPath, reading: Reading) -> SourceFile | Skipped:
+def _member(root: Path, top: str, path: PurePosixPath, follow_links: bool) -> SourceFile | Skipped:
     """
     Args:
         top: ``root`` without links.
     """
     full, origin = root / path, printable(str(path))
     if full.is_dir():
-        reason = _READ_ALREADY if reading.follow_links else _FOLDER_LINK
+        reason = _READ_ALREADY if follow_links else _FOLDER_LINK
         return Skipped(origin=origin, reason=reason)
     real = Path(os.path.realpath(full))
-    if not reading.follow_links and not real.is_relative_to(top):
+    if not follow_links and not real.is_relative_to(top):
         return Skipped(origin=origin, reason=_LINK_OUT)
     # With links followed, the file may be in any folder; otherwise no folder may be a link.
-    within = real.parent if reading.follow_links else Path(top)
+    within = real.parent if follow_links else Path(top)
     opening = partial(_open, real, within)
-    return SourceFile(path=PurePosixPath(origin), open=opening, whole=opening)
+    return SourceFile(path=PurePosixPath(origin), open=opening, whole=opening, stream=opening)
 
 
 def _open(path: Path, within: Path) -> IO[bytes]:

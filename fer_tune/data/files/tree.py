@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import IO
 
 from fer_tune.data.files.clutter import is_clutter
+from fer_tune.data.files.limits import MAX_MEMBER_BYTES
 from fer_tune.data.listing import Skipped
 from fer_tune.data.pixels import Pixels, UnusableError, decode
-
-MIB = 1024**2
-
-#: Largest picture or label file read into memory, in bytes.
-MAX_MEMBER_BYTES = 256 * MIB
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,11 +21,15 @@ class SourceFile:
         path: inside the source; printable.
         open: gives its bytes as a seekable stream, or raises ``UnusableError`` with the reason.
         whole: the same for a file that may exceed ``MAX_MEMBER_BYTES``, such as a table.
+        stream: the same for reading its beginning alone.
+        place: where it is on this machine, for errors.
     """
 
     path: PurePosixPath
-    open: Callable[[], AbstractContextManager[IO[bytes]]]
-    whole: Callable[[], AbstractContextManager[IO[bytes]]]
+    open: Callable[[], IO[bytes]]
+    whole: Callable[[], IO[bytes]]
+    stream: Callable[[], IO[bytes]]
+    place: str = ""
 
     @property
     def origin(self) -> str:
@@ -63,11 +62,13 @@ class Tree:
         name: what the user named, for messages.
         members: files, and those that cannot be read, in the order of the source.
         ignored: files skipped silently that are not in ``members``.
+        root: of a folder.
     """
 
     name: str
     members: tuple[SourceFile | Skipped, ...]
     ignored: int = 0
+    root: Path | None = None
 
     @property
     def files(self) -> list[SourceFile]:

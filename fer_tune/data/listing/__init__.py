@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fer_tune.data.listing.entries import FOLDERS, Entry, Found, Listing, Skipped, printable
-from fer_tune.data.listing.reading import LabelOptions, Reading
+from fer_tune.data.listing.reading import LabelOptions, Reading, as_number
 
 __all__ = [
     "FOLDERS",
@@ -13,5 +13,6 @@ __all__ = [
     "Listing",
     "Reading",
     "Skipped",
+    "as_number",
     "printable",
 ]
