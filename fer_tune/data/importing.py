@@ -112,16 +112,10 @@ def import_source(
             value=max_side,
             remedy="The default is 256",
         )
-    if public_test not in ("test", "validation"):
-        raise DataError("must be test or validation", where="--public-test", value=public_test)
-    selected = class_names(classes) if classes is not None else None
-    reading = Reading(
-        classes=selected,
-        public_test=public_test,
-        follow_links=follow_links,
-        labels=labels or LabelOptions(),
+    reading = _reading(
+        classes=classes, public_test=public_test, follow_links=follow_links, labels=labels
     )
-    name = printable(source)
+    selected, name = reading.classes, printable(source)
     remedy = "Check the free space and the permissions, or choose another --out"
     with reporting("cannot be written", out, remedy, EnvironmentFault):
         writer = PackWriter(out, force=force)
@@ -134,6 +128,8 @@ def import_source(
                 classes=found,
                 about={
                     "source": name,
+                    "format": listing.found.format,
+                    "labels_from": listing.found.labels_from,
                     "max_side": max_side,
                     "public_test": public_test,
                     "skipped": tally.skipped,
@@ -153,6 +149,35 @@ def import_source(
         ignored=listing.ignored,
         reduced=tally.reduced,
         found=listing.found,
+    )
+
+
+def preview_source(source: str, *, seed: int = 0, **options: Any) -> Listing:
+    """What :func:`import_source` would import; no picture is decoded, nothing is written.
+
+    Args:
+        options: those of :func:`import_source` that say how the source is read.
+
+    Raises:
+        DataError: as of :func:`import_source`, as far as pictures are not needed.
+    """
+    return prepared(source, _reading(**options), seed=seed)
+
+
+def _reading(
+    *,
+    classes: Sequence[str] | None = None,
+    public_test: PublicTest = "test",
+    follow_links: bool = False,
+    labels: LabelOptions | None = None,
+) -> Reading:
+    if public_test not in ("test", "validation"):
+        raise DataError("must be test or validation", where="--public-test", value=public_test)
+    return Reading(
+        classes=class_names(classes) if classes is not None else None,
+        public_test=public_test,
+        follow_links=follow_links,
+        labels=labels or LabelOptions(),
     )
 
 

@@ -45,5 +45,5 @@ def list_synthetic(count: str, reading: Reading, seed: int) -> Listing:
         )
         for number, (draw, label, split) in enumerate(planned(total, seed))
     )
-    found = Found(format="synthetic faces", labels_from="the generator")
+    found = Found(labels_from="the generator")
     return Listing(items=tuple(entries), found=found, layout=layout)
