@@ -10,8 +10,8 @@ from fer_tune.data.files.clutter import is_picture_name
 from fer_tune.data.files.tree import Tree
 from fer_tune.data.formats.base import KnownFormat, as_format, numbered
 from fer_tune.data.labels.class_folders import list_class_folders
-from fer_tune.data.labels.pixel_source import chosen_tables, list_pixels
-from fer_tune.data.labels.pixel_table import PixelRow, PixelTable
+from fer_tune.data.labels.pixels.source import chosen_tables, list_pixels
+from fer_tune.data.labels.pixels.table import PixelRow, PixelTable
 from fer_tune.data.listing import Listing, Reading, Skipped, as_number
 from fer_tune.data.names import FER2013_CLASSES, class_name
 from fer_tune.errors import DataError

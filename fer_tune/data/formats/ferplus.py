@@ -10,8 +10,8 @@ from fer_tune.data.formats.base import KnownFormat, as_format, numbered
 from fer_tune.data.labels.class_folders import list_class_folders
 from fer_tune.data.labels.columns import Columns
 from fer_tune.data.labels.label_table import list_by_tables
-from fer_tune.data.labels.pixel_source import chosen_tables
-from fer_tune.data.labels.row_order import list_by_row_order
+from fer_tune.data.labels.pixels.row_order import list_by_row_order
+from fer_tune.data.labels.pixels.source import chosen_tables
 from fer_tune.data.labels.tables import Table, open_table
 from fer_tune.data.listing import Listing, Reading
 

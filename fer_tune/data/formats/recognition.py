@@ -17,7 +17,7 @@ from fer_tune.data.labels.label_table import list_by_tables, pictures_of
 from fer_tune.data.labels.matching import Pictures
 from fer_tune.data.labels.ordered_folders import with_order
 from fer_tune.data.labels.pattern import list_by_pattern
-from fer_tune.data.labels.pixel_source import list_pixel_source
+from fer_tune.data.labels.pixels.source import list_pixel_source
 from fer_tune.data.labels.sidecars import list_sidecars
 from fer_tune.data.labels.tables import Table, open_table
 from fer_tune.data.listing import Entry, Listing, Reading

@@ -11,8 +11,8 @@ from fer_tune.data.files.tree import SourceFile, Tree
 from fer_tune.data.labels.arrays import list_by_array
 from fer_tune.data.labels.columns import find_columns
 from fer_tune.data.labels.label_table import list_by_tables, pictures_of
-from fer_tune.data.labels.pixel_source import chosen_tables
-from fer_tune.data.labels.row_order import list_by_row_order
+from fer_tune.data.labels.pixels.row_order import list_by_row_order
+from fer_tune.data.labels.pixels.source import chosen_tables
 from fer_tune.data.labels.tables import SUFFIXES, is_table, open_table
 from fer_tune.data.listing import Listing, Reading, printable
 from fer_tune.errors import DataError

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from fer_tune.data.labels.columns import Columns
 from fer_tune.data.labels.label_table import labels_of
-from fer_tune.data.labels.pixel_table import PixelRow, PixelTable
+from fer_tune.data.labels.pixels.table import PixelRow, PixelTable
 from fer_tune.data.labels.tables import Table
 from fer_tune.data.listing import Entry, Found, Listing, Reading, Skipped
 from fer_tune.data.pixels import UnusableError

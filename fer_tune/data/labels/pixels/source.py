@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from fer_tune.data.files.tree import Tree
-from fer_tune.data.labels.pixel_table import PixelRow, PixelTable, named, no_columns, pixel_tables
+from fer_tune.data.labels.pixels.table import PixelRow, PixelTable, named, no_columns, pixel_tables
 from fer_tune.data.labels.splits import split_of_name
 from fer_tune.data.labels.tables import open_table
 from fer_tune.data.listing import Entry, Found, Listing, Reading, Skipped

@@ -10,7 +10,7 @@ from functools import partial
 from fer_tune.data.files.clutter import is_clutter
 from fer_tune.data.files.tree import SourceFile, Tree
 from fer_tune.data.labels.columns import Columns, find_columns
-from fer_tune.data.labels.pixel_rows import RowFile, load_pixels
+from fer_tune.data.labels.pixels.rows import RowFile, load_pixels
 from fer_tune.data.labels.splits import split_of_name
 from fer_tune.data.labels.tables import Table, open_table
 from fer_tune.data.listing import Entry, Reading, Skipped
