@@ -12,6 +12,7 @@ from fer_tune.console import plain_table, say
 from fer_tune.data.importing import preview_source
 from fer_tune.data.listing import Entry, Found, Listing
 from fer_tune.data.names import SPLITS, class_names
+from fer_tune.escaping import shell_word
 
 #: Classes as found, and files that are skipped, that are shown of each.
 _MOST = 5
@@ -76,14 +77,14 @@ def _options(listing: Listing, reading: Mapping[str, Any]) -> str:
     """The choices, those made for the user included."""
     labels = reading["labels"]
     chosen = {
-        "--labels": ", ".join(labels.files),
+        "--labels": " ".join(labels.files),
         "--columns": ",".join(f"{role}={name}" for role, name in labels.columns.items()),
         "--class-from": labels.pattern,
         "--format": listing.found.format or labels.format,
-        "--label-order": ", ".join(f"{n} {name}" for n, name in (labels.order or {}).items()),
+        "--label-order": ",".join((labels.order or {}).values()),
         "--rename": ",".join(f"{name}={new}" for name, new in labels.rename.items()),
         "--min-agreement": labels.min_agreement or None,
         "--public-test": reading["public_test"],
         "--classes": ",".join(reading["classes"] or ()),
     }
-    return " ".join(f"{option} {value}" for option, value in chosen.items() if value)
+    return " ".join(f"{option} {shell_word(value)}" for option, value in chosen.items() if value)

@@ -12,7 +12,7 @@ from fer_tune.data.formats.base import KnownFormat, as_format, numbered
 from fer_tune.data.labels.label_table import list_by_tables
 from fer_tune.data.labels.sidecars import list_numbers
 from fer_tune.data.labels.splits import split_of_folders
-from fer_tune.data.labels.tables import open_table
+from fer_tune.data.labels.tables import readable_table
 from fer_tune.data.listing import Entry, Found, Listing, Reading, Skipped
 
 NAME = "AffectNet"
@@ -31,7 +31,7 @@ def find(tree: Tree, reading: Reading) -> Listing | None:
         table
         for file in tree.files
         if file.path.suffix.casefold() == ".csv"
-        if _LISTED in ((table := open_table(file)).header or ())
+        if (table := readable_table(file)) is not None and _LISTED in (table.header or ())
     ]
     if not tables:
         return None

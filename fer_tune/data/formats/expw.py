@@ -11,7 +11,7 @@ from fer_tune.data.formats.base import KnownFormat, numbered
 from fer_tune.data.labels.label_table import LAYOUT, pictures_of
 from fer_tune.data.labels.matching import Ambiguous, Pictures
 from fer_tune.data.labels.splits import split_of_folders
-from fer_tune.data.labels.tables import Table, open_table
+from fer_tune.data.labels.tables import Table, readable_table
 from fer_tune.data.listing import Entry, Found, Listing, Reading, Skipped, as_number
 from fer_tune.data.pixels import Pixels, UnusableError
 
@@ -29,7 +29,7 @@ def find(tree: Tree, reading: Reading) -> Listing | None:
         for file in tree.files
         if file.path.suffix.casefold() in (".lst", ".txt", ".csv")
         if file.path.stem.casefold() == "label"
-        if _is_list(table := open_table(file))
+        if (table := readable_table(file)) is not None and _is_list(table)
     ]
     if not tables:
         return None

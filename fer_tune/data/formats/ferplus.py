@@ -12,7 +12,7 @@ from fer_tune.data.labels.columns import Columns
 from fer_tune.data.labels.label_table import list_by_tables
 from fer_tune.data.labels.pixels.row_order import list_by_row_order
 from fer_tune.data.labels.pixels.source import chosen_tables
-from fer_tune.data.labels.tables import Table, open_table
+from fer_tune.data.labels.tables import Table, readable_table
 from fer_tune.data.listing import Listing, Reading
 
 NAME = "FERPlus"
@@ -29,9 +29,10 @@ _FILE = re.compile(r"fer\d{7}\.png", re.IGNORECASE)
 def find(tree: Tree, reading: Reading) -> Listing | None:
     """``label.csv`` beside pictures, ``fer2013new.csv`` with ``fer2013.csv``, or class folders."""
     tables = [
-        open_table(file)
+        table
         for file in tree.files
         if file.path.name.casefold() in ("label.csv", "fer2013new.csv")
+        if (table := readable_table(file)) is not None
     ]
     beside = [table for table in tables if _is_label_csv(table)]
     if beside:

@@ -10,7 +10,7 @@ from fer_tune.data.formats.base import KnownFormat, as_format, numbered
 from fer_tune.data.labels.columns import Columns
 from fer_tune.data.labels.label_table import list_by_tables
 from fer_tune.data.labels.ordered_folders import list_numbered_folders
-from fer_tune.data.labels.tables import Table, open_table
+from fer_tune.data.labels.tables import Table, readable_table
 from fer_tune.data.listing import Listing, Reading
 
 NAME = "RAF-DB"
@@ -29,7 +29,7 @@ def find(tree: Tree, reading: Reading) -> Listing | None:
         table
         for file in tree.files
         if file.path.suffix.casefold() == ".txt" and "label" in file.path.name.casefold()
-        if _is_list(table := open_table(file))
+        if (table := readable_table(file)) is not None and _is_list(table)
     ]
     if lists:
         return _from_list(tree, lists[:1], pictures, reading)

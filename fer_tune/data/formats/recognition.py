@@ -21,6 +21,7 @@ from fer_tune.data.labels.pixels.source import list_pixel_source
 from fer_tune.data.labels.sidecars import list_sidecars
 from fer_tune.data.labels.tables import Table, open_table
 from fer_tune.data.listing import Entry, Listing, Reading
+from fer_tune.data.pixels import UnusableError
 from fer_tune.errors import DataError
 
 _TABLES = (".csv", ".tsv", ".tab", ".lst", ".jsonl", ".parquet")
@@ -35,7 +36,11 @@ def list_tree(tree: Tree, reading: Reading) -> Listing:
     Raises:
         DataError: options that do not fit it, or a table that cannot be understood.
     """
-    listing = _by_options(tree, reading) or _by_itself(tree, reading)
+    try:
+        listing = _by_options(tree, reading) or _by_itself(tree, reading)
+    except UnusableError as error:
+        # A table that turns out to be damaged while its rows are read.
+        raise DataError(f"cannot be read: {error}", where=tree.name) from None
     return _with_unused(tree, listing)
 
 

@@ -20,12 +20,13 @@ def _item(member: SourceFile | Skipped, reading: Reading) -> Entry | Skipped:
         return member
     try:
         found, split = class_and_split(member.path, reading)
+        name = reading.name(found)
     except UnusableError as error:
         return Skipped(origin=member.origin, reason=str(error))
     return Entry(
         origin=member.origin,
         found=found,
-        class_name=reading.name(found),
+        class_name=name,
         split=split,
         load=member.picture,
     )
@@ -53,5 +54,12 @@ def class_and_split(path: PurePosixPath, reading: Reading) -> tuple[str, str | N
     split = splits.pop() if splits else None
     if split == "test" and path.name.casefold().startswith("publictest"):
         split = reading.public_test
-    known = (part for part in reversed(classes) if reading.name(part) in reading.known)
+    known = (part for part in reversed(classes) if _is_known(part, reading))
     return next(known, classes[-1]), split
+
+
+def _is_known(folder: str, reading: Reading) -> bool:
+    try:
+        return reading.name(folder) in reading.known
+    except UnusableError:  # a number that --label-order does not have, such as a year
+        return False

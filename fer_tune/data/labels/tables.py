@@ -6,6 +6,8 @@ import codecs
 import csv
 import io
 import json
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -81,6 +83,14 @@ def open_table(file: SourceFile) -> Table:
         raise DataError(f"cannot be read: {error}", where=file.place) from None
 
 
+def readable_table(file: SourceFile) -> Table | None:
+    """The table of a file that may be something else; None if it cannot be read as one."""
+    try:
+        return open_table(file)
+    except DataError:
+        return None
+
+
 def text_of(stream: IO[bytes]) -> IO[str]:
     """Its text: UTF-8, or UTF-16 with its mark; what cannot be decoded becomes U+FFFD."""
     mark = stream.read(2)
@@ -123,7 +133,10 @@ def cells_of(lines: Iterator[str], delimiter: str, where: str) -> Iterator[Row]:
 
 def _text(file: SourceFile) -> Table:
     with text_of(file.stream()) as lines:
-        begin = lines.read(_SAMPLE_CHARACTERS)
+        try:
+            begin = lines.read(_SAMPLE_CHARACTERS)
+        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+            raise UnusableError(f"cannot be unpacked: {error}") from None
     delimiter = _delimiter(begin, file.path.suffix.casefold())
     shown = begin.splitlines(keepends=True)
     if len(shown) > 1 and len(begin) == _SAMPLE_CHARACTERS:

@@ -12,7 +12,7 @@ from fer_tune.data.files.tree import SourceFile, Tree
 from fer_tune.data.labels.columns import Columns, find_columns
 from fer_tune.data.labels.pixels.rows import RowFile, load_pixels
 from fer_tune.data.labels.splits import split_of_name
-from fer_tune.data.labels.tables import Table, open_table
+from fer_tune.data.labels.tables import Table, open_table, readable_table
 from fer_tune.data.listing import Entry, Reading, Skipped
 from fer_tune.data.pixels import Pixels, UnusableError
 from fer_tune.errors import DataError
@@ -159,11 +159,11 @@ def named(
 
 def pixel_tables(tree: Tree, reading: Reading) -> list[PixelTable]:
     """The tables of a source that have pictures in their rows, those without labels included."""
-    found = (
-        as_pixel_table(open_table(file), reading)
-        for file in tree.files
-        if file.path.suffix.casefold() in _SUFFIXES and _may_be_table(file)
-    )
+    files = [f for f in tree.files if f.path.suffix.casefold() in _SUFFIXES and _may_be_table(f)]
+    # What is wrong with a single file is worth an error; among others it is only not used.
+    opening = open_table if len(tree.files) == 1 else readable_table
+    tables = [table for file in files if (table := opening(file)) is not None]
+    found = (as_pixel_table(table, reading) for table in tables)
     return [table for table in found if table is not None]
 
 
