@@ -51,6 +51,8 @@ def preview(console: Console, source: str, reading: Mapping[str, Any]) -> None:
         say(console, f"skipped {item.origin}: {item.reason}")
     if len(listing.skipped) > _MOST:
         say(console, f"skipped: {len(listing.skipped)} in total")
+    if order := reading["labels"].order:
+        say(console, f"numbers: {', '.join(f'{n} {name}' for n, name in order.items())}", wrap=True)
     say(console, f"options: {_options(listing, reading)}", wrap=True)
     say(console, "nothing was imported (--dry-run); pictures were not read")
 
@@ -81,7 +83,6 @@ def _options(listing: Listing, reading: Mapping[str, Any]) -> str:
         "--columns": ",".join(f"{role}={name}" for role, name in labels.columns.items()),
         "--class-from": labels.pattern,
         "--format": listing.found.format or labels.format,
-        "--label-order": ",".join((labels.order or {}).values()),
         "--rename": ",".join(f"{name}={new}" for name, new in labels.rename.items()),
         "--min-agreement": labels.min_agreement or None,
         "--public-test": reading["public_test"],
