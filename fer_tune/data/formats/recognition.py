@@ -14,7 +14,7 @@ from fer_tune.data.labels.class_folders import list_class_folders
 from fer_tune.data.labels.columns import find_columns
 from fer_tune.data.labels.hugging_face import list_parquet
 from fer_tune.data.labels.label_table import list_by_tables, pictures_of
-from fer_tune.data.labels.matching import Pictures
+from fer_tune.data.labels.matching import Ambiguous, Pictures
 from fer_tune.data.labels.ordered_folders import with_order
 from fer_tune.data.labels.pattern import list_by_pattern
 from fer_tune.data.labels.pixels.source import list_pixel_source
@@ -69,10 +69,11 @@ def _forced(listing: Listing, reading: Reading, known: KnownFormat) -> Listing:
     classes = {entry.class_name for entry in named.entries}
     allowed = {reading.name(name) for name in known.order.values()}
     if not classes or not classes <= allowed:
+        foreign = classes - allowed or {entry.found for entry in listing.entries}
         raise DataError(
             f"is not {known.name} as it is known: {known.layouts}",
             where=f"--format {known.key}",
-            value=", ".join(sorted(classes - allowed))[:200] or "no pictures",
+            value=", ".join(sorted(foreign))[:200] or "no pictures",
             remedy="Omit --format, or say where the classes are with --labels or --class-from",
         )
     return as_format(named, known.name)
@@ -127,7 +128,10 @@ def _naming(tree: Tree, pictures: Sequence[SourceFile], reading: Reading) -> lis
             table = open_table(file)
 
             def is_file(cell: str, table: Table = table) -> bool:
-                return named.named(cell, table.file.path.parent) is not None
+                try:
+                    return named.named(cell, table.file.path.parent) is not None
+                except Ambiguous:
+                    return True
 
             columns = find_columns(table, reading, is_file)
             if columns.file is None or (columns.label is None and columns.votes is None):

@@ -71,14 +71,17 @@ class Reading:
         Raises:
             UnusableError: a number that the order does not have.
         """
-        key = class_name(found)
-        if key in self._renamed:
-            return self._renamed[key]
-        numbers = self.labels.order or (None if self.renames_numbers else order)
-        if numbers and (number := as_number(key)) is not None:
-            if number not in numbers:
-                raise UnusableError(f"label {found[:20]!r} is not one of {', '.join(numbers)}")
-            key = class_name(numbers[number])
+        key, number = class_name(found), as_number(found)
+        for name in (key, number):
+            if name in self._renamed:
+                return self._renamed[name]
+        names = self.labels.order or (None if self.renames_numbers else order)
+        if names and found.strip() in names:
+            key = class_name(names[found.strip()])
+        elif names and number is not None:
+            if number not in names:
+                raise UnusableError(f"label {found[:20]!r} is not one of {', '.join(names)}")
+            key = class_name(names[number])
         return self._renamed.get(key, key)
 
     @property

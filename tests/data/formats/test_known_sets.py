@@ -110,7 +110,7 @@ def jaffe(at: Path) -> None:
 def expw(at: Path) -> None:
     for n in (1, 2):
         put(at / f"image/origin/a_{n}.jpg", n)
-    rows = ("a_1.jpg 0 1 2 6 5 48.4 0", "a_1.jpg 1 0 0 3 3 20.1 3", "a_2.jpg 0 0 0 8 8 9.9 3")
+    rows = ("a_1.jpg 0 1 2 5 6 48.4 0", "a_1.jpg 1 0 0 3 3 20.1 3", "a_2.jpg 0 0 0 8 8 9.9 3")
     lines(at / "label/label.lst", *rows)
 
 
@@ -237,11 +237,11 @@ def test_a_forced_format_gives_numbers_their_names(tmp_path: Path) -> None:
         put(tmp_path / f"{number}/x.png", number)
     found = listed(tmp_path, format="RAF-DB")
     assert by_origin(found) == {"1/x.png": "surprise", "2/x.png": "fear"}
+    with pytest.raises(DataError, match=r"is not KDEF as it is known.*'1, 2'"):
+        listed(tmp_path, format="kdef")
     lines(tmp_path / "l.csv", "image,label", "1/x.png,3", "2/x.png,4")
     found = listed(tmp_path, format="rafdb", files=("l.csv",))
     assert by_origin(found) == {"1/x.png": "disgust", "2/x.png": "happy"}
-    with pytest.raises(DataError, match=r"is not KDEF as it is known.*'1, 2'"):
-        listed(tmp_path, format="kdef")
     with pytest.raises(DataError, match=r"is not a known data set.*fer2013"):
         listed(tmp_path, format="imagenet")
     with pytest.raises(DataError, match="--label-order"):
