@@ -80,7 +80,10 @@ def file_on_disk(path: Path, inside: PurePosixPath) -> SourceFile:
     Args:
         inside: its path inside the source.
     """
-    opening = partial(path.open, "rb")
+
+    def opening() -> IO[bytes]:
+        return path.open("rb")
+
     return SourceFile(
         path=inside, open=opening, whole=opening, stream=opening, place=printable(str(path))
     )

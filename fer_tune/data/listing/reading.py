@@ -73,7 +73,7 @@ class Reading:
         """
         key, number = class_name(found), as_number(found)
         for name in (key, number):
-            if name in self._renamed:
+            if name is not None and name in self._renamed:
                 return self._renamed[name]
         names = self.labels.order or (None if self.renames_numbers else order)
         if names and found.strip() in names:
