@@ -128,7 +128,7 @@ def import_source(
                 classes=found,
                 about={
                     "source": name,
-                    "format": listing.found.format,
+                    "recognised_as": listing.found.format,
                     "labels_from": listing.found.labels_from,
                     "max_side": max_side,
                     "public_test": public_test,

@@ -51,7 +51,9 @@ def test_an_import_says_how_it_understood_its_source(run: Run, tmp_path: Path) -
     done = run("data", "import", raf(tmp_path / "raf"), "--out", tmp_path / "out")
     assert done.code == 0 and "recognised as RAF-DB" in done.out and "other.csv" in done.out
     dataset = PackedDataset.open(tmp_path / "out")
-    assert dataset.classes == ("fear", "surprise") and dataset.description["format"] == "RAF-DB"
+    assert (
+        dataset.classes == ("fear", "surprise") and dataset.description["recognised_as"] == "RAF-DB"
+    )
     assert np.array_equal(np.sort(dataset.splits), ["test", "test", "train", "train"])
 
 

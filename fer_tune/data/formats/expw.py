@@ -11,7 +11,7 @@ from fer_tune.data.formats.base import KnownFormat, numbered
 from fer_tune.data.labels.label_table import LAYOUT, pictures_of
 from fer_tune.data.labels.matching import Ambiguous, Pictures
 from fer_tune.data.labels.splits import split_of_folders
-from fer_tune.data.labels.tables import Table, readable_table
+from fer_tune.data.labels.tables import TextTable, readable_table
 from fer_tune.data.listing import Entry, Found, Listing, Reading, Skipped, as_number
 from fer_tune.data.pixels import Pixels, UnusableError
 
@@ -60,7 +60,7 @@ def find(tree: Tree, reading: Reading) -> Listing | None:
     return Listing(items=tuple(items), found=found, layout=LAYOUT)
 
 
-def _is_list(table: Table) -> bool:
+def _is_list(table: TextTable) -> bool:
     return bool(table.sample) and all(
         len(row) == _WIDTH and row[7] in ORDER and all(as_number(cell) for cell in row[1:6])
         for row in table.sample

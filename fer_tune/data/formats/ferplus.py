@@ -12,7 +12,7 @@ from fer_tune.data.labels.columns import Columns
 from fer_tune.data.labels.label_table import list_by_tables
 from fer_tune.data.labels.pixels.row_order import list_by_row_order
 from fer_tune.data.labels.pixels.source import chosen_tables
-from fer_tune.data.labels.tables import Table, readable_table
+from fer_tune.data.labels.tables import TextTable, readable_table
 from fer_tune.data.listing import Listing, Reading
 
 NAME = "FERPlus"
@@ -53,14 +53,14 @@ def find(tree: Tree, reading: Reading) -> Listing | None:
     return _from_folders(tree, reading)
 
 
-def new_columns(table: Table) -> Columns:
+def new_columns(table: TextTable) -> Columns:
     """The columns of ``fer2013new.csv``."""
     header = table.header or ()
     split = header.index("usage") if "usage" in header else None
     return Columns(split=split, votes={name: header.index(name) for name in VOTES})
 
 
-def _is_label_csv(table: Table) -> bool:
+def _is_label_csv(table: TextTable) -> bool:
     rows = table.sample
     return bool(rows) and all(
         len(row) == 2 + len(VOTES) and _FILE.fullmatch(row[0]) is not None for row in rows

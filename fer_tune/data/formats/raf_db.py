@@ -10,7 +10,7 @@ from fer_tune.data.formats.base import KnownFormat, as_format, numbered
 from fer_tune.data.labels.columns import Columns
 from fer_tune.data.labels.label_table import list_by_tables
 from fer_tune.data.labels.ordered_folders import list_numbered_folders
-from fer_tune.data.labels.tables import Table, readable_table
+from fer_tune.data.labels.tables import TextTable, readable_table
 from fer_tune.data.listing import Listing, Reading
 
 NAME = "RAF-DB"
@@ -37,7 +37,7 @@ def find(tree: Tree, reading: Reading) -> Listing | None:
     return None if listing is None else as_format(listing, NAME)
 
 
-def _is_list(table: Table) -> bool:
+def _is_list(table: TextTable) -> bool:
     return bool(table.sample) and all(
         len(row) == 2 and _LISTED.fullmatch(row[0]) is not None and row[1] in ORDER
         for row in table.sample
@@ -45,7 +45,7 @@ def _is_list(table: Table) -> bool:
 
 
 def _from_list(
-    tree: Tree, lists: list[Table], pictures: list[SourceFile], reading: Reading
+    tree: Tree, lists: list[TextTable], pictures: list[SourceFile], reading: Reading
 ) -> Listing:
     aligned = [file for file in pictures if "aligned" in file.path.stem.casefold()]
     used = aligned or pictures

@@ -19,7 +19,7 @@ from fer_tune.data.labels.ordered_folders import with_order
 from fer_tune.data.labels.pattern import list_by_pattern
 from fer_tune.data.labels.pixels.source import list_pixel_source
 from fer_tune.data.labels.sidecars import list_sidecars
-from fer_tune.data.labels.tables import Table, open_table
+from fer_tune.data.labels.tables import TextTable, open_table
 from fer_tune.data.listing import Entry, Listing, Reading
 from fer_tune.data.pixels import UnusableError
 from fer_tune.errors import DataError
@@ -119,7 +119,7 @@ def _agree(one: Entry, other: Entry) -> bool:
     return one.class_name == other.class_name
 
 
-def _naming(tree: Tree, pictures: Sequence[SourceFile], reading: Reading) -> list[Table]:
+def _naming(tree: Tree, pictures: Sequence[SourceFile], reading: Reading) -> list[TextTable]:
     """Tables of the source that name its pictures and have labels."""
     named = Pictures(pictures, reading)
     found = []
@@ -127,7 +127,7 @@ def _naming(tree: Tree, pictures: Sequence[SourceFile], reading: Reading) -> lis
         try:
             table = open_table(file)
 
-            def is_file(cell: str, table: Table = table) -> bool:
+            def is_file(cell: str, table: TextTable = table) -> bool:
                 try:
                     return named.named(cell, table.file.path.parent) is not None
                 except Ambiguous:

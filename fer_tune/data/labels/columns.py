@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
-from fer_tune.data.labels.tables import Table
+from fer_tune.data.labels.tables import TextTable
 from fer_tune.data.listing import Reading
 from fer_tune.data.names import EXPRESSIONS, class_name
 from fer_tune.errors import DataError
@@ -60,7 +60,7 @@ class Columns:
 
 
 def find_columns(
-    table: Table,
+    table: TextTable,
     reading: Reading,
     is_file: Callable[[str], bool],
     *,
@@ -98,7 +98,7 @@ def find_columns(
     return Columns(file=file, label=label, split=split, group=group, votes=votes)
 
 
-def _named(table: Table, role: str, name: str) -> int:
+def _named(table: TextTable, role: str, name: str) -> int:
     if role not in ROLES:
         raise DataError(
             f"knows {', '.join(ROLES)}",
@@ -119,7 +119,9 @@ def _named(table: Table, role: str, name: str) -> int:
     )
 
 
-def _file_column(table: Table, used: set[int | None], is_file: Callable[[str], bool]) -> int | None:
+def _file_column(
+    table: TextTable, used: set[int | None], is_file: Callable[[str], bool]
+) -> int | None:
     """The column whose cells name the most pictures."""
     free = [column for column in range(table.width) if column not in used]
     hits = {c: sum(is_file(cell) for cell in _cells(table, c)) for c in free}
@@ -131,7 +133,7 @@ def _file_column(table: Table, used: set[int | None], is_file: Callable[[str], b
     return by_name if by_name in likely else likely[0]
 
 
-def _by_name(table: Table, names: tuple[str, ...], used: set[int | None]) -> int | None:
+def _by_name(table: TextTable, names: tuple[str, ...], used: set[int | None]) -> int | None:
     if table.header is None:
         return None
     header = [name.replace(" ", "_") for name in table.header]
@@ -139,7 +141,7 @@ def _by_name(table: Table, names: tuple[str, ...], used: set[int | None]) -> int
     return next((column for column in found if column not in used), None)
 
 
-def _by_values(table: Table, used: set[int | None], fits: Callable[[str], bool]) -> int | None:
+def _by_values(table: TextTable, used: set[int | None], fits: Callable[[str], bool]) -> int | None:
     free = [column for column in range(table.width) if column not in used]
     for column in free:
         cells = _cells(table, column)
@@ -148,7 +150,7 @@ def _by_values(table: Table, used: set[int | None], fits: Callable[[str], bool])
     return None
 
 
-def _votes(table: Table, used: set[int | None]) -> dict[str, int] | None:
+def _votes(table: TextTable, used: set[int | None]) -> dict[str, int] | None:
     """Columns named by classes, with whole numbers in them."""
     if table.header is None:
         return None
@@ -163,7 +165,7 @@ def _votes(table: Table, used: set[int | None]) -> dict[str, int] | None:
     return named if len(classes) >= 3 else None
 
 
-def _label_column(table: Table, used: set[int | None]) -> int | None:
+def _label_column(table: TextTable, used: set[int | None]) -> int | None:
     if (by_name := _by_name(table, _LABEL, used)) is not None:
         return by_name
     free = [column for column in range(table.width) if column not in used]
@@ -188,5 +190,5 @@ def _label_column(table: Table, used: set[int | None]) -> int | None:
     )
 
 
-def _cells(table: Table, column: int) -> list[str]:
+def _cells(table: TextTable, column: int) -> list[str]:
     return [row[column] for row in table.sample if column < len(row) and row[column]]

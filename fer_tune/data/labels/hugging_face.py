@@ -17,7 +17,7 @@ from fer_tune.data.files.tree import SourceFile, Tree
 from fer_tune.data.labels.columns import find_columns
 from fer_tune.data.labels.parquet import hugging_face_features, opened, read_group
 from fer_tune.data.labels.splits import split_of_name
-from fer_tune.data.labels.tables import Table
+from fer_tune.data.labels.tables import TextTable
 from fer_tune.data.listing import Entry, Found, Listing, Reading, Skipped, as_number, printable
 from fer_tune.data.pixels import Pixels, UnusableError, decode
 from fer_tune.errors import DataError
@@ -107,7 +107,7 @@ def _columns(shard: _Shard, reading: Reading) -> tuple[str, str | None, str | No
     """Names of the columns of labels, groups and splits."""
     others = [f.name for f in shard.parquet.schema_arrow if not _holds_pictures(f.type)]
     rows = _first_rows(shard, others)
-    table = Table(
+    table = TextTable(
         file=shard.file,
         header=tuple(name.casefold() for name in others),
         sample=rows,

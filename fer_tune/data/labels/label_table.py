@@ -13,7 +13,7 @@ from fer_tune.data.files.tree import SourceFile, Tree
 from fer_tune.data.labels.columns import Columns, find_columns
 from fer_tune.data.labels.matching import Ambiguous, Pictures
 from fer_tune.data.labels.splits import split_of_folders, split_of_name
-from fer_tune.data.labels.tables import Table
+from fer_tune.data.labels.tables import TextTable
 from fer_tune.data.labels.votes import majority
 from fer_tune.data.listing import Entry, Found, Listing, Reading, Skipped
 from fer_tune.data.pixels import UnusableError
@@ -44,7 +44,7 @@ class Label:
     reason: str = ""
 
 
-def labels_of(table: Table, columns: Columns, reading: Reading) -> Iterator[Label]:
+def labels_of(table: TextTable, columns: Columns, reading: Reading) -> Iterator[Label]:
     """What the rows of a table say; rows that are too short say nothing."""
     for line, cells in table.rows():
 
@@ -71,7 +71,7 @@ def labels_of(table: Table, columns: Columns, reading: Reading) -> Iterator[Labe
 
 def list_by_tables(
     tree: Tree,
-    tables: Sequence[Table],
+    tables: Sequence[TextTable],
     reading: Reading,
     *,
     columns: Columns | None = None,
@@ -133,7 +133,7 @@ def pictures_of(tree: Tree) -> list[SourceFile]:
     return [file for file in tree.files if is_picture_name(file.path)]
 
 
-def _check(table: Table, columns: Columns) -> None:
+def _check(table: TextTable, columns: Columns) -> None:
     for role, there in (
         ("file names", columns.file is not None),
         ("labels", columns.label is not None or columns.votes is not None),
@@ -170,7 +170,7 @@ class _Joining:
     left_out: Counter[str] = field(default_factory=Counter)
     repeated: int = 0
 
-    def is_picture(self, table: Table) -> Callable[[str], bool]:
+    def is_picture(self, table: TextTable) -> Callable[[str], bool]:
         """Whether a cell of the table names a picture."""
 
         def named(cell: str) -> bool:
@@ -182,7 +182,11 @@ class _Joining:
         return named
 
     def join(
-        self, table: Table, columns: Columns, order: Mapping[str, str], dropped: Mapping[str, str]
+        self,
+        table: TextTable,
+        columns: Columns,
+        order: Mapping[str, str],
+        dropped: Mapping[str, str],
     ) -> None:
         beside = table.file.path.parent
         by_name = split_of_name(table.file.path, self.reading)

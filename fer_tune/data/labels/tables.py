@@ -31,7 +31,7 @@ Row = tuple[int, tuple[str, ...]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Table:
+class TextTable:
     """A table whose rows are read when they are needed.
 
     Attributes:
@@ -68,7 +68,7 @@ def is_table(path: PurePosixPath) -> bool:
     return path.suffix.casefold() in SUFFIXES
 
 
-def open_table(file: SourceFile) -> Table:
+def open_table(file: SourceFile) -> TextTable:
     """Opens a table and reads its first rows.
 
     Raises:
@@ -83,7 +83,7 @@ def open_table(file: SourceFile) -> Table:
         raise DataError(f"cannot be read: {error}", where=file.place) from None
 
 
-def readable_table(file: SourceFile) -> Table | None:
+def readable_table(file: SourceFile) -> TextTable | None:
     """The table of a file that may be something else; None if it cannot be read as one."""
     try:
         return open_table(file)
@@ -131,7 +131,7 @@ def cells_of(lines: Iterator[str], delimiter: str, where: str) -> Iterator[Row]:
             yield rows.line_num, tuple(cell.strip() for cell in row)
 
 
-def _text(file: SourceFile) -> Table:
+def _text(file: SourceFile) -> TextTable:
     with text_of(file.stream()) as lines:
         try:
             begin = lines.read(_SAMPLE_CHARACTERS)
@@ -174,7 +174,7 @@ def _delimiter(text: str, suffix: str) -> str:
     return best if regular(best)[0] > 0 else ","
 
 
-def _headed(file: SourceFile, sample: tuple[tuple[str, ...], ...], delimiter: str) -> Table:
+def _headed(file: SourceFile, sample: tuple[tuple[str, ...], ...], delimiter: str) -> TextTable:
     headed = bool(sample) and _is_header(sample)
 
     def rows() -> Iterator[Row]:
@@ -183,7 +183,7 @@ def _headed(file: SourceFile, sample: tuple[tuple[str, ...], ...], delimiter: st
             next(every)
         yield from every
 
-    return Table(
+    return TextTable(
         file=file,
         header=tuple(cell.casefold() for cell in sample[0]) if headed else None,
         sample=sample[1:] if headed else sample[:SAMPLE],
@@ -232,7 +232,7 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def _json_lines(file: SourceFile) -> Table:
+def _json_lines(file: SourceFile) -> TextTable:
     content = file.read()
     if len(content) >= MAX_MEMBER_BYTES:
         raise UnusableError("too large")
@@ -255,10 +255,10 @@ def _json_lines(file: SourceFile) -> Table:
 
     sample = tuple(cells for _, cells in zip_first(rows(), SAMPLE))
     header = tuple(name.strip().casefold() for name in names)
-    return Table(file=file, header=header, sample=sample, rows=rows)
+    return TextTable(file=file, header=header, sample=sample, rows=rows)
 
 
-def _parquet(file: SourceFile) -> Table:
+def _parquet(file: SourceFile) -> TextTable:
     with file.whole() as stream:
         names = columns_of(stream)
 
@@ -268,7 +268,7 @@ def _parquet(file: SourceFile) -> Table:
                 yield number, tuple(_plain(value) for value in one)
 
     sample = tuple(cells for _, cells in zip_first(rows(), SAMPLE))
-    return Table(
+    return TextTable(
         file=file, header=tuple(name.strip().casefold() for name in names), sample=sample, rows=rows
     )
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from fer_tune.data.labels.columns import Columns
 from fer_tune.data.labels.label_table import labels_of
 from fer_tune.data.labels.pixels.table import PixelRow, PixelTable
-from fer_tune.data.labels.tables import Table
+from fer_tune.data.labels.tables import TextTable
 from fer_tune.data.listing import Entry, Found, Listing, Reading, Skipped
 from fer_tune.data.pixels import UnusableError
 from fer_tune.errors import DataError
@@ -19,7 +19,7 @@ LAYOUT = "Row n of the labels must belong to row n of the pictures"
 
 def list_by_row_order(
     pixels: PixelTable,
-    table: Table,
+    table: TextTable,
     columns: Columns,
     reading: Reading,
     *,

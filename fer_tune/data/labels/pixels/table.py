@@ -12,7 +12,7 @@ from fer_tune.data.files.tree import SourceFile, Tree
 from fer_tune.data.labels.columns import Columns, find_columns
 from fer_tune.data.labels.pixels.rows import RowFile, load_pixels
 from fer_tune.data.labels.splits import split_of_name
-from fer_tune.data.labels.tables import Table, open_table, readable_table
+from fer_tune.data.labels.tables import TextTable, open_table, readable_table
 from fer_tune.data.listing import Entry, Reading, Skipped
 from fer_tune.data.pixels import Pixels, UnusableError
 from fer_tune.errors import DataError
@@ -52,7 +52,7 @@ class PixelTable:
         names: of its columns as written; empty without a header.
     """
 
-    table: Table
+    table: TextTable
     pixels: tuple[int, ...]
     columns: Columns
     size: tuple[int, int] | None
@@ -172,7 +172,7 @@ def _may_be_table(file: SourceFile) -> bool:
     return not is_clutter(file.path) or file.path.suffix.casefold() != ".txt"
 
 
-def as_pixel_table(table: Table, reading: Reading) -> PixelTable | None:
+def as_pixel_table(table: TextTable, reading: Reading) -> PixelTable | None:
     """The table as one of pictures; None if its rows have none."""
     pixels = _pixel_columns(table)
     if not pixels:
@@ -186,7 +186,7 @@ def as_pixel_table(table: Table, reading: Reading) -> PixelTable | None:
     return PixelTable(table=table, pixels=pixels, columns=columns, size=size, names=table.names)
 
 
-def _pixel_columns(table: Table) -> tuple[int, ...]:
+def _pixel_columns(table: TextTable) -> tuple[int, ...]:
     if table.header is None:
         cells = table.sample[0] if table.sample else ()
         many = [n for n, cell in enumerate(cells) if _is_numbers(cell)]
