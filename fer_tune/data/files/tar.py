@@ -69,7 +69,7 @@ def decompressed(stream: IO[bytes]) -> IO[bytes]:
 
 def _decompressor(kind: str, stream: IO[bytes]) -> IO[bytes]:
     if kind == "gz":
-        return cast("IO[bytes]", gzip.GzipFile(fileobj=stream))
+        return cast("IO[bytes]", gzip.GzipFile(fileobj=stream, mode="rb"))
     return cast("IO[bytes]", bz2.BZ2File(stream) if kind == "bz2" else lzma.LZMAFile(stream))
 
 

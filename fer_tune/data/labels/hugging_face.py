@@ -76,10 +76,14 @@ def _all_numbers(items: list[Entry | Skipped]) -> bool:
 def _shard(file: SourceFile) -> _Shard | None:
     try:
         stream = file.whole()
-        parquet = opened(stream)
+        try:
+            parquet = opened(stream)
+            image = _image_column(parquet.schema_arrow)
+        except BaseException:
+            stream.close()
+            raise
     except UnusableError as error:
         raise DataError(f"cannot be read: {error}", where=file.place) from None
-    image = _image_column(parquet.schema_arrow)
     if image is None:
         stream.close()
         return None
