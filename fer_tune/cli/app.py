@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from analysis.settings import Settings
-from fer_tune.cli import banks, clusters, data, profiling, remote, spaces, weights
+from fer_tune.cli import banks, clusters, profiling, remote, spaces, weights
+from fer_tune.cli.data import app as data
 from fer_tune.cli.models import evaluating, exporting, listing, predicting
 from fer_tune.cli.option_groups import AsJson, Since, grouped, search_options, thresholds
 from fer_tune.errors import UserError

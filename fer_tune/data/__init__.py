@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fer_tune.data.audit import DatasetAudit, audit
 from fer_tune.data.dataset import PackedDataset
-from fer_tune.data.importing import ImportReport, import_source
+from fer_tune.data.importing import ImportReport, import_source, preview_source
 from fer_tune.data.noise import with_label_noise
 from fer_tune.data.splits import Split, cut
 
@@ -21,6 +21,7 @@ __all__ = [
     "audit",
     "cut",
     "import_source",
+    "preview_source",
     "view_pictures",
     "with_label_noise",
 ]

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from fer_tune.data.listing import Entry, Found, LabelOptions, Listing, Reading, Skipped, printable
 from fer_tune.data.names import PublicTest, class_names
 from fer_tune.data.pack import PackWriter
 from fer_tune.data.pixels import UnusableError, canonical
-from fer_tune.data.sources import RawPicture, Reading, Skipped, Source, open_source, printable
+from fer_tune.data.sources import list_source
 from fer_tune.errors import DataError, EnvironmentFault, reporting
 from fer_tune.schema import first_error
 from fer_tune.schema.manifest import ClassNames
@@ -21,6 +22,20 @@ from fer_tune.schema.manifest import ClassNames
 _CLASS_NAMES: TypeAdapter[list[str]] = TypeAdapter(ClassNames)
 #: Called with the items done and, where it is known, their total.
 Progress = Callable[[int, int | None], None]
+#: Sees a listing before any picture is decoded, and gives it back, with notes or other changes.
+#: Raises DataError to stop the import.
+Step = Callable[[Listing, Reading], Listing]
+
+
+def assign_splits(listing: Listing, reading: Reading) -> Listing:
+    """A picture of a source that names no split for it is for training."""
+    return listing.changed(lambda one: replace(one, split=one.split or "train"))
+
+
+#: Examination of a listing, in this order.
+EXAMINATIONS: tuple[Step, ...] = ()
+#: Assignment of splits after it.
+ASSIGNMENTS: tuple[Step, ...] = (assign_splits,)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +52,7 @@ class ImportReport:
         left_out: pictures per class that was not selected.
         ignored: files skipped silently as clutter.
         reduced: pictures that were larger than ``max_side``.
+        found: how the source was understood.
     """
 
     root: Path
@@ -48,6 +64,7 @@ class ImportReport:
     left_out: dict[str, int]
     ignored: int
     reduced: int
+    found: Found
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able form."""
@@ -65,6 +82,7 @@ def import_source(
     seed: int = 0,
     force: bool = False,
     follow_links: bool = False,
+    labels: LabelOptions | None = None,
     progress: Progress | None = None,
 ) -> ImportReport:
     """Imports ``source`` into a packed dataset at ``out``.
@@ -79,6 +97,7 @@ def import_source(
         seed: of the synthetic generator.
         force: replace a packed dataset at ``out``.
         follow_links: follow links in a folder; otherwise linked files are skipped.
+        labels: where classes come from; by default whatever the source has.
         progress: called for every item.
 
     Raises:
@@ -93,28 +112,29 @@ def import_source(
             value=max_side,
             remedy="The default is 256",
         )
-    if public_test not in ("test", "validation"):
-        raise DataError("must be test or validation", where="--public-test", value=public_test)
-    selected = class_names(classes) if classes is not None else None
-    name = printable(source)
+    reading = _reading(
+        classes=classes, public_test=public_test, follow_links=follow_links, labels=labels
+    )
+    selected, name = reading.classes, printable(source)
     remedy = "Check the free space and the permissions, or choose another --out"
     with reporting("cannot be written", out, remedy, EnvironmentFault):
         writer = PackWriter(out, force=force)
         # The source lists its files before the scratch folder appears, possibly inside it.
-        reading = Reading(classes=selected, public_test=public_test, follow_links=follow_links)
-        opened = _open(source, reading, seed)
+        listing = prepared(source, reading, seed=seed)
         with writer:
-            tally = _import_all(opened, name, writer, selected, max_side, strict, progress)
-            found = _check(name, opened.layout, writer, selected, tally)
+            tally = _import_all(listing, name, writer, selected, max_side, strict, progress)
+            found = _check(name, listing.layout, writer, selected, tally)
             description = writer.finish(
                 classes=found,
                 about={
                     "source": name,
+                    "recognised_as": listing.found.format,
+                    "labels_from": listing.found.labels_from,
                     "max_side": max_side,
                     "public_test": public_test,
                     "skipped": tally.skipped,
                     "left_out": dict(sorted(tally.left_out.items())),
-                    "ignored": opened.ignored,
+                    "ignored": listing.ignored,
                     "reduced": tally.reduced,
                 },
             )
@@ -126,14 +146,52 @@ def import_source(
         counts=description["counts"],
         skipped=tuple(tally.skipped),
         left_out=description["left_out"],
-        ignored=opened.ignored,
+        ignored=listing.ignored,
         reduced=tally.reduced,
+        found=listing.found,
     )
 
 
-def _open(source: str, reading: Reading, seed: int) -> Source:
+def preview_source(source: str, *, seed: int = 0, **options: Any) -> Listing:
+    """What :func:`import_source` would import; no picture is decoded, nothing is written.
+
+    Args:
+        options: those of :func:`import_source` that say how the source is read.
+
+    Raises:
+        DataError: as of :func:`import_source`, as far as pictures are not needed.
+    """
+    return prepared(source, _reading(**options), seed=seed)
+
+
+def _reading(
+    *,
+    classes: Sequence[str] | None = None,
+    public_test: PublicTest = "test",
+    follow_links: bool = False,
+    labels: LabelOptions | None = None,
+) -> Reading:
+    if public_test not in ("test", "validation"):
+        raise DataError("must be test or validation", where="--public-test", value=public_test)
+    return Reading(
+        classes=class_names(classes) if classes is not None else None,
+        public_test=public_test,
+        follow_links=follow_links,
+        labels=labels or LabelOptions(),
+    )
+
+
+def prepared(source: str, reading: Reading, *, seed: int = 0) -> Listing:
+    """The listing of a source, examined and with a split for every picture; decodes none.
+
+    Raises:
+        DataError: no source, nothing that can be imported, or an examination stops the import.
+    """
     with reporting("cannot be read", source, "Check the path and its permissions", DataError):
-        return open_source(source, reading, seed=seed)
+        listing = list_source(source, reading, seed=seed)
+    for step in (*EXAMINATIONS, *ASSIGNMENTS):
+        listing = step(listing, reading)
+    return listing
 
 
 class _Tally:
@@ -144,7 +202,7 @@ class _Tally:
 
 
 def _import_all(
-    source: Source,
+    listing: Listing,
     source_name: str,
     writer: PackWriter,
     selected: tuple[str, ...] | None,
@@ -153,12 +211,8 @@ def _import_all(
     progress: Progress | None,
 ) -> _Tally:
     tally = _Tally()
-    for done, item in enumerate(source.items, start=1):
-        if (
-            isinstance(item, RawPicture)
-            and selected is not None
-            and item.class_name not in selected
-        ):
+    for done, item in enumerate(listing.items, start=1):
+        if isinstance(item, Entry) and selected is not None and item.class_name not in selected:
             tally.left_out[item.class_name] += 1
         elif (skipped := _import_one(item, writer, max_side, tally)) is not None:
             if strict:
@@ -169,12 +223,12 @@ def _import_all(
                 )
             tally.skipped.append((skipped.origin, skipped.reason))
         if progress is not None:
-            progress(done, source.total)
+            progress(done, len(listing.items))
     return tally
 
 
 def _import_one(
-    item: RawPicture | Skipped, writer: PackWriter, max_side: int, tally: _Tally
+    item: Entry | Skipped, writer: PackWriter, max_side: int, tally: _Tally
 ) -> Skipped | None:
     if isinstance(item, Skipped):
         return item
@@ -182,6 +236,7 @@ def _import_one(
         pixels = item.load()
     except UnusableError as error:
         return Skipped(origin=item.origin, reason=str(error))
+    assert item.split is not None, item.origin
     tally.reduced += max(pixels.shape[:2]) > max_side
     writer.add(
         canonical(pixels, max_side),

@@ -8,8 +8,9 @@ sets it holds a few exact copies, some across splits, some with other labels, an
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,18 +43,30 @@ def generate(count: int, seed: int) -> Iterator[tuple[NDArray[np.uint8], str, st
         Pixels (side, side, 1), mostly 48 x 48 and otherwise 40 to 64; the class, one of
         ``CLASSES``; and the split, ``train`` (four fifths) or ``test``.
     """
+    for draw, label, split in planned(count, seed):
+        yield draw(), label, split
+
+
+def planned(count: int, seed: int) -> Iterator[tuple[Callable[[], NDArray[np.uint8]], str, str]]:
+    """The same faces as :func:`generate`, each as a function that draws it."""
     assert count >= 1, f"count must be positive, not {count}"
     plan = _plan(count, np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,))))
     for position in range(count):
         origin = int(plan.source[position])
-        if origin == plan.blank:
-            pixels = np.full((48, 48, 1), 128, dtype=np.uint8)
-        else:
-            drawn_as = CLASSES[plan.labels[origin]]
-            generator = np.random.default_rng(np.random.SeedSequence([seed, origin]))
-            pixels = _picture(drawn_as, generator)
         split = "test" if plan.test[position] else "train"
-        yield pixels, CLASSES[plan.labels[position]], split
+        if origin == plan.blank:
+            yield _blank, CLASSES[plan.labels[position]], split
+        else:
+            draw = partial(_drawn, CLASSES[plan.labels[origin]], seed, origin)
+            yield draw, CLASSES[plan.labels[position]], split
+
+
+def _blank() -> NDArray[np.uint8]:
+    return np.full((48, 48, 1), 128, dtype=np.uint8)
+
+
+def _drawn(name: str, seed: int, origin: int) -> NDArray[np.uint8]:
+    return _picture(name, np.random.default_rng(np.random.SeedSequence([seed, origin])))
 
 
 def _plan(count: int, generator: np.random.Generator) -> _Plan:

@@ -8,8 +8,9 @@ written out.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
-from typing import Any
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -55,6 +56,36 @@ def read_tables(contents: Sequence[bytes], schema: pa.Schema, *, rows: int, size
     else:
         found = _converted(contents, wanted, texts)
     return _written_out(found, schema, size=size)
+
+
+def check_group(
+    metadata: Any, stream: IO[bytes], number: int, columns: Sequence[str], *, size: int
+) -> None:
+    """Checks one row group of a large file before some of its columns are read.
+
+    Args:
+        stream: the file; seekable.
+        number: of the row group.
+        columns: top-level names.
+        size: the most bytes in memory of these columns.
+
+    Raises:
+        Oversized: they take more.
+        pyarrow.ArrowInvalid: a column lies outside the file.
+    """
+    if metadata.created_by.startswith("parquet-mr"):
+        raise Oversized(f"was written by {metadata.created_by[:40]!r}, which is not supported")
+    length, group, left = stream.seek(0, io.SEEK_END), metadata.row_group(number), size
+    for column in map(group.column, range(group.num_columns)):
+        if column.path_in_schema.partition(".")[0] in columns:
+            start, end = _place_of(column, length)
+            if end - start > size:
+                raise Oversized(_too_much(size))
+            stream.seek(start)
+            content = stream.read(end - start)
+            left -= _bytes_of(column, content, 0, end - start)
+            if left < 0:
+                raise Oversized(_too_much(size))
 
 
 def _opened(content: bytes, texts: list[str]) -> pq.ParquetFile:

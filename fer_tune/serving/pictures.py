@@ -16,8 +16,8 @@ from PIL import Image
 
 from fer_tune.data import PackedDataset
 from fer_tune.data.dataset import DESCRIPTION
+from fer_tune.data.files.clutter import is_picture_name
 from fer_tune.data.pixels import Pixels, UnusableError, decode, from_image
-from fer_tune.data.sources.base import is_picture_name
 from fer_tune.errors import DataError, because, reading
 from fer_tune.storage import is_url
 from fer_tune.storage.links import open_file

@@ -65,7 +65,7 @@ LEAKED = file("src/test/sad/0.png", members(train=1)["train/sad/0.png"])
 CASES: dict[str, Case] = {
     # pictures
     "no such source": (IMPORT, nothing, ["no such source", "T/src", "Use a folder"]),
-    "unknown kind of source": ("data import {t}/f.tar --out {t}/out", file("f.tar"), ["f.tar"]),
+    "unknown kind of source": ("data import {t}/f.doc --out {t}/out", file("f.doc"), ["f.doc"]),
     "empty folder": (IMPORT, folder("src"), ["T/src", "two classes", "no pictures", "train/happy"]),
     "one class": (IMPORT, pictures(("happy",)), ["at least two classes", "'happy'"]),
     "no class folder": (
@@ -131,10 +131,33 @@ CASES: dict[str, Case] = {
         file("f.csv", "name,px\n1,2\n"),
         ["no column emotion and no column pixels", "'name, px'", "emotion, pixels, Usage"],
     ),
-    "semicolons": (CSV, file("f.csv", "emotion;pixels\n1;1\n"), ["separated by commas"]),
+    "one row with semicolons": (CSV, file("f.csv", "emotion;pixels\n1;1\n"), ["got 'disgust'"]),
     "empty CSV": (CSV, file("f.csv"), ["no column emotion", "'no columns'"]),
     "header alone": (CSV, file("f.csv", HEADER), ["two classes", "no pictures", "FER2013 row"]),
-    "endless field": (CSV, file("f.csv", HEADER + row(3, 10**5)), ["f.csv:2", "quotation mark"]),
+    "endless field": (CSV, file("f.csv", HEADER + row(3, 10**5)), ["f.csv:2: 100000 pixels"]),
+    "open quotation": (
+        CSV,
+        file("f.csv", HEADER + '1,"' + "1 " * 34 * 1024**2),
+        ["f.csv:", "quotation mark"],
+    ),
+    # labels
+    "no out": ("data import {t}/src", pictures(), ["missing option --out", "--dry-run"]),
+    "no such labels": (IMPORT + " --labels l.csv", pictures(), ["--labels", "'l.csv'"]),
+    "labels and pattern": (
+        IMPORT + " --labels l.csv --class-from (?P<class>.)",
+        pictures(),
+        ["--labels and --class-from cannot be combined"],
+    ),
+    "rename without a name": (IMPORT + " --rename 1=", pictures(), ["--rename", "NAME=VALUE"]),
+    "renamed twice": (IMPORT + " --rename 1=a,1=b", pictures(), ["gives a name twice"]),
+    "agreement": (IMPORT + " --min-agreement 50", pictures(), ["--min-agreement", "0 to 1"]),
+    "unknown format": (IMPORT + " --format fer", pictures(), ["--format", "'fer'", "fer2013"]),
+    "unknown order": (IMPORT + " --label-order fer", pictures(), ["--label-order", "raf-db"]),
+    "eight labels": (
+        CSV,
+        file("f.csv", HEADER + "".join(row(n, 4) for n in (0, 1, 7, 7))),
+        ["T/f.csv", "'0, 1, 7'", "--label-order ferplus", "--rename"],
+    ),
     "one bad row, strict": (
         CSV + " --strict",
         file("f.csv", HEADER + row(3, 4) + row(4, 4, 8) + row(4, 5)),

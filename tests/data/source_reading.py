@@ -2,15 +2,16 @@
 
 from pathlib import Path
 
+from fer_tune.data.listing import Listing, Reading, Skipped
 from fer_tune.data.pixels import UnusableError
-from fer_tune.data.sources import Reading, Skipped, Source, open_source
+from fer_tune.data.sources import list_source
 
 
-def read(source: Path | str, reading: Reading | None = None) -> Source:
-    return open_source(str(source), reading or Reading(), seed=0)
+def read(source: Path | str, reading: Reading | None = None) -> Listing:
+    return list_source(str(source), reading or Reading())
 
 
-def skipped(source: Source) -> dict[str, str]:
+def skipped(source: Listing) -> dict[str, str]:
     """Every fault, also those that show on loading."""
     faults = {}
     for item in source.items:

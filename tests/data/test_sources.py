@@ -4,6 +4,7 @@ import socket
 import stat
 import sys
 import zipfile
+from functools import partial
 from pathlib import Path, PurePosixPath
 from types import ModuleType, SimpleNamespace
 
@@ -15,28 +16,32 @@ from noise_pictures import noise, save, zip_up
 from source_reading import read, skipped
 
 from fer_tune.data import PackedDataset, import_source
+from fer_tune.data.files import archive as archive_module
+from fer_tune.data.files.clutter import is_clutter
+from fer_tune.data.labels.class_folders import class_and_split
+from fer_tune.data.listing import Entry, Listing, Reading
 from fer_tune.data.pixels import UnusableError
-from fer_tune.data.sources import RawPicture, Reading, Source, open_source
-from fer_tune.data.sources import archive as archive_module
-from fer_tune.data.sources.base import Skipped, class_and_split, is_clutter
+from fer_tune.data.sources import list_source
 from fer_tune.errors import DataError, EnvironmentFault
 
 
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
-        ("Training/Training/Angry/1.jpg", ("angry", "train")),
+        ("Training/Training/Angry/1.jpg", ("Angry", "train")),
         ("train/happy/1.jpg", ("happy", "train")),
-        ("happy/1.jpg", ("happy", "train")),
+        ("happy/1.jpg", ("happy", None)),
         ("happy/test/1.jpg", ("happy", "test")),
-        ("a set/Testing/Suprise/1.jpg", ("surprise", "test")),
+        ("a set/Testing/Suprise/1.jpg", ("Suprise", "test")),
         ("val/happy/subject 7/1.jpg", ("happy", "validation")),
         ("data/test/cats/1.jpg", ("cats", "test")),
         ("test/cats/batch 1/1.jpg", ("batch 1", "test")),
-        ("Testing/Sad/PublicTest_1.jpg", ("sad", "test")),
+        ("Testing/Sad/PublicTest_1.jpg", ("Sad", "test")),
     ],
 )
-def test_class_and_split_are_read_off_any_nesting(path: str, expected: tuple[str, str]) -> None:
+def test_class_and_split_are_read_off_any_nesting(
+    path: str, expected: tuple[str, str | None]
+) -> None:
     assert class_and_split(PurePosixPath(path), Reading()) == expected
 
 
@@ -52,7 +57,7 @@ def test_public_test_is_recognised_by_file_name_in_the_test_folder_only() -> Non
         "Testing/Sad/PrivateTest_1.jpg": "test",
         "Training/Sad/PublicTest_1.jpg": "train",
     }.items():
-        assert class_and_split(PurePosixPath(path), reading) == ("sad", split)
+        assert class_and_split(PurePosixPath(path), reading) == ("Sad", split)
 
 
 @pytest.mark.parametrize("path", ["1.jpg", "train/1.jpg", "train/test/happy/1.jpg"])
@@ -91,7 +96,7 @@ def test_a_folder_names_what_it_cannot_read(faces: Path) -> None:
     (faces / "linked").symlink_to(faces / "Training/Training")
     (faces / "Testing/Testing/Sad/dangling.png").symlink_to(faces / "nowhere.png")
     source = read(faces)
-    assert (source.total, source.ignored) == (24 + 6, 1)
+    assert (len(source.items), source.ignored) == (24 + 6, 1)
     found = skipped(source)
     assert {name.rpartition("/")[2] for name in found} == {
         "broken.jpg", "empty.png", "weights.h5", "stray.png", "linked", "dangling.png",
@@ -126,7 +131,7 @@ def test_links_out_of_a_folder_are_followed_only_when_asked(faces: Path, tmp_pat
     (tmp_path / "link").symlink_to(faces)
     for root in (faces, tmp_path / "link"):
         source = read(root, Reading(follow_links=True))
-        items = [item for item in source.items if isinstance(item, RawPicture)]
+        items = [item for item in source.items if isinstance(item, Entry)]
         origins = {item.origin: (item.class_name, item.split) for item in items}
         assert origins["Training/Training/Sad/out.png"] == ("sad", "train")
         assert origins["Testing/Fear/1.png"] == ("fear", "test")
@@ -136,7 +141,7 @@ def test_links_out_of_a_folder_are_followed_only_when_asked(faces: Path, tmp_pat
 
 def test_a_picture_that_becomes_a_link_meanwhile_is_not_read(faces: Path, tmp_path: Path) -> None:
     (picture,) = [item for item in read(faces).items if item.origin.endswith("Sad/train_0.png")]
-    assert isinstance(picture, RawPicture)
+    assert isinstance(picture, Entry)
     save(tmp_path / "secret.png", noise(99))
     file = faces / picture.origin
     file.unlink()
@@ -145,27 +150,17 @@ def test_a_picture_that_becomes_a_link_meanwhile_is_not_read(faces: Path, tmp_pa
         picture.load()
 
 
-@pytest.mark.parametrize("when", ["listed", "resolved"])
 def test_a_folder_that_becomes_a_link_meanwhile_is_not_followed(
-    when: str, faces: Path, tmp_path: Path
+    faces: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "elsewhere").mkdir()
     save(tmp_path / "elsewhere/train_0.png", noise(99))
 
-    def swap() -> None:
-        sad = faces / "Training/Training/Sad"
-        sad.rename(tmp_path / "away")
-        sad.symlink_to(tmp_path / "elsewhere")
-
-    source = read(faces)
-    if when == "listed":
-        swap()
-    (picture,) = [item for item in source.items if item.origin.endswith("Sad/train_0.png")]
-    if when == "listed":
-        assert isinstance(picture, Skipped) and "leads out of the folder" in picture.reason
-        return
-    swap()
-    assert isinstance(picture, RawPicture)
+    (picture,) = [item for item in read(faces).items if item.origin.endswith("Sad/train_0.png")]
+    sad = faces / "Training/Training/Sad"
+    sad.rename(tmp_path / "away")
+    sad.symlink_to(tmp_path / "elsewhere")
+    assert isinstance(picture, Entry)
     with pytest.raises(UnusableError, match="its folder has become a link"):
         picture.load()
 
@@ -243,7 +238,7 @@ def test_hostile_and_damaged_zip_members_are_named_and_nothing_is_written(
     before = sorted(tmp_path.rglob("*"))
 
     source = read(tmp_path / "evil.zip")
-    assert (source.total, source.ignored) == (9, 1)
+    assert (len(source.items), source.ignored) == (9, 1)
     found = skipped(source)
     outside = "its path leads out of the archive"
     assert found.pop("train/sad/corrupt.png").startswith("cannot be unpacked: Bad CRC-32")
@@ -301,8 +296,8 @@ def test_an_encrypted_member_is_named(tmp_path: Path, faces: Path) -> None:
 
 
 def test_a_zip_gives_the_pictures_of_its_folder(tmp_path: Path, faces: Path) -> None:
-    def contents(source: Source) -> dict[str, bytes]:
-        return {i.origin: i.load().tobytes() for i in source.items if isinstance(i, RawPicture)}
+    def contents(source: Listing) -> dict[str, bytes]:
+        return {i.origin: i.load().tobytes() for i in source.items if isinstance(i, Entry)}
 
     unpacked = contents(read(faces))
     assert len(unpacked) == 24
@@ -312,13 +307,17 @@ def test_a_zip_gives_the_pictures_of_its_folder(tmp_path: Path, faces: Path) -> 
 def test_foreign_sources_are_refused_with_a_remedy(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("name,pixels\n")
     (tmp_path / "x.zip").write_text("no zip")
-    (tmp_path / "x.tar").write_text("")
+    (tmp_path / "x.tar").write_text("no tar, but long enough for a header" * 20)
+    (tmp_path / "x.doc").write_text("")
+    (tmp_path / "x.rar").write_text("")
     (tmp_path / "empty.csv").write_text("")
     for name, message in {
         "x.csv": "no column emotion.*FER2013 has",
         "empty.csv": "no column emotion and no column pixels",
         "x.zip": "cannot be read as a zip.*Download",
-        "x.tar": "not a folder, a .zip or a .csv.*Use a folder",
+        "x.tar": "cannot be read as a tar.*Download",
+        "x.doc": "not a folder, an archive.*Use a folder",
+        "x.rar": "this kind of archive is not read.*Unpack it",
         "nowhere": "no such source.*nowhere.*Use a folder",
     }.items():
         with pytest.raises(DataError, match=message):
@@ -334,7 +333,7 @@ def test_kaggle_downloads_through_kagglehub(faces: Path, monkeypatch: pytest.Mon
 
     fake = SimpleNamespace(dataset_download=download)
     monkeypatch.setitem(sys.modules, "kagglehub", fake)  # type: ignore[arg-type]
-    assert read("kaggle:someone/faces-2.0").total == 24
+    assert len(read("kaggle:someone/faces-2.0").items) == 24
     assert asked == ["someone/faces-2.0"]
 
 
@@ -357,20 +356,19 @@ def test_kaggle_faults_come_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> No
 def test_the_synthetic_source_passes_count_and_seed(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
-    def generate(count: int, seed: int) -> list[tuple[np.ndarray, str, str]]:
+    def planned(count: int, seed: int) -> list[tuple[object, str, str]]:
         asked.append((count, seed))
-        return [(noise(n), "happy", "test") for n in range(count)]
+        return [(partial(noise, n), "happy", "test") for n in range(count)]
 
     fake = ModuleType("fer_tune.data.synthetic")
-    monkeypatch.setattr(fake, "generate", generate, raising=False)
+    monkeypatch.setattr(fake, "planned", planned, raising=False)
     monkeypatch.setitem(sys.modules, "fer_tune.data.synthetic", fake)
-    source = open_source("synthetic:3", Reading(), seed=7)
-    items = [item for item in source.items if isinstance(item, RawPicture)]
+    items = list_source("synthetic:3", Reading(), seed=7).entries
     assert [(i.origin, i.class_name, i.split) for i in items] == [
         (f"synthetic:7:{n}", "happy", "test") for n in range(3)
     ]
-    assert np.array_equal(items[2].load(), noise(2)) and source.total == 3
-    assert len(list(open_source("synthetic", Reading(), seed=0).items)) == 1500
+    assert np.array_equal(items[2].load(), noise(2))
+    assert len(list_source("synthetic", Reading(), seed=0).items) == 1500
     assert asked == [(3, 7), (1500, 0)]
 
 

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from fer_tune.data.sources.archive import open_archive
-from fer_tune.data.sources.base import RawPicture, Reading, Skipped, Source, printable
-from fer_tune.data.sources.fer_csv import open_fer_csv
-from fer_tune.data.sources.folder import open_folder
-from fer_tune.data.sources.kaggle import open_kaggle
-from fer_tune.data.sources.synthetic import open_synthetic
+from fer_tune.data.files.opening import archive_tree, file_tree, folder_tree
+from fer_tune.data.files.tree import Tree
+from fer_tune.data.formats.recognition import list_tree
+from fer_tune.data.labels.tables import is_table
+from fer_tune.data.listing import Listing, Reading
+from fer_tune.data.sources.kaggle import kaggle_folder
+from fer_tune.data.sources.synthetic import list_synthetic
 from fer_tune.errors import DataError
 from fer_tune.storage import without_secrets
 
-__all__ = ["RawPicture", "Reading", "Skipped", "Source", "open_source", "printable"]
+__all__ = ["list_source"]
 
-_REMEDY = "Use a folder, a .zip, a FER2013 .csv, kaggle:OWNER/NAME or synthetic[:COUNT]"
+_REMEDY = (
+    "Use a folder, an archive (.zip, .tar, .tar.gz), a FER2013 .csv, a .parquet, kaggle:OWNER/NAME "
+    "or synthetic[:COUNT]"
+)
 
 
-def open_source(source: str, reading: Reading, *, seed: int) -> Source:
-    """Opens ``source``: ``synthetic[:N]``, ``kaggle:OWNER/NAME``, a folder, a zip or a CSV.
+def list_source(source: str, reading: Reading, *, seed: int = 0) -> Listing:
+    """What is in ``source``: ``synthetic[:N]``, ``kaggle:OWNER/NAME``, a folder, an
+    archive, a CSV or Parquet.
+
+    No picture is decoded.
 
     Args:
         seed: of the synthetic generator; ignored by other sources.
@@ -31,12 +38,12 @@ def open_source(source: str, reading: Reading, *, seed: int) -> Source:
     """
     kind, _, rest = source.partition(":")
     if kind == "synthetic":
-        return open_synthetic(rest, reading, seed)
+        return list_synthetic(rest, reading, seed)
     if kind == "kaggle":
-        return open_kaggle(rest, reading)
+        return list_tree(_folder(kaggle_folder(rest), reading), reading)
     path = Path(os.path.expanduser(source))
     if path.is_dir():
-        return open_folder(path, reading)
+        return list_tree(_folder(path, reading), reading)
     if not path.exists():
         raise DataError(
             "no such source", where="data import", value=without_secrets(source), remedy=_REMEDY
@@ -48,13 +55,18 @@ def open_source(source: str, reading: Reading, *, seed: int) -> Source:
             value=without_secrets(source),
             remedy=_REMEDY,
         )
-    if path.suffix.casefold() == ".zip":
-        return open_archive(path, reading)
-    if path.suffix.casefold() == ".csv":
-        return open_fer_csv(path, reading)
-    raise DataError(
-        "is not a folder, a .zip or a .csv",
-        where="data import",
-        value=source,
-        remedy=_REMEDY,
-    )
+    tree = archive_tree(path)
+    if tree is None and is_table(PurePosixPath(path.name)):
+        tree = file_tree(path)
+    if tree is None:
+        raise DataError(
+            "is not a folder, an archive (.zip, .tar, .tar.gz) or a table (.csv, .parquet)",
+            where="data import",
+            value=source,
+            remedy=_REMEDY,
+        )
+    return list_tree(tree, reading)
+
+
+def _folder(root: Path, reading: Reading) -> Tree:
+    return folder_tree(root, follow_links=reading.follow_links)

@@ -6,15 +6,13 @@ import importlib
 import re
 from pathlib import Path
 
-from fer_tune.data.sources.base import Reading, Source
-from fer_tune.data.sources.folder import open_folder
 from fer_tune.errors import DataError, EnvironmentFault
 
 _HANDLE = re.compile(r"[\w.-]+/[\w.-]+(/versions/\d+)?")
 
 
-def open_kaggle(handle: str, reading: Reading) -> Source:
-    """Downloads ``OWNER/NAME`` (or ``OWNER/NAME/versions/N``) and opens the folder.
+def kaggle_folder(handle: str) -> Path:
+    """Downloads ``OWNER/NAME`` (or ``OWNER/NAME/versions/N``) and gives its folder.
 
     Raises:
         DataError: the handle is malformed, or the download failed.
@@ -45,4 +43,4 @@ def open_kaggle(handle: str, reading: Reading) -> Source:
             where=f"kaggle:{handle}",
             remedy="Check the name, the network and, for private sets, ~/.kaggle/kaggle.json",
         ) from error
-    return open_folder(Path(folder), reading)
+    return Path(folder)

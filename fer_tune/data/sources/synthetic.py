@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import partial
-
-import numpy as np
-
-from fer_tune.data.names import class_name
-from fer_tune.data.sources.base import RawPicture, Reading, Skipped, Source
+from fer_tune.data.listing import Entry, Found, Listing, Reading
 from fer_tune.errors import DataError
 
 DEFAULT_COUNT = 1500
 MAX_COUNT = 1_000_000
 
 
-def open_synthetic(count: str, reading: Reading, seed: int) -> Source:
+def list_synthetic(count: str, reading: Reading, seed: int) -> Listing:
     """``count`` drawn faces (as text; empty for the default), the same for the same seed.
 
     Raises:
@@ -38,16 +32,18 @@ def open_synthetic(count: str, reading: Reading, seed: int) -> Source:
         )
     total = int(count) if count else DEFAULT_COUNT
     layout = f"Draw more, for example synthetic:{DEFAULT_COUNT}"
-    return Source(items=_items(total, seed), layout=layout, total=total)
+    # Drawing needs numpy's random generators, which other sources do not.
+    from fer_tune.data.synthetic import planned
 
-
-def _items(count: int, seed: int) -> Iterator[RawPicture | Skipped]:
-    from fer_tune.data.synthetic import generate
-
-    for number, (pixels, label, split) in enumerate(generate(count, seed)):
-        yield RawPicture(
+    entries = (
+        Entry(
             origin=f"synthetic:{seed}:{number}",
-            class_name=class_name(label),
+            found=label,
+            class_name=reading.name(label),
             split=split,
-            load=partial(np.asarray, pixels),
+            load=draw,
         )
+        for number, (draw, label, split) in enumerate(planned(total, seed))
+    )
+    found = Found(labels_from="the generator")
+    return Listing(items=tuple(entries), found=found, layout=layout)

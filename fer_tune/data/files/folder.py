@@ -1,4 +1,4 @@
-"""A folder of pictures with split and class folders in any nesting."""
+"""The files of a folder, with links followed only where that is safe."""
 
 from __future__ import annotations
 
@@ -7,19 +7,12 @@ import os
 import stat
 from collections.abc import Iterator
 from functools import partial
-from itertools import chain
 from pathlib import Path, PurePosixPath
+from typing import IO
 
-from fer_tune.data.pixels import Pixels, UnusableError, decode
-from fer_tune.data.sources.base import (
-    RawPicture,
-    Reading,
-    Skipped,
-    Source,
-    class_and_split,
-    is_clutter,
-    printable,
-)
+from fer_tune.data.files.tree import SourceFile
+from fer_tune.data.listing import Skipped, printable
+from fer_tune.data.pixels import UnusableError
 from fer_tune.storage.links import folder_below
 
 _FOLDER_LINK = "a link to a folder, which is followed only with --follow-links"
@@ -27,26 +20,21 @@ _READ_ALREADY = "a link to a folder that was already read"
 _LINK_OUT = "a link that leads out of the folder, which is followed only with --follow-links"
 
 
-def open_folder(root: Path, reading: Reading) -> Source:
-    """Lists the folder at once (so that the total is known) and decodes during iteration.
+def folder_members(root: Path, *, follow_links: bool) -> list[SourceFile | Skipped]:
+    """Lists the folder; its files are opened later.
 
     A link could bring any file of this machine into a dataset that is shared. Unless
-    ``reading.follow_links`` is set, only links to files inside ``root`` are followed. ``root``
-    itself may be a link.
+    ``follow_links`` is set, only links to files inside ``root`` are followed. ``root`` itself may
+    be a link.
     """
     unread: list[OSError] = []
-    found = sorted(_walk(root, unread, reading.follow_links))
-    files = [path for path in found if not is_clutter(path)]
+    found = sorted(_walk(root, unread, follow_links))
     skipped = [
         Skipped(origin=_name(root, error), reason=f"cannot be read: {error.strerror}")
         for error in unread
     ]
     top = os.path.realpath(root)
-    return Source(
-        items=chain(skipped, (_item(root, top, path, reading) for path in files)),
-        total=len(skipped) + len(files),
-        ignored=len(found) - len(files),
-    )
+    return [*skipped, *(_member(root, top, path, follow_links) for path in found)]
 
 
 def _walk(root: Path, unread: list[OSError], follow_links: bool) -> Iterator[PurePosixPath]:
@@ -85,30 +73,26 @@ def _name(root: Path, error: OSError) -> str:
     return printable(Path(os.fsdecode(error.filename)).relative_to(root).as_posix())
 
 
-def _item(root: Path, top: str, path: PurePosixPath, reading: Reading) -> RawPicture | Skipped:
+def _member(root: Path, top: str, path: PurePosixPath, follow_links: bool) -> SourceFile | Skipped:
     """
     Args:
         top: ``root`` without links.
     """
     full, origin = root / path, printable(str(path))
     if full.is_dir():
-        reason = _READ_ALREADY if reading.follow_links else _FOLDER_LINK
+        reason = _READ_ALREADY if follow_links else _FOLDER_LINK
         return Skipped(origin=origin, reason=reason)
     real = Path(os.path.realpath(full))
-    if not reading.follow_links and not real.is_relative_to(top):
+    if not follow_links and not real.is_relative_to(top):
         return Skipped(origin=origin, reason=_LINK_OUT)
-    try:
-        label, split = class_and_split(PurePosixPath(origin), reading)
-    except UnusableError as error:
-        return Skipped(origin=origin, reason=str(error))
     # With links followed, the file may be in any folder; otherwise no folder may be a link.
-    within = real.parent if reading.follow_links else Path(top)
-    load = partial(_load, real, within)
-    return RawPicture(origin=origin, class_name=label, split=split, load=load)
+    within = real.parent if follow_links else Path(top)
+    opening = partial(_open, real, within)
+    return SourceFile(path=PurePosixPath(origin), open=opening, whole=opening, stream=opening)
 
 
-def _load(path: Path, within: Path) -> Pixels:
-    """Reads a file; neither it nor a folder between it and ``within`` may have become a link."""
+def _open(path: Path, within: Path) -> IO[bytes]:
+    """Opens a file; neither it nor a folder between it and ``within`` may have become a link."""
     if not path.is_file():
         raise UnusableError("missing or not a regular file")
     # A pipe that replaced the file meanwhile would block the import.
@@ -123,7 +107,7 @@ def _load(path: Path, within: Path) -> Pixels:
         is_link = error.errno == errno.ELOOP
         reason = "it or its folder has become a link" if is_link else error.strerror
         raise UnusableError(f"cannot be read: {reason}") from None
-    with os.fdopen(descriptor, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise UnusableError("missing or not a regular file")
-        return decode(stream)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise UnusableError("missing or not a regular file")
+    return os.fdopen(descriptor, "rb")

@@ -1,0 +1,1 @@
+"""`fer-tune data`: importing pictures and auditing packed datasets."""

@@ -1,0 +1,1 @@
+"""Known data sets, one module each, and how a source is understood."""

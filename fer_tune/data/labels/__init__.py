@@ -1,0 +1,1 @@
+"""Classes, splits and groups of the pictures in a tree of files."""

@@ -1,0 +1,274 @@
+"""Pictures whose classes are in tables: a row names a picture and its label or votes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import PurePosixPath
+
+from fer_tune.data.files.clutter import is_picture_name
+from fer_tune.data.files.tree import SourceFile, Tree
+from fer_tune.data.labels.columns import Columns, find_columns
+from fer_tune.data.labels.matching import Ambiguous, Pictures
+from fer_tune.data.labels.splits import split_of_folders, split_of_name
+from fer_tune.data.labels.tables import TextTable
+from fer_tune.data.labels.votes import majority
+from fer_tune.data.listing import Entry, Found, Listing, Reading, Skipped
+from fer_tune.data.pixels import UnusableError
+from fer_tune.errors import DataError
+
+LAYOUT = "A row of the table must name a picture and its label"
+_WHICH = "Choose the columns, for example --columns file=image,label=emotion"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Label:
+    """What a row says.
+
+    Attributes:
+        line: in the table, from 1.
+        file: the name of a picture; empty in a table without such a column.
+        found: the class as found; None where votes give none.
+        split: as found; None without such a column.
+        group: None without such a column.
+        reason: why there is no class.
+    """
+
+    line: int
+    file: str
+    found: str | None
+    split: str | None
+    group: str | None
+    reason: str = ""
+
+
+def labels_of(table: TextTable, columns: Columns, reading: Reading) -> Iterator[Label]:
+    """What the rows of a table say; rows that are too short say nothing."""
+    for line, cells in table.rows():
+
+        def cell(column: int | None, cells: tuple[str, ...] = cells) -> str | None:
+            return cells[column].strip() if column is not None and column < len(cells) else None
+
+        found, reason = cell(columns.label), ""
+        if columns.votes is not None:
+            counts = {name: _count(cell(column)) for name, column in columns.votes.items()}
+            verdict = majority(counts, reading.labels.min_agreement)
+            found, reason = verdict.label, verdict.reason
+        elif not found:
+            found, reason = None, "without a label"
+        file, group = cell(columns.file) or "", cell(columns.group) or None
+        yield Label(
+            line=line,
+            file=file,
+            found=found,
+            split=cell(columns.split),
+            group=group,
+            reason=reason,
+        )
+
+
+def list_by_tables(
+    tree: Tree,
+    tables: Sequence[TextTable],
+    reading: Reading,
+    *,
+    columns: Columns | None = None,
+    order: Mapping[str, str] | None = None,
+    dropped: Mapping[str, str] | None = None,
+    files: Sequence[SourceFile] | None = None,
+    called: Callable[[PurePosixPath], PurePosixPath] = lambda path: path,
+    split_of: Callable[[PurePosixPath], str | None] | None = None,
+) -> Listing:
+    """Pictures with the labels of tables.
+
+    Args:
+        columns: of every table; by default recognised.
+        order: names of a known data set by number.
+        dropped: why pictures of a number are left out, as those of AffectNet's number 10.
+        files: the pictures; by default all files that are named like one.
+        called: what tables call a file, by its path.
+        split_of: the split of a file without a column for it, by its path; by default of its
+            folders.
+
+    Raises:
+        DataError: no row names a picture, or a name stands for several of them.
+    """
+    shown = pictures_of(tree) if files is None else list(files)
+    joining = _Joining(
+        pictures=Pictures(shown, reading, called),
+        reading=reading,
+        split_of=split_of or partial(split_of_folders, reading=reading),
+    )
+    for table in tables:
+        found = columns or find_columns(table, reading, joining.is_picture(table))
+        _check(table, found)
+        joining.join(table, found, order or {}, dropped or {})
+    names = ", ".join(table.file.origin for table in tables)
+    if not joining.entries and not joining.skipped:
+        first = joining.unmatched[0] if joining.unmatched else None
+        what = "no row names a picture" if first or not joining.left_out else "no row has a label"
+        raise DataError(
+            f"{what} of {tree.name}",
+            where=names,
+            value=first,
+            remedy=_WHICH if first else "Choose another table with --labels",
+        )
+    joined = joining.in_order(shown)
+    return Listing(
+        items=tuple(joined),
+        found=Found(
+            labels_from=names,
+            label_files=tuple(table.file.origin for table in tables),
+            named=reading.names_classes,
+            notes=tuple(joining.notes(shown)),
+        ),
+        layout=LAYOUT,
+    )
+
+
+def pictures_of(tree: Tree) -> list[SourceFile]:
+    """Files that are named like pictures."""
+    return [file for file in tree.files if is_picture_name(file.path)]
+
+
+def _check(table: TextTable, columns: Columns) -> None:
+    for role, there in (
+        ("file names", columns.file is not None),
+        ("labels", columns.label is not None or columns.votes is not None),
+    ):
+        if not there:
+            raise DataError(
+                f"has no column of {role}",
+                where=table.file.place,
+                value=table.columns,
+                remedy=_WHICH,
+            )
+
+
+def _count(text: str | None) -> int:
+    if not text:
+        return 0
+    try:
+        return max(0, int(float(text[:20])))
+    except (ValueError, OverflowError):
+        return 0
+
+
+@dataclass(kw_only=True)
+class _Joining:
+    """Rows and pictures that have been brought together."""
+
+    pictures: Pictures
+    reading: Reading
+    split_of: Callable[[PurePosixPath], str | None]
+    entries: dict[PurePosixPath, Entry] = field(default_factory=dict)
+    skipped: dict[PurePosixPath, Skipped] = field(default_factory=dict)
+    named: set[PurePosixPath] = field(default_factory=set)
+    unmatched: list[str] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+    repeated: int = 0
+
+    def is_picture(self, table: TextTable) -> Callable[[str], bool]:
+        """Whether a cell of the table names a picture."""
+
+        def named(cell: str) -> bool:
+            try:
+                return self.pictures.named(cell, table.file.path.parent) is not None
+            except Ambiguous:
+                return True
+
+        return named
+
+    def join(
+        self,
+        table: TextTable,
+        columns: Columns,
+        order: Mapping[str, str],
+        dropped: Mapping[str, str],
+    ) -> None:
+        beside = table.file.path.parent
+        by_name = split_of_name(table.file.path, self.reading)
+        for label in labels_of(table, columns, self.reading):
+            origin = f"{table.file.origin}:{label.line}"
+            try:
+                file = self.pictures.named(label.file, beside) if label.file else None
+            except Ambiguous as error:
+                raise DataError(
+                    str(error),
+                    where=origin,
+                    remedy="Write the folder into the table, too, or import one folder only",
+                ) from None
+            if file is None:
+                self.unmatched.append(label.file)
+                continue
+            self.named.add(file.path)
+            reason = label.reason or dropped.get(label.found or "")
+            if label.found is None or reason:
+                self.left_out[reason or "without a label"] += 1
+                continue
+            self._add(file, label, order, by_name)
+
+    def _add(
+        self, file: SourceFile, label: Label, order: Mapping[str, str], by_name: str | None
+    ) -> None:
+        assert label.found is not None
+        try:
+            split = self._split(file, label, by_name)
+            name = self.reading.name(label.found, order)
+        except UnusableError as error:
+            self.skipped[file.path] = Skipped(origin=file.origin, reason=str(error))
+            return
+        entry = Entry(
+            origin=file.origin,
+            found=label.found,
+            class_name=name,
+            split=split,
+            load=file.picture,
+            group=label.group,
+        )
+        before = self.entries.get(file.path)
+        if before is not None and (before.class_name, before.split) != (name, split):
+            reason = f"rows give it the labels {before.found[:20]!r} and {label.found[:20]!r}"
+            if before.class_name == name:
+                reason = "rows put it into two splits"
+            self.skipped[file.path] = Skipped(origin=file.origin, reason=reason)
+            return
+        self.repeated += before is not None
+        self.entries[file.path] = entry
+
+    def _split(self, file: SourceFile, label: Label, by_name: str | None) -> str | None:
+        if label.split:
+            if (split := self.reading.split(label.split)) is None:
+                raise UnusableError(f"unknown split {label.split[:20]!r}")
+            return split
+        return self.split_of(file.path) or by_name
+
+    def in_order(self, files: Sequence[SourceFile]) -> Iterator[Entry | Skipped]:
+        """What has a row, in the order of the source."""
+        for file in files:
+            if (found := self.skipped.get(file.path) or self.entries.get(file.path)) is not None:
+                yield found
+
+    def notes(self, files: Sequence[SourceFile]) -> Iterator[str]:
+        """Sentences on what was left out."""
+        if self.unmatched:
+            yield _counted(len(self.unmatched), "row", "has no picture", self.unmatched[0])
+        without = [file.origin for file in files if file.path not in self.named]
+        if without:
+            yield _counted(len(without), "picture", "has no row", without[0])
+        if self.repeated:
+            yield f"{self.repeated} rows repeat another"
+        for reason, count in self.left_out.most_common():
+            yield f"left out: {count} {'picture' if count == 1 else 'pictures'} {_said(reason)}"
+
+
+def _said(reason: str) -> str:
+    return reason if reason.startswith(("without", "below")) else f"labelled {reason}"
+
+
+def _counted(count: int, noun: str, what: str, first: str) -> str:
+    if count == 1:
+        return f"1 {noun} {what}: {first}"
+    return f"{count} {noun}s {what.replace('has', 'have')}, the first of them {first}"

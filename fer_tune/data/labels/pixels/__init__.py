@@ -1,0 +1,1 @@
+"""Pictures in the rows of a CSV."""

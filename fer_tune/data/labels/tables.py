@@ -1,0 +1,291 @@
+"""Tables of text: CSV, TSV, columns separated by spaces, JSON lines, Parquet."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import json
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import IO
+
+from fer_tune.data.files.limits import MAX_MEMBER_BYTES
+from fer_tune.data.files.tree import SourceFile
+from fer_tune.data.labels.parquet import columns_of, rows_of
+from fer_tune.data.pixels import UnusableError
+from fer_tune.errors import DataError
+
+#: Longest field of a CSV, in characters; pictures of a megapixel fit.
+MAX_FIELD = 64 * 1024**2
+#: Rows by which columns are recognised.
+SAMPLE = 200
+_SAMPLE_CHARACTERS = 64 * 1024
+SUFFIXES = (".csv", ".tsv", ".txt", ".lst", ".list", ".tab", ".dat", ".jsonl", ".parquet")
+
+#: A row's line (or number), and its cells.
+Row = tuple[int, tuple[str, ...]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextTable:
+    """A table whose rows are read when they are needed.
+
+    Attributes:
+        file: where it is.
+        header: names of its columns, in lower case; None if its first row is data.
+        names: the same as written; empty if the first row is data.
+        delimiter: between its columns; empty where it is not text.
+        sample: its first rows, at most ``SAMPLE``.
+        rows: gives every row.
+    """
+
+    file: SourceFile
+    header: tuple[str, ...] | None
+    sample: tuple[tuple[str, ...], ...]
+    rows: Callable[[], Iterator[Row]]
+    names: tuple[str, ...] = ()
+    delimiter: str = ""
+
+    @property
+    def width(self) -> int:
+        """Number of columns."""
+        return max((len(row) for row in self.sample), default=len(self.header or ()))
+
+    @property
+    def columns(self) -> str:
+        """Its columns, for messages."""
+        if self.header is None:
+            return f"{self.width} columns without names"
+        return ", ".join(self.header)[:200]
+
+
+def is_table(path: PurePosixPath) -> bool:
+    """Whether a file is named like a table that can be read."""
+    return path.suffix.casefold() in SUFFIXES
+
+
+def open_table(file: SourceFile) -> TextTable:
+    """Opens a table and reads its first rows.
+
+    Raises:
+        DataError: it cannot be read, or is damaged.
+    """
+    suffix = file.path.suffix.casefold()
+    try:
+        if suffix == ".parquet":
+            return _parquet(file)
+        return _json_lines(file) if suffix == ".jsonl" else _text(file)
+    except UnusableError as error:
+        raise DataError(f"cannot be read: {error}", where=file.place) from None
+
+
+def readable_table(file: SourceFile) -> TextTable | None:
+    """The table of a file that may be something else; None if it cannot be read as one."""
+    try:
+        return open_table(file)
+    except DataError:
+        return None
+
+
+def text_of(stream: IO[bytes]) -> IO[str]:
+    """Its text: UTF-8, or UTF-16 with its mark; what cannot be decoded becomes U+FFFD."""
+    mark = stream.read(2)
+    stream.seek(0)
+    sixteen = mark in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    encoding = "utf-16" if sixteen else "utf-8-sig"
+    return io.TextIOWrapper(stream, encoding=encoding, errors="replace", newline="")
+
+
+def cells_of(lines: Iterator[str], delimiter: str, where: str) -> Iterator[Row]:
+    """Rows with their line numbers; empty ones are left out.
+
+    Args:
+        delimiter: a space splits at any white space.
+
+    Raises:
+        DataError: a quotation mark is not closed, or a field is too long.
+    """
+    if delimiter == " ":
+        for number, line in enumerate(lines, start=1):
+            if words := line.split():
+                yield number, tuple(words)
+        return
+    csv.field_size_limit(MAX_FIELD)
+    rows = csv.reader(lines, delimiter=delimiter)
+    while True:
+        try:
+            row = next(rows, None)
+        except csv.Error as error:
+            raise DataError(
+                f"cannot be read as CSV: {error}",
+                where=f"{where}:{rows.line_num}",
+                remedy="Fix this line: look for an unclosed quotation mark",
+            ) from None
+        if row is None:
+            return
+        if row:
+            yield rows.line_num, tuple(cell.strip() for cell in row)
+
+
+def _text(file: SourceFile) -> TextTable:
+    with text_of(file.stream()) as lines:
+        try:
+            begin = lines.read(_SAMPLE_CHARACTERS)
+        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+            raise UnusableError(f"cannot be unpacked: {error}") from None
+    delimiter = _delimiter(begin, file.path.suffix.casefold())
+    shown = begin.splitlines(keepends=True)
+    if len(shown) > 1 and len(begin) == _SAMPLE_CHARACTERS:
+        shown.pop()  # cut off
+    sample = []
+    for row in cells_of(iter(shown), delimiter, file.place):
+        sample.append(row[1])
+        if len(sample) > SAMPLE:
+            break
+    return _headed(file, tuple(sample), delimiter)
+
+
+def _text_rows(file: SourceFile, delimiter: str) -> Iterator[Row]:
+    with text_of(file.whole()) as lines:
+        yield from cells_of(lines, delimiter, file.place)
+
+
+def _delimiter(text: str, suffix: str) -> str:
+    """The one that gives the most rows an equal number of columns, at least two."""
+    lines = [line for line in text.splitlines()[:50] if line.strip()][:-1] or [text]
+
+    def regular(delimiter: str) -> tuple[float, int]:
+        try:
+            rows = [cells for _, cells in cells_of(iter(lines), delimiter, "")]
+        except DataError:
+            return 0, 0
+        widths = [len(cells) for cells in rows]
+        most = max(set(widths), key=widths.count, default=0)
+        return (widths.count(most) / max(1, len(widths)) if most > 1 else 0), -most
+
+    preferred = {".tsv": "\t", ".tab": "\t", ".csv": ","}.get(suffix)
+    order = [preferred] if preferred else []
+    order += [one for one in "\t,;| " if one != preferred]
+    best = max(order, key=lambda one: regular(one)[0])
+    return best if regular(best)[0] > 0 else ","
+
+
+def _headed(file: SourceFile, sample: tuple[tuple[str, ...], ...], delimiter: str) -> TextTable:
+    headed = bool(sample) and _is_header(sample)
+
+    def rows() -> Iterator[Row]:
+        every = _text_rows(file, delimiter)
+        if headed:
+            next(every)
+        yield from every
+
+    return TextTable(
+        file=file,
+        header=tuple(cell.casefold() for cell in sample[0]) if headed else None,
+        sample=sample[1:] if headed else sample[:SAMPLE],
+        rows=rows,
+        names=sample[0] if headed else (),
+        delimiter=delimiter,
+    )
+
+
+def _is_header(sample: tuple[tuple[str, ...], ...]) -> bool:
+    """Whether the first row has names: words that no later row has, and no file or number."""
+    first, rest = sample[0], sample[1:]
+    if any(_is_value(cell) for cell in first if cell) or not any(first):
+        return False
+    if any(KNOWN_NAMES & set(_words(cell)) for cell in first):
+        return True
+    return bool(rest) and not any(set(first) & set(row) for row in rest)
+
+
+#: Words that name columns in the tables of data sets.
+KNOWN_NAMES = frozenset(
+    [
+        *("image", "img", "file", "filename", "filepath", "path", "name", "picture", "photo"),
+        *("label", "labels", "emotion", "emotions", "expression", "class", "category", "target"),
+        *("usage", "split", "subset", "pixels", "subject", "person", "pth"),
+    ]
+)
+
+
+def _words(cell: str) -> list[str]:
+    return cell.casefold().replace("_", " ").replace("-", " ").replace(".", " ").split()
+
+
+def _is_value(cell: str) -> bool:
+    suffix = PurePosixPath(cell.replace("\\", "/")).suffix.casefold()
+    if suffix in (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".pgm"):
+        return True
+    return _is_number(cell) and len(cell) > 0
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _json_lines(file: SourceFile) -> TextTable:
+    content = file.read()
+    if len(content) >= MAX_MEMBER_BYTES:
+        raise UnusableError("too large")
+    found: list[dict[str, object]] = []
+    for number, line in enumerate(content.decode("utf-8-sig", "replace").splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            one = json.loads(line)
+        except (ValueError, RecursionError):
+            raise DataError("is no JSON", where=f"{file.place}:{number}") from None
+        if not isinstance(one, dict):
+            raise DataError("is no JSON object", where=f"{file.place}:{number}")
+        found.append(one)
+    names = list(dict.fromkeys(name for one in found for name in one))
+
+    def rows() -> Iterator[Row]:
+        for number, one in enumerate(found, start=1):
+            yield number, tuple(_plain(one.get(name)) for name in names)
+
+    sample = tuple(cells for _, cells in zip_first(rows(), SAMPLE))
+    header = tuple(name.strip().casefold() for name in names)
+    return TextTable(file=file, header=header, sample=sample, rows=rows)
+
+
+def _parquet(file: SourceFile) -> TextTable:
+    with file.whole() as stream:
+        names = columns_of(stream)
+
+    def rows() -> Iterator[Row]:
+        with file.whole() as again:
+            for number, one in enumerate(rows_of(again, names), start=1):
+                yield number, tuple(_plain(value) for value in one)
+
+    sample = tuple(cells for _, cells in zip_first(rows(), SAMPLE))
+    return TextTable(
+        file=file, header=tuple(name.strip().casefold() for name in names), sample=sample, rows=rows
+    )
+
+
+def zip_first(rows: Iterator[Row], most: int) -> Iterator[Row]:
+    """At most ``most`` rows; closes what is read."""
+    try:
+        for _, row in zip(range(most), rows, strict=False):
+            yield row
+    finally:
+        if hasattr(rows, "close"):
+            rows.close()
+
+
+def _plain(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)

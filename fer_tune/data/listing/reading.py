@@ -1,0 +1,107 @@
+"""How a source is read: the options of an import that decide what is in the listing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from fer_tune.data.names import EXPRESSIONS, PublicTest, class_name, split_name
+from fer_tune.data.pixels import UnusableError
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelOptions:
+    """Where the classes of pictures come from.
+
+    Attributes:
+        files: tables of labels (``--labels``): their paths, or their names inside the source.
+        columns: which columns hold ``file``, ``label``, ``split`` and ``group``, by name or number.
+        pattern: a regular expression on the relative path with named groups (``--class-from``).
+        format: a known data set's name (``--format``); None to recognise it.
+        order: names that numbers stand for, by number as text (``--label-order``).
+        rename: names by the class as found (``--rename``).
+        min_agreement: share of the votes that a picture's majority needs, 0 to 1.
+    """
+
+    files: tuple[str, ...] = ()
+    columns: Mapping[str, str] = field(default_factory=dict)
+    pattern: str | None = None
+    format: str | None = None
+    order: Mapping[str, str] | None = None
+    rename: Mapping[str, str] = field(default_factory=dict)
+    min_agreement: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How a source is read.
+
+    Attributes:
+        classes: selected class names, or None for all that are found.
+        public_test: the split of FER2013's PublicTest pictures.
+        follow_links: follow links in a folder, wherever they lead.
+        labels: where classes come from.
+    """
+
+    classes: tuple[str, ...] | None = None
+    public_test: PublicTest = "test"
+    follow_links: bool = False
+    labels: LabelOptions = field(default_factory=LabelOptions)
+    known: frozenset[str] = field(init=False)
+
+    _renamed: Mapping[str, str] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        renamed = {class_name(key): class_name(new) for key, new in self.labels.rename.items()}
+        known = EXPRESSIONS | frozenset(self.classes or ()) | frozenset(renamed)
+        object.__setattr__(self, "_renamed", renamed)
+        object.__setattr__(self, "known", known)
+
+    def split(self, text: str) -> str | None:
+        """The split that ``text`` names, or None."""
+        return split_name(text, self.public_test)
+
+    def name(self, found: str, order: Mapping[str, str] | None = None) -> str:
+        """Canonical name of a class as found.
+
+        Args:
+            order: names of a known data set by number; ``--label-order``, and a ``--rename`` of
+                numbers, come before it.
+
+        Raises:
+            UnusableError: a number that the order does not have.
+        """
+        key, number = class_name(found), as_number(found)
+        for name in (key, number):
+            if name is not None and name in self._renamed:
+                return self._renamed[name]
+        names = self.labels.order or (None if self.renames_numbers else order)
+        if names and found.strip() in names:
+            key = class_name(names[found.strip()])
+        elif names and number is not None:
+            if number not in names:
+                raise UnusableError(f"label {found[:20]!r} is not one of {', '.join(names)}")
+            key = class_name(names[number])
+        return self._renamed.get(key, key)
+
+    @property
+    def renames_numbers(self) -> bool:
+        """Whether ``--rename`` says what numbers stand for."""
+        return any(as_number(key) is not None for key in self._renamed)
+
+    @property
+    def names_classes(self) -> bool:
+        """Whether ``--rename`` or ``--label-order`` chose names."""
+        return bool(self.labels.rename or self.labels.order)
+
+
+def as_number(text: str) -> str | None:
+    """A whole number from 0 on without leading zeros, also of ``3.0`` and ``3e+00``; else None."""
+    text = text.strip()
+    if not text.isascii() or len(text) > 24 or not text[:1].isdigit() or "_" in text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return str(int(value)) if value.is_integer() and value < 1e6 else None
