@@ -147,6 +147,8 @@ def import_source(
         with writer:
             deep = DeepPictures(writer.scratch_file("deep.bin"), bits)
             tally = _import_all(listing, name, writer, deep, selected, max_side, strict, progress)
+            if (note := deep.note()) is not None:
+                listing = listing.noting(note)
             found = _check(name, listing.layout, writer, selected, tally)
             if test_share is not None:
                 writer.cut_test(test_share, seed)
@@ -154,7 +156,7 @@ def import_source(
                 classes=found,
                 about={
                     "source": name,
-                    "format": listing.found.format,
+                    "known_format": listing.found.format,
                     "labels_from": listing.found.labels_from,
                     "max_side": max_side,
                     "public_test": public_test,
@@ -162,6 +164,7 @@ def import_source(
                     "left_out": dict(sorted(tally.left_out.items())),
                     "ignored": listing.ignored,
                     "reduced": tally.reduced,
+                    "notes": list(listing.found.notes),
                 },
             )
     return ImportReport(
@@ -174,7 +177,7 @@ def import_source(
         left_out=description["left_out"],
         ignored=listing.ignored,
         reduced=tally.reduced,
-        found=listing.noting(*filter(None, [deep.note()])).found,
+        found=listing.found,
     )
 
 
