@@ -8,11 +8,16 @@ from pathlib import PurePosixPath
 
 from fer_tune.data.checks.split_names import named_splits, resembling_splits
 from fer_tune.data.checks.suspicion import ClassFolder, Suspicion, suspicion
-from fer_tune.data.listing import Entry, Listing, Reading
+from fer_tune.data.checks.words import expression_in
+from fer_tune.data.files.clutter import is_picture_name
+from fer_tune.data.listing import NO_CLASS_FOLDER, Entry, Listing, Reading
 from fer_tune.data.names import split_name
 from fer_tune.errors import DataError
 from fer_tune.escaping import shell_word
 
+_ANY_EXPRESSION = (
+    "(?i)(?P<class>angry|anger|disgust|fear|happy|happiness|sad|surprise|neutral|contempt)[^/]*$"
+)
 #: Names that a message shows.
 _SHOWN = 5
 _AS_IS = "If they are the classes, add --classes-as-is"
@@ -29,11 +34,33 @@ def examine_classes(listing: Listing, reading: Reading) -> Listing:
     if reading.classes_as_is or reading.classes is not None:
         return listing
     from_folders = listing.found.labels_from == "class folders"
+    _examine_unplaced(listing)
     found = suspicion(class_folders(listing), from_folders=from_folders)
     if found is not None:
         raise _stop(found, listing)
     _examine_folders(listing)
     return listing
+
+
+def _examine_unplaced(listing: Listing) -> None:
+    """Stops at pictures of which none is in a class folder, as those of a table are."""
+    reasons = {
+        item.reason for item in listing.skipped if is_picture_name(PurePosixPath(item.origin))
+    }
+    if listing.entries or reasons != {NO_CLASS_FOLDER}:
+        return
+    ways = ["Name a table of their labels with --labels FILE"]
+    if unused := listing.found.unused_label_files:
+        ways = [f"Read the classes from a file with --labels {shell_word(unused[0])}"]
+    words = {expression_in(item.origin) for item in listing.skipped} - {None}
+    pattern = _ANY_EXPRESSION if len(words) > 1 else "(?P<class>[a-z]+)_[^/]*$"
+    raise DataError(
+        "no picture is in a class folder",
+        where="data import",
+        value=listing.skipped[0].origin,
+        remedy=f"{ways[0]}, or read them from the file names with --class-from "
+        f"{shell_word(pattern)}. {listing.layout}",
+    )
 
 
 def _examine_folders(listing: Listing) -> None:
@@ -108,6 +135,10 @@ def _pattern(found: Suspicion, listing: Listing) -> str:
     """A value of ``--class-from`` that fits this source, as far as it shows."""
     if found.expressions:
         words = "|".join(map(re.escape, found.expressions))
+        if len(found.names) == 1:
+            return shell_word(f"(?i)(?P<class>{words})[^/]*$")
+        if all(expression_in(name) for name in found.names):
+            return shell_word(f"(?i)(?P<class>{words})[^/]*/[^/]+$")
         codes = all(map(str.isupper, found.expressions))
         before = "(?P=group)[._-]?" if codes else "[^/]*?"
         return shell_word(f"(?i)(?P<group>[^/]+)/{before}(?P<class>{words})[^/]*$")

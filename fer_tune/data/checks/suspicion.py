@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
@@ -20,6 +20,7 @@ from fer_tune.data.checks.words import (
     expression_in,
     letters,
     plain,
+    tokens,
     words_of,
 )
 
@@ -79,6 +80,8 @@ def suspicion(classes: Sequence[ClassFolder], *, from_folders: bool = True) -> S
     if found is not None or not from_folders:
         return found
     expressions = [name for name in names if expression_in(name)]
+    if (found := _compound(expressions)) is not None:
+        return found
     others = [one for one in classes if expression_in(one.name) is None]
     if not others:
         return None
@@ -103,6 +106,34 @@ def _splits(names: Sequence[str]) -> Suspicion | None:
         return None
     named, names = named_splits(found), tuple(found)
     return Suspicion(kind="splits", names=names, reason="look like splits", splits=named)
+
+
+def _compound(names: Sequence[str]) -> Suspicion | None:
+    """An expression and a person or number in one name, several for one expression."""
+    of_expression: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        if _is_id(_without_expression(name)):
+            of_expression[str(expression_in(name))].append(name)
+    found = tuple(name for group in of_expression.values() if len(group) > 1 for name in group)
+    if 2 * len(found) < len(names) or not found:
+        return None
+    words = {word for name in found for word in letters(name) if word in EXPRESSION_WORDS}
+    reason = "look like people or recordings of one expression"
+    return Suspicion(kind="people", names=found, reason=reason, expressions=tuple(sorted(words)))
+
+
+def _without_expression(name: str) -> str:
+    return " ".join(word for word in tokens(name) if word not in EXPRESSION_WORDS)
+
+
+def _is_id(rest: str) -> bool:
+    shaped = (shapes.is_person, shapes.is_recording, shapes.is_moment)
+    return (
+        rest.isdecimal()
+        or any(fits(rest) for fits in shaped)
+        or (rest != "" and shapes.numbers_people([rest.replace(" ", "")]))
+        or _has_first_name(rest)
+    )
 
 
 _SHAPES: tuple[tuple[str, str, Callable[[str], bool]], ...] = (

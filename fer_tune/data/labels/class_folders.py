@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from fer_tune.data.checks.split_names import evaluation_splits
 from fer_tune.data.files.tree import SourceFile, Tree
-from fer_tune.data.listing import Entry, Listing, Reading, Skipped
+from fer_tune.data.listing import NO_CLASS_FOLDER, Entry, Listing, Reading, Skipped
 from fer_tune.data.pixels import UnusableError
 
 
@@ -55,7 +55,7 @@ def class_and_split(path: PurePosixPath, reading: Reading) -> tuple[str, str | N
     if len(splits) > 1:
         raise UnusableError(f"is in folders of two splits ({', '.join(sorted(splits))})")
     if not classes:
-        raise UnusableError("is not in a class folder")
+        raise UnusableError(NO_CLASS_FOLDER)
     split = splits.pop() if splits else None
     if split == "test" and path.name.casefold().startswith("publictest"):
         split = reading.public_test

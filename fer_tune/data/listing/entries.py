@@ -63,6 +63,8 @@ class Found:
     notes: tuple[str, ...] = ()
 
 
+#: Reason of a picture that no folder gives a class.
+NO_CLASS_FOLDER = "is not in a class folder"
 FOLDERS = "Pictures must be in folders named after their class, such as train/happy/1.png"
 
 

@@ -63,6 +63,8 @@ ORDINARY = {
     "months": "january april may june august",
     "countries": "france germany chad jordan georgia",
     "emoji": "😀 😢 😠",
+    "degrees of expressions": "happy very_happy slightly_happy sad",
+    "smiles": "happy smile 1_sad 2_angry",
     "with years": "model1990s retro",
     "names of things": "ruby amber jade pearl",
 }
@@ -145,6 +147,9 @@ WRONG = {
     "a stray split": ("happy sad test_old", "splits"),
     "a stray person": ("happy sad S001", "people"),
     "a stray day": ("happy sad 2021-03-04", "recordings"),
+    "people and expressions": ("S001_happy S001_sad S002_happy S002_sad", "people"),
+    "names and expressions": ("anne_happy anne_sad bob_happy bob_sad", "people"),
+    "numbered expressions": ("happy_1 happy_2 sad_1 sad_2", "people"),
     "versions": ("aligned original", "versions"),
     "UTF-8 as cp1252": ("mutlu Ã¼zgÃ¼n", "text"),
     "UTF-8 as cp437": ("mutlu ├╝zg├╝n", "text"),
