@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from fer_tune.data.checks.split_names import named_splits, resembling_splits
 from fer_tune.data.checks.suspicion import ClassFolder, Suspicion, suspicion
-from fer_tune.data.checks.words import expression_in
+from fer_tune.data.checks.words import CODES, expression_in
 from fer_tune.data.files.clutter import is_picture_name
 from fer_tune.data.listing import NO_CLASS_FOLDER, Entry, Listing, Reading
 from fer_tune.data.names import split_name
@@ -59,7 +59,7 @@ def _examine_unplaced(listing: Listing) -> None:
         where="data import",
         value=listing.skipped[0].origin,
         remedy=f"{ways[0]}, or read them from the file names with --class-from "
-        f"{shell_word(pattern)}. {listing.layout}",
+        f"{_fitting(pattern, listing)}. {listing.layout}",
     )
 
 
@@ -126,9 +126,18 @@ def _remedies(found: Suspicion, listing: Listing) -> list[str]:
     if found.kind == "splits":
         given = [f"Name them with --split-names {shell_word(found.splits)}"] if found.splits else []
         return [*given, from_file]
-    pattern = _pattern(found, listing)
-    from_path = f"from the path with --class-from {pattern}"
+    from_path = f"from the path with --class-from {_fitting(_pattern(found, listing), listing)}"
+    codes = [word for word in found.expressions if word.casefold() in CODES]
+    if codes:
+        named = ",".join(f"{word}={CODES[word.casefold()]}" for word in codes)
+        from_path += f" --rename {named}"
     return [f"{from_file}, or {from_path}"]
+
+
+def _fitting(pattern: str, listing: Listing) -> str:
+    """A word of a command: the regular expression, if it fits a path of the source."""
+    origins = (item.origin for item in listing.items)
+    return shell_word(pattern) if any(re.search(pattern, one) for one in origins) else "REGEX"
 
 
 def _pattern(found: Suspicion, listing: Listing) -> str:
@@ -136,15 +145,15 @@ def _pattern(found: Suspicion, listing: Listing) -> str:
     if found.expressions:
         words = "|".join(map(re.escape, found.expressions))
         if len(found.names) == 1:
-            return shell_word(f"(?i)(?P<class>{words})[^/]*$")
+            return f"(?i)(?P<class>{words})[^/]*$"
         if all(expression_in(name) for name in found.names):
-            return shell_word(f"(?i)(?P<class>{words})[^/]*/[^/]+$")
+            return f"(?i)(?P<class>{words})[^/]*/[^/]+$"
         codes = all(map(str.isupper, found.expressions))
         before = "(?P=group)[._-]?" if codes else "[^/]*?"
-        return shell_word(f"(?i)(?P<group>[^/]+)/{before}(?P<class>{words})[^/]*$")
+        return f"(?i)(?P<group>[^/]+)/{before}(?P<class>{words})[^/]*$"
     if _above(found, listing):
-        return shell_word("(?P<class>[^/]+)/(?P<group>[^/]+)/[^/]+$")
-    return shell_word("(?P<group>[^/]+)/[^/]*_(?P<class>[a-z]+)[^/]*$")
+        return "(?P<class>[^/]+)/(?P<group>[^/]+)/[^/]+$"
+    return "(?P<group>[^/]+)/[^/]*_(?P<class>[a-z]+)[^/]*$"
 
 
 def _above(found: Suspicion, listing: Listing) -> bool:

@@ -251,17 +251,17 @@ def test_a_known_data_set_keeps_its_people_together_where_a_test_split_is_cut(
 ) -> None:
     """With splits of its own it stays the dataset that earlier versions made of it."""
     names = [
-        f"{name}/S{who:03d}_{k}" for who in range(10) for name in ("happy", "sad") for k in "ab"
+        f"{name}/S{who:03d}_{k}"
+        for who in range(10)
+        for name in ("anger", "contempt", "happy")
+        for k in "12"
     ]
     source = folder(tmp_path / "CK+48", names)
     import_source(str(source), tmp_path / "cut", test_share=0.2)
     found = PackedDataset.open(tmp_path / "cut")
-    everything = np.arange(len(found))
     assert found.subjects is not None
-    sides = [
-        {found.origins[i].rpartition("/")[2][:4] for i in everything[found.splits == split]}
-        for split in ("train", "test")
-    ]
+    people = np.array([origin.rpartition("/")[2][:4] for origin in found.origins])
+    sides = [set(people[found.splits == split]) for split in ("train", "test")]
     assert sides[0].isdisjoint(sides[1]) and len(sides[1]) == 2
     import_source(str(source), tmp_path / "as-is")
     assert PackedDataset.open(tmp_path / "as-is").subjects is None
