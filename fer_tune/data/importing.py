@@ -15,7 +15,7 @@ from fer_tune.data.checks.split_names import given_splits
 from fer_tune.data.listing import Entry, Found, LabelOptions, Listing, Reading, Skipped, printable
 from fer_tune.data.names import PublicTest, class_names
 from fer_tune.data.pack import PackWriter
-from fer_tune.data.packing.assignment import assign_groups, assign_splits
+from fer_tune.data.packing.assignment import assign_groups, assign_splits, uses_groups
 from fer_tune.data.packing.deep import DeepPictures
 from fer_tune.data.pixels import Pixels, UnusableError, canonical, is_deep
 from fer_tune.data.sources import list_source
@@ -144,6 +144,7 @@ def import_source(
         writer = PackWriter(out, force=force)
         # The source lists its files before the scratch folder appears, possibly inside it.
         listing = prepared(source, reading, seed=seed)
+        writer.grouped = uses_groups(listing, reading)
         with writer:
             deep = DeepPictures(writer.scratch_file("deep.bin"), bits)
             tally = _import_all(listing, name, writer, deep, selected, max_side, strict, progress)

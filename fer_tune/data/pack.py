@@ -67,6 +67,8 @@ class PackWriter:
         _check_target(out, force)
         self._out = out
         self._force = force
+        #: Whether subjects are recorded.
+        self.grouped = True
         self._rows: list[_Row] = []
         self._spooled = 0
         self._open = ExitStack()
@@ -106,7 +108,7 @@ class PackWriter:
             hash=content_hash(pixels),
             split=split,
             class_name=class_name,
-            subject=subject,
+            subject=subject if self.grouped else "",
             origin=origin,
             height=height,
             width=width,

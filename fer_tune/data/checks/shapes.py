@@ -14,6 +14,7 @@ _MOMENT = re.compile(
     rf"|(?<!\d)(19|20)\d\d{_MONTH}{_DAY}([01]\d|2[0-3])[0-5]\d([0-5]\d)?(?!\d)"  # with hours
     rf"|(?<!\d){_DAY}[-_.]{_MONTH}[-_.](19|20)\d\d(?!\d)"
     r"|(?<!\d)([01]?\d|2[0-3])[-:_.h][0-5]\d[-:_.m][0-5]\ds?(?!\d)"  # 12-30-55
+    r"|^([01]?\d|2[0-3])h[0-5]\d$"  # 10h30
     r"|^1\d{9}(\d{3})?$"  # seconds or milliseconds since 1970
 )
 _HEXADECIMAL = re.compile(
@@ -61,7 +62,10 @@ def is_person(name: str) -> bool:
     named = [word for word in words if word in PERSON]
     if not named or not _is_numbered(name):
         return False
-    if all(len(word) == 1 and word.isascii() for word in named) and not _has_number(name):
+    # One letter is short for a person before a number: s1, not the 90s.
+    before = rf"(?<![^\W_])[{''.join(named)}][\W_]*\d"
+    short = all(len(word) == 1 and word.isascii() for word in named)
+    if short and re.search(before, plain(name)) is None:
         return False
     return all(word in PERSON or word in RECORDING or len(word) == 1 for word in words)
 
@@ -85,9 +89,12 @@ def numbers_people(names: Collection[str]) -> bool:
     found = [parts for name in names if (parts := _code(name)) is not None]
     if not found or 2 * len(found) < len(names):
         return False
-    if any(len(number) > 1 and number.startswith("0") for _, number in found):
-        return True
     prefixes = {prefix for prefix, _ in found}
+    padded = any(len(number) > 1 and number.startswith("0") for _, number in found)
+    if padded and (
+        max(map(len, prefixes)) < 4 or len(found) == 1 or 2 * len(prefixes) <= len(found)
+    ):
+        return True
     if len(found) > _FEW and 5 * len(prefixes) <= len(found):
         return True
     values = [int(number) for _, number in found]
@@ -105,9 +112,11 @@ def _code(name: str) -> tuple[str, str] | None:
     if match is not None:
         prefix, number = match.groups()
         return None if prefix in _LABEL_LETTERS and len(number) < 3 else (prefix, number)
-    long = re.fullmatch(r"([^\W\d_]{4,})[-_ ]?(0\d{2,}|\d+)", text)
-    # Two digits after a longer word may be anything.
-    return (long[1], long[2]) if long and len(long[2]) > 2 else None
+    if match := re.fullmatch(r"(0\d+)[-_ ]?([a-z]{1,2})", text):
+        return match[2], match[1]
+    long = re.fullmatch(r"([^\W\d_]{4,})[-_ ]?(\d{2,})([-_ ]\d+)*", text)
+    # Two digits after a longer word may be anything, unless they are numbered through.
+    return (long[1], long[2]) if long and (len(long[2]) > 2 or long[2][0] == "0") else None
 
 
 def numbers_classes(names: Sequence[str], *, shared: bool) -> bool:

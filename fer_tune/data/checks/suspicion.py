@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from fer_tune.data.checks import shapes
-from fer_tune.data.checks.first_names import FIRST_NAMES
+from fer_tune.data.checks.first_names import CHINESE_FAMILIES, FIRST_NAMES
 from fer_tune.data.checks.split_names import named_splits, resembling_splits
 from fer_tune.data.checks.text import looks_garbled
 from fer_tune.data.checks.words import (
@@ -218,6 +218,8 @@ def _people_by_name(names: Sequence[str]) -> Suspicion | None:
 
 
 def _has_first_name(name: str) -> bool:
+    if re.fullmatch(r"[\u4e00-\u9fff]{2,3}", name):
+        return name[0] in CHINESE_FAMILIES or name in FIRST_NAMES
     words = [_without_marks(word) for word in letters(name)]
     return 0 < len(words) <= 4 and (words[0] in FIRST_NAMES or words[-1] in FIRST_NAMES)
 

@@ -65,7 +65,8 @@ RECORDING = words_of(
     "seq|sequence|sequences|clip|clips|video|videos|vid|movie|take|session|sessions|sess|ses|"
     "trial|frame|frames|img|image|images|pic|picture|photo|batch|batches|chunk|shard|shot|scene|"
     "recording|recordings|rec|run|cam|camera|segment|seg|episode|ep|page|dir|directory|folder|"
-    "new folder|neuer ordner|nouveau dossier|nueva carpeta|block|visit|track|tracklet|sample|"
+    "untitled|untitled folder|dataset|data|new folder|neuer ordner|nouveau dossier|"
+    "nueva carpeta|block|visit|track|tracklet|sample|"
     "aufnahme|sitzung|séance|sesión|кадр|видео|视频|片段|动画|動画|セッション|세션|비디오"
 )
 #: Before a number: a class, however the number is written.

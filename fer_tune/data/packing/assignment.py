@@ -74,11 +74,10 @@ def assign_splits(listing: Listing, reading: Reading) -> Listing:
         listing = listing.noting(_no_test(splits))
     if None in splits and len(splits) > 1:
         listing = listing.noting(_outside(listing))
-    listing = _across(listing.changed(lambda one: replace(one, split=one.split or "train")))
-    return listing if _uses_groups(listing, reading) else _ungrouped(listing)
+    return _across(listing.changed(lambda one: replace(one, split=one.split or "train")))
 
 
-def _uses_groups(listing: Listing, reading: Reading) -> bool:
+def uses_groups(listing: Listing, reading: Reading) -> bool:
     """Whether groups are recorded: those by options, and a known data set's where a split is cut.
 
     A known data set that has its own splits is the same dataset as without groups.
@@ -86,10 +85,6 @@ def _uses_groups(listing: Listing, reading: Reading) -> bool:
     by_options = (reading.group_from, reading.labels.pattern, *reading.labels.files)
     by_source = listing.found.format is None
     return by_source or any(by_options) or reading.test_share is not None
-
-
-def _ungrouped(listing: Listing) -> Listing:
-    return listing.changed(lambda one: replace(one, group=None))
 
 
 def _check(splits: set[str | None], reading: Reading) -> None:
