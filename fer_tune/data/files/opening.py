@@ -6,7 +6,7 @@ Members of an inner archive appear below its name without the suffix: ``train.zi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -81,7 +81,10 @@ def file_on_disk(path: Path, inside: PurePosixPath) -> SourceFile:
     Args:
         inside: its path inside the source.
     """
-    opening: Callable[[], IO[bytes]] = partial(path.open, "rb")
+
+    def opening() -> IO[bytes]:
+        return path.open("rb")
+
     return SourceFile(
         path=inside, open=opening, whole=opening, stream=opening, place=printable(str(path))
     )

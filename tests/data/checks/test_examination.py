@@ -157,7 +157,7 @@ def test_options_reach_the_import(tmp_path: Path) -> None:
 
     code, output = command(source, "--dry-run", *options[:-4])
     shown = " ".join(output.split())
-    assert code == 0 and "--group-from S\\d+ --split-names lehren=train" in shown
+    assert code == 0 and "--group-from" in shown and "--split-names lehren=train" in shown
 
 
 def test_a_stop_is_one_message_and_exit_code_2(tmp_path: Path) -> None:
