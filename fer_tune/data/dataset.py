@@ -9,10 +9,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
-import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,6 +21,15 @@ from PIL import Image
 from pydantic import Field, ValidationError
 
 from fer_tune.data.names import SPLITS
+from fer_tune.data.packing.index_columns import (
+    GROUPED_VERSION,
+    VERSION,
+    copy_groups,
+    fingerprint,
+    index_schema,
+    offsets,
+)
+from fer_tune.data.packing.together import numbered
 from fer_tune.data.pixels import content_hash
 from fer_tune.errors import DataError
 from fer_tune.schema import InvalidJson, TooLarge, first_error, parse_json, read_at_most, shown
@@ -33,25 +39,9 @@ from fer_tune.schema.parquet import Oversized, read_tables
 from fer_tune.storage import AnyPath
 
 FORMAT = "fer_tune packed dataset"
-VERSION = 1
 #: Longest side of a packed picture, in pixels, unless the user sets another.
 DEFAULT_MAX_SIDE = 256
 DESCRIPTION, INDEX, PIXELS = "dataset.json", "index.parquet", "pixels.bin"
-
-INDEX_SCHEMA = pa.schema(
-    [
-        pa.field("hash", pa.string()),  # content hash of the picture as packed
-        pa.field("split", pa.string()),  # train, validation or test
-        pa.field("class_name", pa.string()),
-        pa.field("origin", pa.string()),  # name inside the source
-        pa.field("group", pa.int64()),  # copy group: pictures with the same hash share it
-        pa.field("height", pa.int32()),
-        pa.field("width", pa.int32()),
-        pa.field("channels", pa.int32()),  # as stored, 1 or 3
-        pa.field("offset", pa.int64()),  # of the first pixel in pixels.bin, in bytes
-        pa.field("deviation", pa.float64()),  # standard deviation, the largest of all channels
-    ]
-)
 
 
 class Description(Part):
@@ -65,16 +55,6 @@ class Description(Part):
 
 _REMEDY = "Import the source again with `fer-tune data import SOURCE --out DIR`"
 _FIRST = "Make one with `fer-tune data import SOURCE --out DIR` and pass DIR"
-
-
-def fingerprint(
-    classes: Sequence[str], hashes: Sequence[str], splits: Sequence[str], names: Sequence[str]
-) -> str:
-    """SHA-256 over classes and, in canonical order, each picture's hash, split and class name."""
-    digest = hashlib.sha256(json.dumps(list(classes)).encode())
-    for row in zip(hashes, splits, names, strict=True):
-        digest.update(("\n" + " ".join(row)).encode())
-    return digest.hexdigest()
 
 
 class DatasetIndex:
@@ -97,6 +77,8 @@ class DatasetIndex:
         sizes: int64 (n, 2), height and width in pixels.
         deviations: float64 (n,), standard deviation of the pixels (0 to 127.5).
         origins: str objects (n,), the name of each picture inside its source.
+        subjects: int64 (n,), pictures of one person or clip share one, pictures without a known one
+            have their own; None where the dataset has none (``--group-from``).
     """
 
     root: AnyPath
@@ -119,6 +101,9 @@ class DatasetIndex:
         ).astype(np.int64)
         self.deviations: NDArray[np.float64] = index["deviation"].to_numpy()
         self.origins: NDArray[np.object_] = np.array(index["origin"].to_pylist(), np.object_)
+        self.subjects: NDArray[np.int64] | None = None
+        if "subject" in index.column_names:
+            self.subjects = numbered(np.array(index["subject"].to_pylist(), np.object_))
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -232,9 +217,9 @@ def parse_description(content: bytes, root: AnyPath) -> dict[str, Any]:
             where=str(root),
             remedy=_FIRST,
         )
-    if description.get("version") != VERSION:
+    if description.get("version") not in (VERSION, GROUPED_VERSION):
         raise DataError(
-            f"packed dataset must have version {VERSION}",
+            f"packed dataset must have version {VERSION} or {GROUPED_VERSION}",
             where=str(root),
             value=shown(description.get("version")),
             remedy=_REMEDY,
@@ -266,7 +251,8 @@ def checked_index(
     """
     try:
         # A picture has at least one pixel.
-        index = read_tables([content], INDEX_SCHEMA, rows=size, size=INDEX_BYTES)
+        schema = index_schema(description["version"])
+        index = read_tables([content], schema, rows=size, size=INDEX_BYTES)
     except Oversized as error:
         raise _damaged(root, f"{INDEX} {error}") from None
     except (OSError, ValueError, pa.ArrowException):
@@ -274,19 +260,6 @@ def checked_index(
     if (mismatch := _mismatch(description, index, size)) is not None:
         raise _damaged(root, mismatch)
     return index
-
-
-def copy_groups(hashes: NDArray[np.str_]) -> NDArray[np.int64]:
-    """Copy group of each picture, counted from 0; ``hashes`` is str (n,) in canonical order."""
-    # Copies are neighbours in canonical order: a group starts wherever the hash changes.
-    starts: NDArray[np.int64] = np.concatenate([[0], np.cumsum(hashes[1:] != hashes[:-1])])
-    return starts
-
-
-def offsets(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """First byte of each picture in ``pixels.bin``; ``sizes`` is int64 (n,), in bytes."""
-    first: NDArray[np.int64] = np.cumsum(sizes) - sizes
-    return first
 
 
 def _mismatch(description: dict[str, Any], index: pa.Table, size: int) -> str | None:
@@ -300,7 +273,8 @@ def _mismatch(description: dict[str, Any], index: pa.Table, size: int) -> str | 
     if size != sizes.sum():
         return f"{PIXELS} has {size} bytes instead of {sizes.sum()}"
     try:
-        columns = [index[name].to_pylist() for name in ("hash", "split", "class_name")]
+        names = ("hash", "split", "class_name", "subject")
+        columns = [index[name].to_pylist() for name in names if name in index.column_names]
         matching = (
             shapes.min() >= 1
             and fingerprint(description["classes"], *columns) == description["fingerprint"]

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from fer_tune.data.checks.examination import examine_classes
+from fer_tune.data.checks.split_names import given_splits
 from fer_tune.data.listing import Entry, Found, LabelOptions, Listing, Reading, Skipped, printable
 from fer_tune.data.names import PublicTest, class_names
 from fer_tune.data.pack import PackWriter
-from fer_tune.data.pixels import UnusableError, canonical
+from fer_tune.data.packing.assignment import assign_groups, assign_splits, uses_groups
+from fer_tune.data.packing.deep import DeepPictures
+from fer_tune.data.pixels import Pixels, UnusableError, canonical, is_deep
 from fer_tune.data.sources import list_source
 from fer_tune.errors import DataError, EnvironmentFault, reporting
 from fer_tune.schema import first_error
@@ -27,15 +31,10 @@ Progress = Callable[[int, int | None], None]
 Step = Callable[[Listing, Reading], Listing]
 
 
-def assign_splits(listing: Listing, reading: Reading) -> Listing:
-    """A picture of a source that names no split for it is for training."""
-    return listing.changed(lambda one: replace(one, split=one.split or "train"))
-
-
 #: Examination of a listing, in this order.
-EXAMINATIONS: tuple[Step, ...] = ()
+EXAMINATIONS: tuple[Step, ...] = (examine_classes,)
 #: Assignment of splits after it.
-ASSIGNMENTS: tuple[Step, ...] = (assign_splits,)
+ASSIGNMENTS: tuple[Step, ...] = (assign_groups, assign_splits)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +82,13 @@ def import_source(
     force: bool = False,
     follow_links: bool = False,
     labels: LabelOptions | None = None,
+    split_names: Sequence[str] = (),
+    classes_as_is: bool = False,
+    encoding: str | None = None,
+    bits: int | None = None,
+    group_from: str | None = None,
+    test_share: float | None = None,
+    test_from: str | None = None,
     progress: Progress | None = None,
 ) -> ImportReport:
     """Imports ``source`` into a packed dataset at ``out``.
@@ -94,10 +100,18 @@ def import_source(
         max_side: longer sides are reduced to this, in pixels (at least 16).
         strict: fail at the first file that cannot be read, instead of skipping it.
         public_test: the split of FER2013's PublicTest pictures.
-        seed: of the synthetic generator.
+        seed: of the synthetic generator, and of ``test_share``.
         force: replace a packed dataset at ``out``.
         follow_links: follow links in a folder; otherwise linked files are skipped.
         labels: where classes come from; by default whatever the source has.
+        split_names: NAME=SPLIT, for folders and columns that name splits in other words.
+        classes_as_is: import classes that look like splits, people or recordings.
+        encoding: of names in archives that do not say theirs; by default guessed.
+        bits: depth of pictures with more than 8 bits; by default that of their highest value.
+        group_from: a regular expression for the person or clip in a picture's path; such pictures
+            stay together in splits, and are recorded.
+        test_share: of the training pictures, cut off by ``seed`` as the test split.
+        test_from: ``validation``, to use that split for testing.
         progress: called for every item.
 
     Raises:
@@ -113,7 +127,16 @@ def import_source(
             remedy="The default is 256",
         )
     reading = _reading(
-        classes=classes, public_test=public_test, follow_links=follow_links, labels=labels
+        classes=classes,
+        public_test=public_test,
+        follow_links=follow_links,
+        labels=labels,
+        split_names=split_names,
+        classes_as_is=classes_as_is,
+        encoding=encoding,
+        group_from=group_from,
+        test_share=test_share,
+        test_from=test_from,
     )
     selected, name = reading.classes, printable(source)
     remedy = "Check the free space and the permissions, or choose another --out"
@@ -121,9 +144,15 @@ def import_source(
         writer = PackWriter(out, force=force)
         # The source lists its files before the scratch folder appears, possibly inside it.
         listing = prepared(source, reading, seed=seed)
+        writer.grouped = uses_groups(listing, reading)
         with writer:
-            tally = _import_all(listing, name, writer, selected, max_side, strict, progress)
+            deep = DeepPictures(writer.scratch_file("deep.bin"), bits)
+            tally = _import_all(listing, name, writer, deep, selected, max_side, strict, progress)
+            if (note := deep.note()) is not None:
+                listing = listing.noting(note)
             found = _check(name, listing.layout, writer, selected, tally)
+            if test_share is not None:
+                writer.cut_test(test_share, seed)
             description = writer.finish(
                 classes=found,
                 about={
@@ -136,6 +165,7 @@ def import_source(
                     "left_out": dict(sorted(tally.left_out.items())),
                     "ignored": listing.ignored,
                     "reduced": tally.reduced,
+                    "notes": list(listing.found.notes),
                 },
             )
     return ImportReport(
@@ -170,6 +200,8 @@ def _reading(
     public_test: PublicTest = "test",
     follow_links: bool = False,
     labels: LabelOptions | None = None,
+    split_names: Sequence[str] = (),
+    **options: Any,
 ) -> Reading:
     if public_test not in ("test", "validation"):
         raise DataError("must be test or validation", where="--public-test", value=public_test)
@@ -178,6 +210,8 @@ def _reading(
         public_test=public_test,
         follow_links=follow_links,
         labels=labels or LabelOptions(),
+        split_names=given_splits(split_names),
+        **options,
     )
 
 
@@ -200,11 +234,21 @@ class _Tally:
         self.left_out: Counter[str] = Counter()
         self.reduced = 0
 
+    def skip(self, skipped: Skipped, source_name: str, strict: bool) -> None:
+        if strict:
+            raise DataError(
+                skipped.reason,
+                where=f"{source_name}: {skipped.origin}",
+                remedy="Fix or remove it, or import without --strict to skip it",
+            )
+        self.skipped.append((skipped.origin, skipped.reason))
+
 
 def _import_all(
     listing: Listing,
     source_name: str,
     writer: PackWriter,
+    deep: DeepPictures,
     selected: tuple[str, ...] | None,
     max_side: int,
     strict: bool,
@@ -214,21 +258,25 @@ def _import_all(
     for done, item in enumerate(listing.items, start=1):
         if isinstance(item, Entry) and selected is not None and item.class_name not in selected:
             tally.left_out[item.class_name] += 1
-        elif (skipped := _import_one(item, writer, max_side, tally)) is not None:
-            if strict:
-                raise DataError(
-                    skipped.reason,
-                    where=f"{source_name}: {skipped.origin}",
-                    remedy="Fix or remove it, or import without --strict to skip it",
-                )
-            tally.skipped.append((skipped.origin, skipped.reason))
+        elif (skipped := _import_one(item, writer, deep, max_side, tally)) is not None:
+            tally.skip(skipped, source_name, strict)
         if progress is not None:
             progress(done, len(listing.items))
+    for entry, result in deep.scaled():
+        if isinstance(result, UnusableError):
+            skipped = Skipped(origin=entry.origin, reason=str(result))
+            tally.skip(skipped, source_name, strict)
+        else:
+            _pack(entry, result, writer, max_side, tally)
     return tally
 
 
 def _import_one(
-    item: Entry | Skipped, writer: PackWriter, max_side: int, tally: _Tally
+    item: Entry | Skipped,
+    writer: PackWriter,
+    deep: DeepPictures,
+    max_side: int,
+    tally: _Tally,
 ) -> Skipped | None:
     if isinstance(item, Skipped):
         return item
@@ -236,6 +284,14 @@ def _import_one(
         pixels = item.load()
     except UnusableError as error:
         return Skipped(origin=item.origin, reason=str(error))
+    if is_deep(pixels):
+        deep.add(item, pixels)
+    else:
+        _pack(item, pixels, writer, max_side, tally)
+    return None
+
+
+def _pack(item: Entry, pixels: Pixels, writer: PackWriter, max_side: int, tally: _Tally) -> None:
     assert item.split is not None, item.origin
     tally.reduced += max(pixels.shape[:2]) > max_side
     writer.add(
@@ -243,8 +299,8 @@ def _import_one(
         class_name=item.class_name,
         split=item.split,
         origin=item.origin,
+        subject=item.group or "",
     )
-    return None
 
 
 def _check(

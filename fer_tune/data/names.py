@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Literal
 
+from fer_tune.data.checks.split_names import PUBLIC_TEST, split_word, usual_split
+from fer_tune.data.checks.text import one_form
 from fer_tune.errors import DataError
 
 #: Where FER2013's PublicTest pictures go.
@@ -15,17 +16,6 @@ SPLITS = ("train", "validation", "test")
 
 #: FER2013's labels 0 to 6 (Goodfellow et al. 2013, "Challenges in representation learning").
 FER2013_CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
-
-_SPLIT_NAMES = {
-    "train": "train",
-    "training": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "test": "test",
-    "testing": "test",
-    "privatetest": "test",
-}
 
 _CLASS_NAMES = {
     "anger": "angry",
@@ -42,14 +32,16 @@ EXPRESSIONS = frozenset({*FER2013_CLASSES, "contempt"})
 
 
 def split_name(text: str, public_test: PublicTest = "test") -> str | None:
-    """The split that ``text`` names, without regard to case and separators, or None."""
-    key = re.sub(r"[\s_-]+", "", text.casefold())
-    return public_test if key == "publictest" else _SPLIT_NAMES.get(key)
+    """The split that ``text`` names, without regard to case and separators, or None.
+
+    Also beside ``set``, ``data``, ``images`` and the like: ``training_set``, ``FER2013Train``.
+    """
+    return public_test if split_word(text) == PUBLIC_TEST else usual_split(text)
 
 
 def class_name(text: str) -> str:
-    """The class that ``text`` names: lower case, usual variants merged (``Suprise``)."""
-    key = text.strip().casefold()
+    """The class that ``text`` names: lower case, one Unicode form, usual variants merged."""
+    key = one_form(one_form(text).strip().casefold())
     return _CLASS_NAMES.get(key, key)
 
 

@@ -14,19 +14,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fer_tune.data.dataset import (
-    DESCRIPTION,
-    FORMAT,
-    INDEX,
-    INDEX_SCHEMA,
-    PIXELS,
+from fer_tune.data.dataset import DESCRIPTION, FORMAT, INDEX, PIXELS, read_description
+from fer_tune.data.names import SPLITS
+from fer_tune.data.packing.index_columns import (
+    GROUPED_VERSION,
     VERSION,
     copy_groups,
     fingerprint,
+    index_schema,
     offsets,
-    read_description,
 )
-from fer_tune.data.names import SPLITS
+from fer_tune.data.packing.together import joined, numbered, share_of
 from fer_tune.data.pixels import Pixels, content_hash, deviation
 from fer_tune.errors import DataError
 from fer_tune.process.signals import signals_deferred
@@ -36,11 +34,12 @@ _SPOOL = "spool.bin"
 
 
 class _Row(NamedTuple):
-    """A picture of the index; the first four fields are the canonical order."""
+    """A picture of the index; the first five fields are the canonical order."""
 
     hash: str
     split: str
     class_name: str
+    subject: str
     origin: str
     height: int
     width: int
@@ -68,6 +67,8 @@ class PackWriter:
         _check_target(out, force)
         self._out = out
         self._force = force
+        #: Whether subjects are recorded.
+        self.grouped = True
         self._rows: list[_Row] = []
         self._spooled = 0
         self._open = ExitStack()
@@ -93,14 +94,21 @@ class PackWriter:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def add(self, pixels: Pixels, *, class_name: str, split: str, origin: str) -> None:
-        """Takes one canonical picture, uint8 (h, w, 1 or 3)."""
+    def add(
+        self, pixels: Pixels, *, class_name: str, split: str, origin: str, subject: str = ""
+    ) -> None:
+        """Takes one canonical picture, uint8 (h, w, 1 or 3).
+
+        Args:
+            subject: the person or clip that it is of, where that is known.
+        """
         assert split in SPLITS, split
         height, width, channels = pixels.shape
         row = _Row(
             hash=content_hash(pixels),
             split=split,
             class_name=class_name,
+            subject=subject if self.grouped else "",
             origin=origin,
             height=height,
             width=width,
@@ -111,6 +119,10 @@ class PackWriter:
         self._rows.append(row)
         self._spooled += self._spool.write(pixels.tobytes())
 
+    def scratch_file(self, name: str) -> Path:
+        """A file in the scratch folder, which is removed at the end; not opened yet."""
+        return self._scratch / name
+
     def counts(self) -> dict[str, dict[str, int]]:
         """Pictures per split and class name; splits in fixed order, classes sorted."""
         counted = Counter((row.split, row.class_name) for row in self._rows)
@@ -118,6 +130,28 @@ class PackWriter:
             split: {name: n for (s, name), n in sorted(counted.items()) if s == split}
             for split in SPLITS
         }
+
+    def cut_test(self, share: float, seed: int) -> None:
+        """Moves a share of the training pictures of every class to the test split.
+
+        Copies and pictures of one subject stay together; those that are also in validation are not
+        moved. The same seed takes the same pictures wherever they come from.
+
+        Args:
+            share: 0 to 1 (both excluded).
+        """
+        rows = sorted(self._rows)
+        names = sorted({row.class_name for row in rows})
+        labels = np.array([names.index(row.class_name) for row in rows], np.int64)
+        subjects = numbered(np.array([row.subject for row in rows], object))
+        groups = joined(copy_groups(np.array([row.hash for row in rows])), subjects)
+        train = np.array([row.split == "train" for row in rows])
+        pool = np.flatnonzero(train & ~np.isin(groups, groups[~train]))
+        if pool.size:
+            mask = share_of(groups[pool], labels[pool], share, np.random.default_rng(seed))
+            for position in pool[mask]:
+                rows[position] = rows[position]._replace(split="test")
+        self._rows = rows
 
     def finish(self, *, classes: tuple[str, ...], about: Mapping[str, Any]) -> dict[str, Any]:
         """Orders, writes and moves into place; returns the description as written.
@@ -130,15 +164,17 @@ class PackWriter:
         self._spool.close()
         rows = sorted(self._rows)
         self._write_pixels(rows)
-        pq.write_table(_index(rows), self._packed / INDEX, write_page_checksum=True)
+        grouped = any(row.subject for row in rows)
+        pq.write_table(_index(rows, grouped), self._packed / INDEX, write_page_checksum=True)
         description = {
             "format": FORMAT,
-            "version": VERSION,
+            "version": GROUPED_VERSION if grouped else VERSION,
             "fingerprint": fingerprint(
                 classes,
                 [row.hash for row in rows],
                 [row.split for row in rows],
                 [row.class_name for row in rows],
+                [row.subject for row in rows] if grouped else None,
             ),
             "classes": list(classes),
             "channels": max(row.channels for row in rows),
@@ -164,17 +200,18 @@ class PackWriter:
         spool.unlink()
 
 
-def _index(rows: list[_Row]) -> pa.Table:
+def _index(rows: list[_Row], grouped: bool) -> pa.Table:
+    schema = index_schema(GROUPED_VERSION if grouped else VERSION)
     hashes = np.array([row.hash for row in rows])
     sizes = np.array([row.height * row.width * row.channels for row in rows], np.int64)
     columns: dict[str, Any] = {
         name: [getattr(row, name) for row in rows]
-        for name in INDEX_SCHEMA.names
+        for name in schema.names
         if name not in ("group", "offset")
     }
     columns["group"] = copy_groups(hashes)
     columns["offset"] = offsets(sizes)
-    return pa.table(columns, schema=INDEX_SCHEMA)
+    return pa.table(columns, schema=schema)
 
 
 def _check_target(out: Path, force: bool) -> None:

@@ -1,5 +1,8 @@
 """One picture: encoded bytes to canonical 8-bit pixels, and the hash that names them.
 
+Files with 16 bits per pixel often hold 10- or 12-bit values. What the brightest value is, only all
+pictures of a source together show: :func:`decode_raw` leaves them as they are.
+
 The canonical form is ``uint8 (h, w, c)`` with ``c`` = 1 wherever red, green and blue agree, so that
 a grey picture is the same picture however its file stores it.
 """
@@ -7,40 +10,48 @@ a grey picture is the same picture however its file stores it.
 from __future__ import annotations
 
 import hashlib
+import importlib
+import importlib.util
+import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
+
 Pixels = NDArray[np.uint8]
+#: Values of a picture with more than 8 bits, grey: uint16 (h, w).
+Deep = NDArray[np.uint16]
 
 #: Pillow's own warning threshold: a quarter gibibyte of 24-bit colour.
 MAX_PIXELS = 1024**3 // 4 // 3
 
 #: Formats with a signature and a decoder in this process. Others are not allowed: EPS would start
 #: Ghostscript, TGA has no signature and claims arbitrary bytes.
-FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+FORMATS = ("AVIF", "BMP", "GIF", "HEIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 
+#: Depths of cameras, in bits; 8 where a program only writes wider files.
+DEPTHS = (8, 10, 12, 14, 16)
 _SIXTEEN_BIT = 65535
+#: Of 16-bit colour Pillow gives the upper 8 bits: below this, values had 14 bits or fewer.
+_FULL_COLOUR = 64
 
 
 class UnusableError(Exception):
     """A file or row that is not a usable picture; the message is the reason."""
 
 
-def decode(stream: IO[bytes], *, upright: bool = False) -> Pixels:
-    """The first frame of an encoded picture.
+def decode(stream: IO[bytes]) -> Pixels:
+    """The first frame of an encoded picture, upright by its EXIF orientation.
 
-    Palette, CMYK and other colour models become RGB, 16 bits become 8 by scaling, transparency is
-    laid over white.
-
-    Args:
-        upright: apply the EXIF orientation, which cameras write. Face sets hold pictures in the
-            orientation in which they are shown, so an import does not.
+    Palette, CMYK and other colour models become RGB, more than 8 bits become 8 by the picture's own
+    range, transparency is laid over white.
 
     Returns:
         uint8 (h, w, 1) or (h, w, 3), values 0 to 255.
@@ -48,22 +59,55 @@ def decode(stream: IO[bytes], *, upright: bool = False) -> Pixels:
     Raises:
         UnusableError: not a picture, damaged, above ``MAX_PIXELS``, or without a defined range.
     """
+    return _by_own_range(decode_raw(stream))
+
+
+def decode_raw(stream: IO[bytes]) -> Pixels | Deep:
+    """What :func:`decode` gives, but deep grey pictures as they are: uint16 (h, w)."""
     with _as_reasons():
-        if not stream.read(1):
+        head = stream.read(64)
+        if not head:
             raise UnusableError("empty: it has 0 bytes")
         stream.seek(0)
-        with Image.open(stream, formats=_available_formats()) as image:
-            return _upright(image) if upright else _to_pixels(image)
+        try:
+            with Image.open(stream, formats=_available_formats()) as image:
+                return _upright(image)
+        except UnidentifiedImageError:
+            raise UnusableError(_unknown_kind(head)) from None
 
 
 def from_image(image: Image.Image) -> Pixels:
-    """The pixels of a PIL image, as :func:`decode` gives them, upright by its EXIF orientation.
+    """The pixels of a PIL image, as :func:`decode` gives them.
 
     Raises:
         UnusableError: above ``MAX_PIXELS``, damaged, or without a defined range.
     """
     with _as_reasons():
-        return _upright(image)
+        return _by_own_range(_upright(image))
+
+
+def is_deep(pixels: Pixels | Deep) -> TypeIs[Deep]:
+    """Whether a picture has more than 8 bits."""
+    return pixels.dtype == np.uint16
+
+
+def depth_of(brightest: int) -> int:
+    """The least depth of a camera, in bits, that has this value (0 to 65535)."""
+    return next(bits for bits in DEPTHS if brightest < 2**bits)
+
+
+def eight_bits(values: Deep, bits: int) -> Pixels:
+    """Values below ``2**bits`` scaled to 0 to 255, uint8 (h, w, 1)."""
+    white = 2**bits - 1
+    scaled = (values.astype(np.int64) * 255 + white // 2) // white
+    narrow: Pixels = scaled.astype(np.uint8)[:, :, None]
+    return narrow
+
+
+def _by_own_range(pixels: Pixels | Deep) -> Pixels:
+    if is_deep(pixels):
+        return eight_bits(pixels, depth_of(int(pixels.max())))
+    return pixels
 
 
 @contextmanager
@@ -76,8 +120,6 @@ def _as_reasons() -> Iterator[None]:
             yield
         except UnusableError:
             raise
-        except UnidentifiedImageError:
-            raise UnusableError("not an image") from None
         except Image.DecompressionBombError:
             raise UnusableError(_too_many_pixels()) from None
         except Exception as error:
@@ -87,9 +129,31 @@ def _as_reasons() -> Iterator[None]:
             raise UnusableError(f"damaged: {reason}") from None
 
 
-def _upright(image: Image.Image) -> Pixels:
+def _upright(image: Image.Image) -> Pixels | Deep:
     _check_size(image)
-    return _to_pixels(ImageOps.exif_transpose(image))
+    deep_colour = any(";16" in str(tile[3]) for tile in getattr(image, "tile", ()))
+    if image.mode.startswith("I") and getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == 0:
+        raise UnusableError("a 16-bit TIFF in which 0 is white; save it with 0 as black")
+    pixels: Pixels | Deep = _to_pixels(_turned(image))
+    if deep_colour and not is_deep(pixels) and 0 < pixels.max() < _FULL_COLOUR:
+        raise UnusableError(
+            "16-bit colour whose values end below a quarter of the range, as 10- and 12-bit values "
+            "do; convert it to 8 bits"
+        )
+    return pixels
+
+
+#: Tag of TIFF: what 0 means.
+_PHOTOMETRIC = 262
+
+
+def _turned(image: Image.Image) -> Image.Image:
+    """The picture upright by its EXIF orientation, or as it is where that cannot be read."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except (OSError, SyntaxError, ValueError, KeyError, TypeError, struct.error):
+        image.load()  # a damaged picture is reported as such
+        return image
 
 
 def canonical(pixels: Pixels, max_side: int) -> Pixels:
@@ -130,7 +194,24 @@ def deviation(pixels: Pixels) -> float:
 
 def _available_formats() -> list[str]:
     Image.init()
+    if "HEIF" not in Image.OPEN and importlib.util.find_spec("pillow_heif") is not None:
+        importlib.import_module("pillow_heif").register_heif_opener()
     return [name for name in FORMATS if name in Image.OPEN]
+
+
+_HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+
+
+def _unknown_kind(head: bytes) -> str:
+    """What a file is that no decoder here reads, by its first bytes."""
+    brands = [head[i : i + 4] for i in (8, *range(16, len(head) - 3, 4))]
+    if head[4:8] == b"ftyp" and {b"avif", b"avis"} & set(brands):
+        return "AVIF, which this Pillow cannot read; install Pillow 11.3 or later"
+    if head[4:8] == b"ftyp" and brands[0] in _HEIC:
+        return "HEIC, which needs the extra: pip install 'fer-tune[heic]'"
+    if head.startswith((b"\xff\x0a", b"\0\0\0\x0cJXL ")):
+        return "JPEG XL, which is not supported; convert it to PNG or JPEG"
+    return "not an image"
 
 
 def _too_many_pixels() -> str:
@@ -142,7 +223,7 @@ def _check_size(image: Image.Image) -> None:
         raise UnusableError(_too_many_pixels())
 
 
-def _to_pixels(image: Image.Image) -> Pixels:
+def _to_pixels(image: Image.Image) -> Pixels | Deep:
     _check_size(image)
     if image.mode == "F":
         raise UnusableError("floating-point pixels have no defined range")
@@ -155,12 +236,11 @@ def _to_pixels(image: Image.Image) -> Pixels:
     return _as_array(image.convert("L" if image.mode in ("1", "L") else "RGB"))
 
 
-def _from_sixteen_bit(values: NDArray[np.generic]) -> Pixels:
+def _from_sixteen_bit(values: NDArray[np.generic]) -> Deep:
     wide = values.astype(np.int64)
     if wide.min() < 0 or wide.max() > _SIXTEEN_BIT:
         raise UnusableError("32-bit pixels have no defined range")
-    scaled = (wide * 255 + _SIXTEEN_BIT // 2) // _SIXTEEN_BIT
-    return scaled.astype(np.uint8)[:, :, None]
+    return wide.astype(np.uint16)
 
 
 def _as_array(image: Image.Image) -> Pixels:

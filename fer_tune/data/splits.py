@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from fer_tune.data.audit import BLANK_DEVIATION, conflicting_mask, spanning_mask
 from fer_tune.data.dataset import DatasetIndex
+from fer_tune.data.packing.together import joined, share_of
 from fer_tune.errors import DataError
 
 Handling = Literal["drop", "keep"]
@@ -49,6 +50,8 @@ def cut(
     conflicts: Handling = "drop",
 ) -> Split:
     """Cuts validation out of training by seed, stratified by class over copy groups.
+
+    Pictures of one subject (:attr:`DatasetIndex.subjects`) are on one side, too.
 
     A dataset that brings its own validation split keeps it; training copies of its pictures are
     then dropped. The test split is never changed.
@@ -101,6 +104,12 @@ def cut(
 def _cut_by_class(dataset: DatasetIndex, pool: Mask, share: float, seed: int) -> Mask:
     groups, labels = dataset.groups, dataset.labels
     members = np.flatnonzero(pool)
+    if dataset.subjects is not None and members.size:
+        together = joined(groups, dataset.subjects)[members]
+        mask = np.zeros_like(pool)
+        rng = np.random.default_rng(seed)
+        mask[members[share_of(together, labels[members], share, rng)]] = True
+        return mask
     # Kept conflicting copies must move together too: a group belongs to the class of its first
     # member in canonical order.
     starts, counts = np.unique(groups[members], return_index=True, return_counts=True)[1:]

@@ -191,7 +191,7 @@ def _decoded(stream: io.BufferedIOBase | io.BufferedReader) -> Pixels:
     content = stream.read(MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
         raise UnusableError(f"larger than {MOST_BYTES // 2**20} MiB")
-    return decode(io.BytesIO(content), upright=True)
+    return decode(io.BytesIO(content))
 
 
 def _stdin() -> bytes:

@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from fer_tune.data.dataset import INDEX_SCHEMA, PackedDataset, copy_groups, fingerprint, offsets
+from fer_tune.data.dataset import PackedDataset
 from fer_tune.data.importing import import_source
+from fer_tune.data.packing.index_columns import INDEX_SCHEMA, copy_groups, fingerprint, offsets
 from fer_tune.errors import DataError
 from fer_tune.schema import limits
 

@@ -21,6 +21,7 @@ class Index:
     splits: np.ndarray
     classes: tuple[str, ...] = ("angry", "happy")
     root: Path = Path("made/by/hand")
+    subjects: np.ndarray | None = None
 
     @property
     def deviations(self) -> np.ndarray:

@@ -107,7 +107,7 @@ def test_what_cannot_be_read_says_why(tmp_path: Path, monkeypatch: pytest.Monkey
         big.read()
 
 
-def test_a_photograph_is_upright_and_an_import_is_as_stored(tmp_path: Path) -> None:
+def test_a_photograph_is_upright(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # turned by a quarter
     path = save(tmp_path / "turned.jpg", exif=exif)

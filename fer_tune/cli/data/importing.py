@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from fer_tune.cli.data.handling import Handling
 from fer_tune.cli.option_groups import grouped
 from fer_tune.errors import UserError
 
@@ -101,6 +102,7 @@ def _pairs(option: str, text: str | None, example: str) -> dict[str, str]:
 
 
 @grouped("labels", Labels)
+@grouped("handling", Handling)
 def import_(
     source: Annotated[
         str,
@@ -130,7 +132,7 @@ def import_(
     public_test: Annotated[
         Literal["test", "validation"], typer.Option(help="Split of FER2013's PublicTest.")
     ] = "test",
-    seed: Annotated[int, typer.Option(help="Seed of the synthetic faces.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the synthetic faces and --test-share.")] = 0,
     force: Annotated[
         bool, typer.Option("--force", help="Replace an existing packed dataset.")
     ] = False,
@@ -140,6 +142,7 @@ def import_(
     ] = False,
     *,
     labels: Labels,
+    handling: Handling,
 ) -> None:
     """Import pictures from any source into one packed dataset."""
     from rich.console import Console
@@ -160,6 +163,7 @@ def import_(
         "seed": seed,
         "follow_links": follow_links,
         "labels": labels.checked(),
+        **handling.reading(),
     }
     if dry_run:
         preview(console, source, reading)
@@ -183,6 +187,7 @@ def import_(
             max_side=max_side,
             strict=strict,
             force=force,
+            bits=handling.bits,
             **reading,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )

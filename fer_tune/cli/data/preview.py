@@ -86,6 +86,11 @@ def _options(listing: Listing, reading: Mapping[str, Any]) -> str:
         "--rename": ",".join(f"{name}={new}" for name, new in labels.rename.items()),
         "--min-agreement": labels.min_agreement or None,
         "--public-test": reading["public_test"],
+        "--test-share": reading["test_share"],
+        "--test-from": reading["test_from"],
+        "--group-from": reading["group_from"],
+        "--split-names": ",".join(reading["split_names"]),
+        "--encoding": reading["encoding"],
         "--classes": ",".join(reading["classes"] or ()),
     }
     return " ".join(f"{option} {shell_word(value)}" for option, value in chosen.items() if value)

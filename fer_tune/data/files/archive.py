@@ -17,17 +17,23 @@ from fer_tune.data.files.limits import (
     leads_out,
     unpacked,
 )
+from fer_tune.data.files.names import Names
 from fer_tune.data.files.tree import SourceFile
 from fer_tune.data.listing import Skipped, printable
 from fer_tune.data.pixels import UnusableError
 from fer_tune.errors import because
 
+#: Flag of a member whose name is UTF-8.
+_IS_UTF8 = 0x800
 #: The methods whose output can be bounded while it is made; bzip2 packs a gibibyte in 800 bytes.
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
-def zip_members(stream: IO[bytes]) -> list[SourceFile | Skipped]:
+def zip_members(stream: IO[bytes], encoding: str | None = None) -> list[SourceFile | Skipped]:
     """The files of a zip, in its order; it stays open as long as one of them is referred to.
+
+    Args:
+        encoding: of names that are not marked as UTF-8; None to guess it.
 
     Raises:
         UnusableError: it is not a zip, or its directory is damaged.
@@ -38,7 +44,19 @@ def zip_members(stream: IO[bytes]) -> list[SourceFile | Skipped]:
     except Exception as error:
         # A damaged directory raises BadZipFile, NotImplementedError, UnicodeDecodeError, ...
         raise UnusableError(str(error)) from None
-    return [_member(archive, member) for member in found]
+    raw = [name for member in found if (name := _raw_name(member)) is not None]
+    names = Names(raw, encoding)
+    return [_member(archive, member, names) for member in found]
+
+
+def _raw_name(member: zipfile.ZipInfo) -> bytes | None:
+    """The bytes of a name that does not say its encoding; None for others."""
+    if member.flag_bits & _IS_UTF8 or member.filename.isascii():
+        return None
+    try:
+        return member.filename.encode("cp437")  # what zipfile has read it as
+    except UnicodeEncodeError:
+        return None  # from a field for names in Unicode
 
 
 class _Zip:
@@ -47,10 +65,11 @@ class _Zip:
         self.opened = zipfile.ZipFile(stream)
 
 
-def _member(archive: _Zip, member: zipfile.ZipInfo) -> SourceFile | Skipped:
-    path = _inside(member)
+def _member(archive: _Zip, member: zipfile.ZipInfo, names: Names) -> SourceFile | Skipped:
+    raw = _raw_name(member)
+    path = _inside(member.filename if raw is None else names.text(raw))
     try:
-        _check(member)
+        _check(member, path)
     except UnusableError as error:
         return Skipped(origin=str(path), reason=str(error))
     return SourceFile(
@@ -58,16 +77,17 @@ def _member(archive: _Zip, member: zipfile.ZipInfo) -> SourceFile | Skipped:
         open=partial(_open, archive, member),
         whole=partial(_whole, archive, member),
         stream=partial(_stream, archive, member),
+        encoding=None if raw is None else names.encoding,
     )
 
 
-def _inside(member: zipfile.ZipInfo) -> PurePosixPath:
+def _inside(name: str) -> PurePosixPath:
     # Some Windows programs write backslashes, against the zip specification (4.4.17.1).
-    return PurePosixPath(printable(member.filename.replace("\\", "/")))
+    return PurePosixPath(printable(name.replace("\\", "/")))
 
 
-def _check(member: zipfile.ZipInfo) -> None:
-    if leads_out(_inside(member)):
+def _check(member: zipfile.ZipInfo, path: PurePosixPath) -> None:
+    if leads_out(path):
         raise UnusableError("its path leads out of the archive")
     mode = member.external_attr >> 16
     if stat.S_IFMT(mode) not in (0, stat.S_IFREG):

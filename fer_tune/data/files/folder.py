@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from fer_tune.data.files.names import Names
 from fer_tune.data.files.tree import SourceFile
 from fer_tune.data.listing import Skipped, printable
 from fer_tune.data.pixels import UnusableError
@@ -20,7 +21,9 @@ _READ_ALREADY = "a link to a folder that was already read"
 _LINK_OUT = "a link that leads out of the folder, which is followed only with --follow-links"
 
 
-def folder_members(root: Path, *, follow_links: bool) -> list[SourceFile | Skipped]:
+def folder_members(
+    root: Path, *, follow_links: bool, encoding: str | None = None
+) -> list[SourceFile | Skipped]:
     """Lists the folder; its files are opened later.
 
     A link could bring any file of this machine into a dataset that is shared. Unless
@@ -34,7 +37,13 @@ def folder_members(root: Path, *, follow_links: bool) -> list[SourceFile | Skipp
         for error in unread
     ]
     top = os.path.realpath(root)
-    return [*skipped, *(_member(root, top, path, follow_links) for path in found)]
+    names = Names((os.fsencode(path) for path in found if _is_foreign(path)), encoding)
+    return [*skipped, *(_member(root, top, path, follow_links, names) for path in found)]
+
+
+def _is_foreign(path: PurePosixPath) -> bool:
+    """Whether a name is not UTF-8, as those of old archives that were unpacked here."""
+    return any("\udc80" <= character <= "\udcff" for character in str(path))
 
 
 def _walk(root: Path, unread: list[OSError], follow_links: bool) -> Iterator[PurePosixPath]:
@@ -73,12 +82,16 @@ def _name(root: Path, error: OSError) -> str:
     return printable(Path(os.fsdecode(error.filename)).relative_to(root).as_posix())
 
 
-def _member(root: Path, top: str, path: PurePosixPath, follow_links: bool) -> SourceFile | Skipped:
+def _member(
+    root: Path, top: str, path: PurePosixPath, follow_links: bool, names: Names
+) -> SourceFile | Skipped:
     """
     Args:
         top: ``root`` without links.
     """
-    full, origin = root / path, printable(str(path))
+    foreign = _is_foreign(path)
+    full = root / path
+    origin = printable(names.text(os.fsencode(path)) if foreign else str(path))
     if full.is_dir():
         reason = _READ_ALREADY if follow_links else _FOLDER_LINK
         return Skipped(origin=origin, reason=reason)
@@ -88,7 +101,13 @@ def _member(root: Path, top: str, path: PurePosixPath, follow_links: bool) -> So
     # With links followed, the file may be in any folder; otherwise no folder may be a link.
     within = real.parent if follow_links else Path(top)
     opening = partial(_open, real, within)
-    return SourceFile(path=PurePosixPath(origin), open=opening, whole=opening, stream=opening)
+    return SourceFile(
+        path=PurePosixPath(origin),
+        open=opening,
+        whole=opening,
+        stream=opening,
+        encoding=names.encoding if foreign else None,
+    )
 
 
 def _open(path: Path, within: Path) -> IO[bytes]:

@@ -28,18 +28,19 @@ _FOREIGN = (".rar", ".7z", ".tar.zst", ".zst")
 _BESIDE = "its files are unpacked beside it already"
 
 
-def folder_tree(root: Path, *, follow_links: bool) -> Tree:
+def folder_tree(root: Path, *, follow_links: bool, encoding: str | None = None) -> Tree:
     """The files of a folder, those of archives in it included.
 
     Raises:
         DataError: too many files.
         EnvironmentFault: no room to unpack an inner archive.
     """
-    tree = _tree(printable(str(root)), folder_members(root, follow_links=follow_links), between="/")
+    members = folder_members(root, follow_links=follow_links, encoding=encoding)
+    tree = _tree(printable(str(root)), members, encoding, between="/")
     return replace(tree, root=root)
 
 
-def archive_tree(path: Path) -> Tree | None:
+def archive_tree(path: Path, encoding: str | None = None) -> Tree | None:
     """The files of a zip or tar, those of archives in it included; None for another kind of file.
 
     Raises:
@@ -56,7 +57,7 @@ def archive_tree(path: Path) -> Tree | None:
         return None
     inner = file_on_disk(path, PurePosixPath(printable(path.name)))
     try:
-        found = _inside(kind, inner)
+        found = _inside(kind, inner, encoding)
     except UnusableError as error:
         raise DataError(
             f"cannot be read as a {kind} file; it is truncated, damaged or another kind of file: "
@@ -65,7 +66,7 @@ def archive_tree(path: Path) -> Tree | None:
             value=f"{path.stat().st_size:,} bytes",
             remedy="Download or create it again",
         ) from None
-    return _tree(printable(str(path)), found, between=": ")
+    return _tree(printable(str(path)), found, encoding, between=": ")
 
 
 def file_tree(path: Path) -> Tree:
@@ -107,7 +108,9 @@ def stem_of(path: PurePosixPath) -> PurePosixPath:
     return path.with_name(stem) if stem else path
 
 
-def _tree(name: str, members: Iterable[SourceFile | Skipped], *, between: str) -> Tree:
+def _tree(
+    name: str, members: Iterable[SourceFile | Skipped], encoding: str | None, *, between: str
+) -> Tree:
     found = list(members)
     kept: list[SourceFile | Skipped] = []
     taken = {str(one.path) for one in found if isinstance(one, SourceFile)}
@@ -126,7 +129,7 @@ def _tree(name: str, members: Iterable[SourceFile | Skipped], *, between: str) -
             if kind is None:
                 kept.append(member)
                 continue
-            inner = _opened(kind, member, deep=depth == MAX_DEPTH - 1)
+            inner = _opened(kind, member, encoding, deep=depth == MAX_DEPTH - 1)
             paths = {str(one.path) for one in inner if isinstance(one, SourceFile)}
             if paths and paths <= taken:
                 kept.append(Skipped(origin=member.origin, reason=_BESIDE))
@@ -143,12 +146,14 @@ def _tree(name: str, members: Iterable[SourceFile | Skipped], *, between: str) -
     return Tree(name=name, members=tuple(members), ignored=ignored)
 
 
-def _opened(kind: str, member: SourceFile, *, deep: bool) -> list[SourceFile | Skipped]:
+def _opened(
+    kind: str, member: SourceFile, encoding: str | None, *, deep: bool
+) -> list[SourceFile | Skipped]:
     """The members of an inner archive, below its name; or the archive, as skipped."""
     try:
         if deep:
             raise UnusableError(f"archives inside archives, more than {MAX_DEPTH} deep")
-        found = _inside(kind, member)
+        found = _inside(kind, member, encoding)
     except UnusableError as error:
         return [Skipped(origin=member.origin, reason=str(error))]
     if kind == "compressed":
@@ -162,13 +167,14 @@ def _opened(kind: str, member: SourceFile, *, deep: bool) -> list[SourceFile | S
     ]
 
 
-def _inside(kind: str, member: SourceFile) -> list[SourceFile | Skipped]:
+def _inside(kind: str, member: SourceFile, encoding: str | None) -> list[SourceFile | Skipped]:
     if kind == "compressed":
         opening = partial(_plain, member)
         return [SourceFile(path=stem_of(member.path), open=opening, whole=opening, stream=opening)]
     stream: IO[bytes] = member.whole()
     try:
-        return zip_members(stream) if kind == "zip" else tar_members(stream)
+        members = zip_members if kind == "zip" else tar_members
+        return members(stream, encoding)
     except BaseException:
         stream.close()
         raise

@@ -14,6 +14,7 @@ from pathlib import PurePosixPath
 from typing import IO, cast
 
 from fer_tune.data.files.limits import MAX_MEMBER_BYTES, Bounded, leads_out, unpacked
+from fer_tune.data.files.names import Names
 from fer_tune.data.files.tree import SourceFile
 from fer_tune.data.listing import Skipped, printable
 from fer_tune.data.pixels import UnusableError
@@ -25,11 +26,14 @@ _MAGIC = {b"\x1f\x8b": "gz", b"BZh": "bz2", b"\xfd7zXZ\x00": "xz"}
 _DAMAGED = (EOFError, zlib.error, lzma.LZMAError, ValueError)
 
 
-def tar_members(stream: IO[bytes]) -> list[SourceFile | Skipped]:
+def tar_members(stream: IO[bytes], encoding: str | None = None) -> list[SourceFile | Skipped]:
     """The files of a tar, in its order; it stays open as long as one of them is referred to.
 
     A compressed one is unpacked into a file without a name first, so that its members can be read
     in any order.
+
+    Args:
+        encoding: of names that are not UTF-8; None to guess it.
 
     Raises:
         UnusableError: it is not a tar, is damaged, or expands too much.
@@ -44,7 +48,18 @@ def tar_members(stream: IO[bytes]) -> list[SourceFile | Skipped]:
     except Exception as error:
         # Damaged headers raise TarError, but also ValueError, OverflowError, ...
         raise UnusableError(because(error)) from None
-    return [_member(archive, member) for member in found]
+    raw = [name for member in found if (name := _raw_name(member)) is not None]
+    names = Names(raw, encoding)
+    return [_member(archive, member, names) for member in found]
+
+
+def _raw_name(member: tarfile.TarInfo) -> bytes | None:
+    """The bytes of a name that is not UTF-8, as old tars have; None for others."""
+    try:
+        member.name.encode()
+    except UnicodeEncodeError:
+        return member.name.encode(errors="surrogateescape")
+    return None
 
 
 def decompressed(stream: IO[bytes]) -> IO[bytes]:
@@ -76,11 +91,12 @@ def _decompressor(kind: str, stream: IO[bytes]) -> IO[bytes]:
 class _Tar:
     def __init__(self, stream: IO[bytes]) -> None:
         weakref.finalize(self, stream.close)
-        self.opened = tarfile.open(fileobj=Bounded(stream), mode="r:")  # noqa: SIM115
+        self.opened = tarfile.open(fileobj=Bounded(stream), mode="r:", encoding="utf-8")  # noqa: SIM115
 
 
-def _member(archive: _Tar, member: tarfile.TarInfo) -> SourceFile | Skipped:
-    path = PurePosixPath(printable(member.name))
+def _member(archive: _Tar, member: tarfile.TarInfo, names: Names) -> SourceFile | Skipped:
+    raw = _raw_name(member)
+    path = PurePosixPath(printable(member.name if raw is None else names.text(raw)))
     if leads_out(path):
         return Skipped(origin=str(path), reason="its path leads out of the archive")
     if not member.isreg() or member.issparse():
@@ -90,6 +106,7 @@ def _member(archive: _Tar, member: tarfile.TarInfo) -> SourceFile | Skipped:
         open=partial(_open, archive, member),
         whole=partial(_whole, archive, member),
         stream=partial(_whole, archive, member),
+        encoding=None if raw is None else names.encoding,
     )
 
 

@@ -10,7 +10,7 @@ from typing import IO
 from fer_tune.data.files.clutter import is_clutter
 from fer_tune.data.files.limits import MAX_MEMBER_BYTES
 from fer_tune.data.listing import Skipped
-from fer_tune.data.pixels import Pixels, UnusableError, decode
+from fer_tune.data.pixels import Deep, Pixels, UnusableError, decode_raw
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,6 +23,7 @@ class SourceFile:
         whole: the same for a file that may exceed ``MAX_MEMBER_BYTES``, such as a table.
         stream: the same for reading its beginning alone.
         place: where it is on this machine, for errors.
+        encoding: that its name was read in, where the name does not say it.
     """
 
     path: PurePosixPath
@@ -30,6 +31,7 @@ class SourceFile:
     whole: Callable[[], IO[bytes]]
     stream: Callable[[], IO[bytes]]
     place: str = ""
+    encoding: str | None = None
 
     @property
     def origin(self) -> str:
@@ -48,10 +50,10 @@ class SourceFile:
             raise UnusableError(f"more than {MAX_MEMBER_BYTES:,} bytes")
         return content
 
-    def picture(self) -> Pixels:
-        """Its picture, as :func:`fer_tune.data.pixels.decode` gives it."""
+    def picture(self) -> Pixels | Deep:
+        """Its picture, as :func:`fer_tune.data.pixels.decode_raw` gives it."""
         with self.open() as stream:
-            return decode(stream)
+            return decode_raw(stream)
 
 
 @dataclass(frozen=True, kw_only=True)

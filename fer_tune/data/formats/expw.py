@@ -13,7 +13,7 @@ from fer_tune.data.labels.matching import Ambiguous, Pictures
 from fer_tune.data.labels.splits import split_of_folders
 from fer_tune.data.labels.tables import TextTable, readable_table
 from fer_tune.data.listing import Entry, Found, Listing, Reading, Skipped, as_number
-from fer_tune.data.pixels import Pixels, UnusableError
+from fer_tune.data.pixels import Deep, Pixels, UnusableError
 
 NAME = "ExpW"
 CLASSES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
@@ -90,7 +90,7 @@ def _face(file: SourceFile, cells: tuple[str, ...], reading: Reading) -> Entry:
     )
 
 
-def _cut(load: Callable[[], Pixels], box: tuple[int, int, int, int]) -> Pixels:
+def _cut(load: Callable[[], Pixels | Deep], box: tuple[int, int, int, int]) -> Pixels | Deep:
     top, bottom, left, right = box
     face = load()[top:bottom, left:right]
     if not face.size:

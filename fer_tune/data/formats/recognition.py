@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from fer_tune.data.files.clutter import is_clutter
+from fer_tune.data.files.names import encoding_note
 from fer_tune.data.files.tree import SourceFile, Tree
 from fer_tune.data.formats.base import KnownFormat, as_format
 from fer_tune.data.formats.registry import FORMATS, known_format
@@ -41,7 +42,10 @@ def list_tree(tree: Tree, reading: Reading) -> Listing:
     except UnusableError as error:
         # A table that turns out to be damaged while its rows are read.
         raise DataError(f"cannot be read: {error}", where=tree.name) from None
-    return _with_unused(tree, listing)
+    note = encoding_note(
+        (file.encoding for file in tree.files), chosen=reading.encoding is not None
+    )
+    return _with_unused(tree, listing if note is None else listing.noting(note))
 
 
 def _by_options(tree: Tree, reading: Reading) -> Listing | None:

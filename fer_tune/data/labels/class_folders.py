@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import PurePosixPath
 
+from fer_tune.data.checks.split_names import evaluation_splits
 from fer_tune.data.files.tree import SourceFile, Tree
-from fer_tune.data.listing import Entry, Listing, Reading, Skipped
+from fer_tune.data.listing import NO_CLASS_FOLDER, Entry, Listing, Reading, Skipped
 from fer_tune.data.pixels import UnusableError
 
 
 def list_class_folders(tree: Tree, reading: Reading) -> Listing:
     """Every file that is no clutter is a picture of the class that its folders name."""
     members, ignored = tree.without_clutter()
+    folders = {part for m in members if isinstance(m, SourceFile) for part in m.path.parts[:-1]}
+    split_names = {**evaluation_splits(folders), **reading.split_names}
+    reading = replace(reading, split_names=split_names)
     return Listing(items=tuple(_item(member, reading) for member in members), ignored=ignored)
 
 
@@ -45,12 +50,12 @@ def class_and_split(path: PurePosixPath, reading: Reading) -> tuple[str, str | N
     Raises:
         UnusableError: no class folder, or folders of two splits.
     """
-    splits = {name for part in path.parts[:-1] if (name := reading.split(part))}
-    classes = [part for part in path.parts[:-1] if reading.split(part) is None]
+    named = reading.folder_splits(path.parts[:-1])
+    splits, classes = set(named.values()), [part for part in path.parts[:-1] if part not in named]
     if len(splits) > 1:
         raise UnusableError(f"is in folders of two splits ({', '.join(sorted(splits))})")
     if not classes:
-        raise UnusableError("is not in a class folder")
+        raise UnusableError(NO_CLASS_FOLDER)
     split = splits.pop() if splits else None
     if split == "test" and path.name.casefold().startswith("publictest"):
         split = reading.public_test

@@ -19,7 +19,7 @@ from fer_tune.data.labels.parquet import hugging_face_features, opened, read_gro
 from fer_tune.data.labels.splits import split_of_name
 from fer_tune.data.labels.tables import TextTable
 from fer_tune.data.listing import Entry, Found, Listing, Reading, Skipped, as_number, printable
-from fer_tune.data.pixels import Pixels, UnusableError, decode
+from fer_tune.data.pixels import Deep, Pixels, UnusableError, decode_raw
 from fer_tune.errors import DataError
 from fer_tune.wording import Broken
 from fer_tune.yaml_reader.bounded import Limits, plain
@@ -220,7 +220,7 @@ class _Pictures:
         self.starts = [sum(sizes[:n]) for n in range(len(sizes))]
         weakref.finalize(self, shard.stream.close)
 
-    def load(self, group: int, position: int) -> Pixels:
+    def load(self, group: int, position: int) -> Pixels | Deep:
         if group != self._group:
             table = read_group(self._shard.parquet, self._shard.stream, group, [self._shard.image])
             self._group, self._column = group, table[self._shard.image]
@@ -229,7 +229,7 @@ class _Pictures:
         content = value.get("bytes") if isinstance(value, dict) else value
         if content is None:
             raise UnusableError("its row has no picture, perhaps only a path")
-        return decode(io.BytesIO(content))
+        return decode_raw(io.BytesIO(content))
 
 
 def _names(shard: _Shard, label: str, tree: Tree) -> Mapping[str, str] | None:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Self
 
-from fer_tune.data.pixels import Pixels
+from fer_tune.data.checks.text import one_form
+from fer_tune.data.pixels import Deep, Pixels
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,14 +22,15 @@ class Entry:
         class_name: canonical class name, after ``--label-order``, ``--rename`` and usual variants.
         split: ``train``, ``validation`` or ``test``; None where the source names none.
         group: pictures of one person or clip share it; None where the source names none.
-        load: gives uint8 (h, w, 1 or 3) or raises ``UnusableError`` with the reason.
+        load: gives uint8 (h, w, 1 or 3), or uint16 (h, w) if it has more than 8 bits; or raises
+            ``UnusableError`` with the reason.
     """
 
     origin: str
     found: str
     class_name: str
     split: str | None
-    load: Callable[[], Pixels]
+    load: Callable[[], Pixels | Deep]
     group: str | None = None
 
 
@@ -61,6 +63,8 @@ class Found:
     notes: tuple[str, ...] = ()
 
 
+#: Reason of a picture that no folder gives a class.
+NO_CLASS_FOLDER = "is not in a class folder"
 FOLDERS = "Pictures must be in folders named after their class, such as train/happy/1.png"
 
 
@@ -109,12 +113,18 @@ class Listing:
 
 
 def printable(name: str) -> str:
-    """``name`` with U+FFFD for what cannot be encoded or would disturb a terminal.
+    """``name`` in one Unicode form, with U+FFFD for what cannot be encoded or disturbs a terminal.
 
     File names may hold any bytes: invalid UTF-8 (surrogates here), line breaks, escapes.
     """
-    return "".join("\ufffd" if _disturbs(character) else character for character in name)
+    return "".join("\ufffd" if _disturbs(character) else character for character in one_form(name))
+
+
+#: Joiners, which belong to the spelling of Persian and Indian words.
+_JOINERS = "\u200c\u200d"
 
 
 def _disturbs(character: str) -> bool:
+    if character in _JOINERS:
+        return False
     return unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp")

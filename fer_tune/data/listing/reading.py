@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from fer_tune.data.checks.split_names import given_split, is_exact
 from fer_tune.data.names import EXPRESSIONS, PublicTest, class_name, split_name
 from fer_tune.data.pixels import UnusableError
 
@@ -41,11 +42,23 @@ class Reading:
         public_test: the split of FER2013's PublicTest pictures.
         follow_links: follow links in a folder, wherever they lead.
         labels: where classes come from.
+        split_names: splits by further names (``--split-names``).
+        classes_as_is: whether classes are used whatever they look like.
+        encoding: of names in archives; None to guess it.
+        group_from: a regular expression on the path that gives the person or clip.
+        test_share: of the training pictures, for testing, where the source has no test split.
+        test_from: the split that is for testing, where the source has no test split.
     """
 
     classes: tuple[str, ...] | None = None
     public_test: PublicTest = "test"
     follow_links: bool = False
+    split_names: Mapping[str, str] = field(default_factory=dict)
+    classes_as_is: bool = False
+    encoding: str | None = None
+    group_from: str | None = None
+    test_share: float | None = None
+    test_from: str | None = None
     labels: LabelOptions = field(default_factory=LabelOptions)
     known: frozenset[str] = field(init=False)
 
@@ -59,7 +72,17 @@ class Reading:
 
     def split(self, text: str) -> str | None:
         """The split that ``text`` names, or None."""
-        return split_name(text, self.public_test)
+        return given_split(text, self.split_names) or split_name(text, self.public_test)
+
+    def folder_splits(self, folders: Sequence[str]) -> dict[str, str]:
+        """The splits that some of a picture's folders name.
+
+        Below or above a folder that is named by the bare word, or by ``--split-names``, others
+        name none: ``test_data/train/happy`` is for training.
+        """
+        splits = {name: split for name in folders if (split := self.split(name)) is not None}
+        bare = {n: s for n, s in splits.items() if is_exact(n) or given_split(n, self.split_names)}
+        return bare or splits
 
     def name(self, found: str, order: Mapping[str, str] | None = None) -> str:
         """Canonical name of a class as found.

@@ -55,7 +55,7 @@ def list_source(source: str, reading: Reading, *, seed: int = 0) -> Listing:
             value=without_secrets(source),
             remedy=_REMEDY,
         )
-    tree = archive_tree(path)
+    tree = archive_tree(path, reading.encoding)
     if tree is None and is_table(PurePosixPath(path.name)):
         tree = file_tree(path)
     if tree is None:
@@ -69,4 +69,4 @@ def list_source(source: str, reading: Reading, *, seed: int = 0) -> Listing:
 
 
 def _folder(root: Path, reading: Reading) -> Tree:
-    return folder_tree(root, follow_links=reading.follow_links)
+    return folder_tree(root, follow_links=reading.follow_links, encoding=reading.encoding)

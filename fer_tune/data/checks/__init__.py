@@ -1,0 +1,1 @@
+"""What would be imported, examined before any picture is decoded."""

@@ -1,0 +1,166 @@
+"""Examination of a listing: an import stops if its classes are probably something else."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from pathlib import PurePosixPath
+
+from fer_tune.data.checks.split_names import named_splits, resembling_splits
+from fer_tune.data.checks.suspicion import ClassFolder, Suspicion, suspicion
+from fer_tune.data.checks.words import CODES, expression_in
+from fer_tune.data.files.clutter import is_picture_name
+from fer_tune.data.listing import NO_CLASS_FOLDER, Entry, Listing, Reading
+from fer_tune.data.names import split_name
+from fer_tune.errors import DataError
+from fer_tune.escaping import shell_word
+
+_ANY_EXPRESSION = (
+    "(?i)(?P<class>angry|anger|disgust|fear|happy|happiness|sad|surprise|neutral|contempt)[^/]*$"
+)
+#: Names that a message shows.
+_SHOWN = 5
+_AS_IS = "If they are the classes, add --classes-as-is"
+
+
+def examine_classes(listing: Listing, reading: Reading) -> Listing:
+    """Stops at classes that are probably splits, people, recordings or garbled text.
+
+    Classes that the user selected, and all of them with ``--classes-as-is``, are not examined.
+
+    Raises:
+        DataError: with the likely reason and the options to use.
+    """
+    if reading.classes_as_is or reading.classes is not None:
+        return listing
+    from_folders = listing.found.labels_from == "class folders"
+    _examine_unplaced(listing)
+    found = suspicion(class_folders(listing), from_folders=from_folders)
+    if found is not None:
+        raise _stop(found, listing)
+    _examine_folders(listing)
+    return listing
+
+
+def _examine_unplaced(listing: Listing) -> None:
+    """Stops at pictures of which none is in a class folder, as those of a table are."""
+    reasons = {
+        item.reason for item in listing.skipped if is_picture_name(PurePosixPath(item.origin))
+    }
+    if listing.entries or reasons != {NO_CLASS_FOLDER}:
+        return
+    ways = ["Name a table of their labels with --labels FILE"]
+    if unused := listing.found.unused_label_files:
+        ways = [f"Read the classes from a file with --labels {shell_word(unused[0])}"]
+    words = {expression_in(item.origin) for item in listing.skipped} - {None}
+    pattern = _ANY_EXPRESSION if len(words) > 1 else "(?P<class>[a-z]+)_[^/]*$"
+    raise DataError(
+        "no picture is in a class folder",
+        where="data import",
+        value=listing.skipped[0].origin,
+        remedy=f"{ways[0]}, or read them from the file names with --class-from "
+        f"{_fitting(pattern, listing)}. {listing.layout}",
+    )
+
+
+def _examine_folders(listing: Listing) -> None:
+    """Stops at folders above the classes that look like splits in words that are not read."""
+    above = {
+        part
+        for entry in listing.entries
+        if entry.split is None
+        for part in PurePosixPath(entry.origin).parts[:-1]
+        if part != entry.found
+    }
+    found = resembling_splits(sorted(above))
+    if len(set(found.values())) < 2:
+        return
+    raise DataError(
+        "folders look like splits, but not by names that are known",
+        where="data import",
+        value=", ".join(found),
+        remedy=f"Name them with --split-names {shell_word(named_splits(found))}, or import them "
+        "all for training with --classes-as-is",
+    )
+
+
+def class_folders(listing: Listing) -> list[ClassFolder]:
+    """The classes of a listing with the paths and splits of their pictures, sorted by name."""
+    of_class: dict[str, list[Entry]] = defaultdict(list)
+    for entry in listing.entries:
+        of_class[entry.class_name].append(entry)
+    return [
+        ClassFolder(
+            # As the source has it, with its capitals, unless it has been renamed.
+            name=name if listing.found.named else entries[0].found,
+            paths=tuple(entry.origin for entry in entries),
+            splits=frozenset(entry.split for entry in entries if entry.split is not None),
+        )
+        for name, entries in sorted(of_class.items())
+    ]
+
+
+def _stop(found: Suspicion, listing: Listing) -> DataError:
+    names = ", ".join(found.names[:_SHOWN])
+    more = len(found.names) - _SHOWN
+    return DataError(
+        f"the classes {found.reason}",
+        where="data import",
+        value=f"{names} and {more} more" if more > 0 else names,
+        remedy=". ".join([*_remedies(found, listing), _AS_IS]),
+    )
+
+
+def _remedies(found: Suspicion, listing: Listing) -> list[str]:
+    unused = listing.found.unused_label_files
+    from_file = (
+        f"Read the classes from a file with --labels {shell_word(unused[0])}"
+        if unused
+        else "Read the classes from a table with --labels FILE"
+    )
+    if found.kind == "text":
+        return [
+            "Use --encoding for an archive (for example --encoding gbk), or rename the folder",
+            "--rename WRONG=RIGHT names the class",
+        ]
+    if found.kind == "splits":
+        given = [f"Name them with --split-names {shell_word(found.splits)}"] if found.splits else []
+        return [*given, from_file]
+    from_path = f"from the path with --class-from {_fitting(_pattern(found, listing), listing)}"
+    codes = [word for word in found.expressions if word.casefold() in CODES]
+    if codes:
+        named = ",".join(f"{word}={CODES[word.casefold()]}" for word in codes)
+        from_path += f" --rename {named}"
+    return [f"{from_file}, or {from_path}"]
+
+
+def _fitting(pattern: str, listing: Listing) -> str:
+    """A word of a command: the regular expression, if it fits a path of the source."""
+    origins = (item.origin for item in listing.items)
+    return shell_word(pattern) if any(re.search(pattern, one) for one in origins) else "REGEX"
+
+
+def _pattern(found: Suspicion, listing: Listing) -> str:
+    """A value of ``--class-from`` that fits this source, as far as it shows."""
+    if found.expressions:
+        words = "|".join(map(re.escape, found.expressions))
+        if len(found.names) == 1:
+            return f"(?i)(?P<class>{words})[^/]*$"
+        if all(expression_in(name) for name in found.names):
+            return f"(?i)(?P<class>{words})[^/]*/[^/]+$"
+        codes = all(map(str.isupper, found.expressions))
+        before = "(?P=group)[._-]?" if codes else "[^/]*?"
+        return f"(?i)(?P<group>[^/]+)/{before}(?P<class>{words})[^/]*$"
+    if _above(found, listing):
+        return "(?P<class>[^/]+)/(?P<group>[^/]+)/[^/]+$"
+    return "(?P<group>[^/]+)/[^/]*_(?P<class>[a-z]+)[^/]*$"
+
+
+def _above(found: Suspicion, listing: Listing) -> bool:
+    """Whether the folders above those in question are several, and no splits."""
+    above = set()
+    for entry in listing.entries:
+        parts = PurePosixPath(entry.origin).parts[:-1]
+        if entry.found in found.names and entry.found in parts[1:]:
+            above.add(parts[parts.index(entry.found) - 1])
+    return len({name for name in above if split_name(name) is None}) > 1
