@@ -52,6 +52,10 @@ def _findings(audit: DatasetAudit) -> Table:
         ("test pictures also in training", None, audit.test_in_training),
         ("test pictures also in validation", None, audit.test_in_validation),
         ("copies with different labels", audit.conflicting_groups, audit.conflicting_pictures),
+        ("near copies", audit.near_groups, audit.near_pictures),
+        ("near copies across splits", audit.near_across_splits, None),
+        ("further test pictures with near copies in training", None, audit.near_in_training),
+        ("further test pictures with near copies in validation", None, audit.near_in_validation),
         ("blank (standard deviation below 1)", audit.blank_contents, audit.blank_pictures),
     ]
     for name, groups, pictures in rows:

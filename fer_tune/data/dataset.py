@@ -2,9 +2,11 @@
 
 ::
 
-    DIR/dataset.json     format, version, fingerprint, classes, channels, counts, source, skipped
+    DIR/dataset.json     format, version, fingerprint, classes, channels, counts, source, skipped,
+                         near copies
     DIR/index.parquet    a row per picture, ordered by (content hash, split, class)
     DIR/pixels.bin       uint8 pixels of all pictures, (h, w, c) each, in the order of the index
+    DIR/near_copies.json  of a dataset whose description lacks them, as those of older versions do
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import hashlib
 import io
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,6 +26,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import Field, ValidationError
 
+from fer_tune.data.copies.groups import related_groups
+from fer_tune.data.copies.record import related_in, related_record
 from fer_tune.data.names import SPLITS
 from fer_tune.data.pixels import content_hash
 from fer_tune.errors import DataError
@@ -30,13 +35,17 @@ from fer_tune.schema import InvalidJson, TooLarge, first_error, parse_json, read
 from fer_tune.schema.limits import DESCRIPTION_BYTES, INDEX_BYTES, PICTURE_SIDE
 from fer_tune.schema.manifest import Channels, ClassNames, Part
 from fer_tune.schema.parquet import Oversized, read_tables
-from fer_tune.storage import AnyPath
+from fer_tune.storage import AnyPath, write_atomically
 
 FORMAT = "fer_tune packed dataset"
 VERSION = 1
 #: Longest side of a packed picture, in pixels, unless the user sets another.
 DEFAULT_MAX_SIDE = 256
 DESCRIPTION, INDEX, PIXELS = "dataset.json", "index.parquet", "pixels.bin"
+#: The near copies of a dataset whose description lacks them, found later; beside the other files.
+NEAR = "near_copies.json"
+#: Key of the description: groups of near copies (:mod:`fer_tune.data.copies.record`).
+NEAR_KEY = "near_copies"
 
 INDEX_SCHEMA = pa.schema(
     [
@@ -97,6 +106,7 @@ class DatasetIndex:
         sizes: int64 (n, 2), height and width in pixels.
         deviations: float64 (n,), standard deviation of the pixels (0 to 127.5).
         origins: str objects (n,), the name of each picture inside its source.
+        recorded_related: what ``related`` returns if the description has it, else None.
     """
 
     root: AnyPath
@@ -119,6 +129,21 @@ class DatasetIndex:
         ).astype(np.int64)
         self.deviations: NDArray[np.float64] = index["deviation"].to_numpy()
         self.origins: NDArray[np.object_] = np.array(index["origin"].to_pylist(), np.object_)
+        self.recorded_related = related_in(description.get(NEAR_KEY), self.groups)
+
+    @property
+    def related(self) -> NDArray[np.int64]:
+        """int64 (n,), the smallest position of each picture's exact and near copies.
+
+        Raises:
+            DataError: the dataset was made before near copies were searched for, and its pixels
+                are not here.
+        """
+        if self.recorded_related is None:
+            raise DataError(
+                "near copies have not been searched for", where=str(self.root), remedy=_REMEDY
+            )
+        return self.recorded_related
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -160,6 +185,28 @@ class PackedDataset(DatasetIndex):
             raise _damaged(root, f"{INDEX} cannot be read") from None
         index = checked_index(content, description, size, root)
         return cls(root, description, index)
+
+    @property
+    def related(self) -> NDArray[np.int64]:
+        """As recorded; of an older dataset searched for now, and kept beside it if possible.
+
+        This reads all pictures, and takes about a minute for 35,000.
+        """
+        if self.recorded_related is None:
+            self.recorded_related = self._kept_related()
+        if self.recorded_related is None:
+            self.recorded_related = related_groups(self.groups, self.picture)
+            record = related_record(self.recorded_related, self.groups)
+            with suppress(OSError):  # a dataset may be read-only
+                write_atomically(self.root / NEAR, json.dumps(record, indent=2) + "\n")
+        return self.recorded_related
+
+    def _kept_related(self) -> NDArray[np.int64] | None:
+        try:
+            record = parse_json(read_at_most(self.root / NEAR, DESCRIPTION_BYTES))
+        except (OSError, TooLarge, InvalidJson):
+            return None  # absent or damaged: it is made again
+        return related_in(record, self.groups)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (_reopen, (str(self.root.absolute()), self.fingerprint))

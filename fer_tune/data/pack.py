@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -14,11 +15,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from fer_tune.data.copies.groups import related_groups
+from fer_tune.data.copies.record import related_record
 from fer_tune.data.dataset import (
     DESCRIPTION,
     FORMAT,
     INDEX,
     INDEX_SCHEMA,
+    NEAR_KEY,
     PIXELS,
     VERSION,
     copy_groups,
@@ -130,7 +134,8 @@ class PackWriter:
         self._spool.close()
         rows = sorted(self._rows)
         self._write_pixels(rows)
-        pq.write_table(_index(rows), self._packed / INDEX, write_page_checksum=True)
+        index = _index(rows)
+        pq.write_table(index, self._packed / INDEX, write_page_checksum=True)
         description = {
             "format": FORMAT,
             "version": VERSION,
@@ -145,6 +150,7 @@ class PackWriter:
             "pictures": len(rows),
             "counts": self.counts(),
             **about,
+            NEAR_KEY: self._near_copies(rows, index),
         }
         text = json.dumps(description, indent=2, ensure_ascii=False) + "\n"
         (self._packed / DESCRIPTION).write_text(text, encoding="utf-8")
@@ -162,6 +168,17 @@ class PackWriter:
                 out.write(pixels[row.spooled : row.spooled + size].data)
         del pixels
         spool.unlink()
+
+    def _near_copies(self, rows: list[_Row], index: pa.Table) -> dict[str, Any]:
+        stored = np.memmap(self._packed / PIXELS, np.uint8, mode="r")
+        starts, groups = index["offset"].to_numpy(), index["group"].to_numpy()
+
+        def picture(place: int) -> Pixels:
+            shape = rows[place].height, rows[place].width, rows[place].channels
+            start = int(starts[place])
+            return np.asarray(stored[start : start + math.prod(shape)]).reshape(shape)
+
+        return related_record(related_groups(groups, picture), groups)
 
 
 def _index(rows: list[_Row]) -> pa.Table:

@@ -114,6 +114,11 @@ class DatasetAudit(Part):
     conflicting_pictures: Count | None = None
     blank_contents: Count | None = None
     blank_pictures: Count | None = None
+    near_groups: Count | None = None
+    near_pictures: Count | None = None
+    near_across_splits: Count | None = None
+    near_in_training: Count | None = None
+    near_in_validation: Count | None = None
     smallest: Annotated[list[Count], Field(min_length=2, max_length=2)] | None = None
     largest: Annotated[list[Count], Field(min_length=2, max_length=2)] | None = None
 
@@ -206,6 +211,7 @@ class Manifest(Part):
     hardware: Hardware | None = None
     seeds: Seeds | None = None
     training_version: Version | None = None
+    audit_version: Version | None = None
     precision: Precision | None = None
     startup_seconds: Duration | None = None
     choices: Choices | None = None

@@ -89,7 +89,7 @@ def confirm(search: Search, seeds: int, make_run: RunFactory | None = None) -> N
         say(console, f"All {seeds} seeds are already confirmed.")
         _close(search, choices, seeds)
         return
-    write_floors(search.space, search.dataset, results)
+    write_floors(search.space, search.dataset, results, history.audit_version)
     record_first_reading(results)
     run_phase(
         search.space,
