@@ -25,6 +25,16 @@ def as_text(audit: DatasetAudit, width: int) -> str:
     return "\n".join(line.rstrip() for line in out.getvalue().rstrip("\n").split("\n")) + "\n"
 
 
+def readings_line(searches: int, evaluations: int) -> str:
+    """How often the labels of a test split have been read, as far as this machine knows."""
+    counted = [
+        f"{number:,} {one if number == 1 else one + ('es' if one == 'search' else 's')}"
+        for number, one in ((searches, "search"), (evaluations, "evaluated model"))
+        if number
+    ]
+    return f"test split read by: {' and '.join(counted) or 'nobody'}"
+
+
 def _balance(audit: DatasetAudit) -> Table:
     splits = [split for split, counts in audit.counts.items() if any(counts.values())]
     table = Table(box=box.SIMPLE, title="Pictures by class and split", title_justify="left")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ class ImportReport:
         left_out: pictures per class that was not selected.
         ignored: files skipped silently as clutter.
         reduced: pictures that were larger than ``max_side``.
+        excluded: pictures whose content was to be left out.
     """
 
     root: Path
@@ -48,6 +49,7 @@ class ImportReport:
     left_out: dict[str, int]
     ignored: int
     reduced: int
+    excluded: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able form."""
@@ -65,6 +67,7 @@ def import_source(
     seed: int = 0,
     force: bool = False,
     follow_links: bool = False,
+    exclude: Collection[str] = (),
     progress: Progress | None = None,
 ) -> ImportReport:
     """Imports ``source`` into a packed dataset at ``out``.
@@ -79,6 +82,7 @@ def import_source(
         seed: of the synthetic generator.
         force: replace a packed dataset at ``out``.
         follow_links: follow links in a folder; otherwise linked files are skipped.
+        exclude: content hashes of pictures to leave out, as of a list of `data review`.
         progress: called for every item.
 
     Raises:
@@ -103,6 +107,7 @@ def import_source(
         # The source lists its files before the scratch folder appears, possibly inside it.
         reading = Reading(classes=selected, public_test=public_test, follow_links=follow_links)
         opened = _open(source, reading, seed)
+        writer.exclude(exclude)
         with writer:
             tally = _import_all(opened, name, writer, selected, max_side, strict, progress)
             found = _check(name, opened.layout, writer, selected, tally)
@@ -116,6 +121,7 @@ def import_source(
                     "left_out": dict(sorted(tally.left_out.items())),
                     "ignored": opened.ignored,
                     "reduced": tally.reduced,
+                    **({"excluded": writer.excluded} if exclude else {}),
                 },
             )
     return ImportReport(
@@ -128,6 +134,7 @@ def import_source(
         left_out=description["left_out"],
         ignored=opened.ignored,
         reduced=tally.reduced,
+        excluded=writer.excluded,
     )
 
 

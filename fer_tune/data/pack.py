@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -32,6 +33,7 @@ from fer_tune.data.dataset import (
 )
 from fer_tune.data.names import SPLITS
 from fer_tune.data.pixels import Pixels, content_hash, deviation
+from fer_tune.data.readings.places import FILE
 from fer_tune.errors import DataError
 from fer_tune.process.signals import signals_deferred
 from fer_tune.storage.scratch import scratch
@@ -75,6 +77,12 @@ class PackWriter:
         self._rows: list[_Row] = []
         self._spooled = 0
         self._open = ExitStack()
+        self._excluded: frozenset[str] = frozenset()
+        self.excluded = 0  # pictures that were not taken
+
+    def exclude(self, hashes: Collection[str]) -> None:
+        """Leaves out pictures with these content hashes from now on."""
+        self._excluded = frozenset(hashes)
 
     def __enter__(self) -> Self:
         beside = self._out.absolute()
@@ -101,8 +109,12 @@ class PackWriter:
         """Takes one canonical picture, uint8 (h, w, 1 or 3)."""
         assert split in SPLITS, split
         height, width, channels = pixels.shape
+        content = content_hash(pixels)
+        if content in self._excluded:
+            self.excluded += 1
+            return
         row = _Row(
-            hash=content_hash(pixels),
+            hash=content,
             split=split,
             class_name=class_name,
             origin=origin,
@@ -220,6 +232,8 @@ def _replace(packed: Path, out: Path, aside: Path) -> None:
     # A rename onto an empty folder succeeds, onto a full one it fails: move that aside first.
     with signals_deferred():
         if out.exists() and any(out.iterdir()):
+            if (ledger := out / FILE).is_file() and not ledger.is_symlink():
+                shutil.copyfile(ledger, packed / FILE)  # other pictures may keep the test split
             out.rename(aside)
         try:
             packed.rename(out)

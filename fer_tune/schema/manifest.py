@@ -191,6 +191,32 @@ class Superseded(Part):
     choice_frozen_at: Seconds | None = None
 
 
+class RaisedSeeds(Part):
+    """More confirmation seeds, after scores of fewer were known."""
+
+    before: Annotated[int, Field(ge=1, le=limits.SEEDS)]
+    after: Annotated[int, Field(ge=1, le=limits.SEEDS)]
+
+
+class TestReadings(Part):
+    """What is known of earlier readings of the test split, as the search first read it.
+
+    Attributes:
+        id: of this search in the ledger.
+        searches: ids of the searches that had read this test split before.
+        evaluations: how many models `evaluate` had scored on it before.
+        raised: see :class:`RaisedSeeds`.
+    """
+
+    __test__ = False  # no test, though its name begins like one
+
+    fingerprint: Line | None = None
+    id: Line | None = None
+    searches: Annotated[list[Line], Field(max_length=10_000)] = []
+    evaluations: Count = 0
+    raised: Annotated[list[RaisedSeeds], Field(max_length=limits.SEEDS)] = []
+
+
 class Manifest(Part):
     """``manifest.json``; ``docs/architecture.md`` says what the keys mean."""
 
@@ -219,6 +245,7 @@ class Manifest(Part):
     choice_frozen_at: Seconds | None = None
     first_test_read_at: Seconds | None = None
     confirm_asked: Annotated[int, Field(ge=0, le=limits.SEEDS)] | None = None
+    test_readings: TestReadings | None = None
     confirm_seeds: Annotated[list[Seed], Field(max_length=limits.SEEDS)] | None = None
 
 

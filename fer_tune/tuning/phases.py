@@ -30,6 +30,7 @@ from fer_tune.tuning.studies.confirmation import (
 )
 from fer_tune.tuning.studies.regret_audit import RegretAudit
 from fer_tune.tuning.studies.searcher import StudySearcher
+from fer_tune.tuning.test_readings import record_raised_seeds, record_test_reading
 
 
 def explore(search: Search, make_run: RunFactory | None = None) -> None:
@@ -74,6 +75,7 @@ def confirm(search: Search, seeds: int, make_run: RunFactory | None = None) -> N
     """Runs the frozen choices with ``seeds`` seeds each, scored on test."""
     results, console, history = search.results, search.console, search.history
     seeds = max(seeds, results.manifest()["confirm_asked"] or 0)
+    record_raised_seeds(results, seeds)
     results.update_manifest(confirm_asked=seeds)
     choices = frozen_choices(results, search.space.metric, history)
     if not choices:
@@ -91,6 +93,7 @@ def confirm(search: Search, seeds: int, make_run: RunFactory | None = None) -> N
         return
     write_floors(search.space, search.dataset, results, history.audit_version)
     record_first_reading(results)
+    record_test_reading(search)
     run_phase(
         search.space,
         search.settings,

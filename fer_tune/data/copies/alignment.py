@@ -68,7 +68,7 @@ def _aligned(
     target = _window(second, middle).reshape(n, -1)
     starts = np.array([(p.scale, p.scale, p.down, p.right) for p in PLACEMENTS], np.float32)
     at = starts[placement]
-    within = ((np.arange(_POINTS, dtype=np.float32) + 0.5) / _POINTS - 0.5) * (1 - 2 * MARGIN)
+    within = (((np.arange(_POINTS) + 0.5) / _POINTS - 0.5) * (1 - 2 * MARGIN)).astype(np.float32)
     best_at, best = at, np.full(n, -2, np.float32)
     for step in range(_STEPS + 1):
         window = _window(first, at)
