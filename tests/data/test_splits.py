@@ -23,6 +23,10 @@ class Index:
     root: Path = Path("made/by/hand")
 
     @property
+    def related(self) -> np.ndarray:
+        return self.groups
+
+    @property
     def deviations(self) -> np.ndarray:
         return np.where(np.arange(len(self.labels)) == 0, 0.5, 40.0)
 

@@ -19,7 +19,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError
 
 from fer_tune.data.dataset import DatasetIndex
-from fer_tune.data.readings.places import ledgers, test_fingerprint
+from fer_tune.data.readings.places import fingerprint_of_test, ledgers
 from fer_tune.schema import InvalidJson, TooLarge, parse_json, read_at_most
 from fer_tune.schema.limits import MIB
 from fer_tune.schema.manifest import Line, Part, Seconds
@@ -78,7 +78,7 @@ def readings_of(dataset: DatasetIndex, *, is_copy: bool = False) -> Readings:
     Args:
         is_copy: whether the dataset is a copy of one at a URL, in a cache.
     """
-    test, problems = test_fingerprint(dataset), list[str]()
+    test, problems = fingerprint_of_test(dataset), list[str]()
     rows = [
         row for path in ledgers(dataset, is_copy=is_copy) for row in _read(path, test, problems)
     ]
@@ -95,7 +95,7 @@ def record_reading(
         name: for people.
         is_copy: whether the dataset is a copy of one at a URL, in a cache.
     """
-    test = test_fingerprint(dataset)
+    test = fingerprint_of_test(dataset)
     new = Reading(test=test, kind=kind, id=reader, name=name[:200], at=time.time())
     places, problems = ledgers(dataset, is_copy=is_copy), list[str]()
     known = [row for path in places[1:] for row in _read(path, test, [])]

@@ -23,7 +23,7 @@ from fer_tune.process.home import home_folder
 FILE = "test_readings.jsonl"
 
 
-def test_fingerprint(dataset: DatasetIndex) -> str:
+def fingerprint_of_test(dataset: DatasetIndex) -> str:
     """SHA-256 over the contents of the test pictures: 64 hex digits, whatever else is packed."""
     contents = np.unique(dataset.hashes[dataset.splits == "test"])
     return hashlib.sha256("\n".join(contents.tolist()).encode()).hexdigest()
@@ -43,7 +43,7 @@ def ledgers(dataset: DatasetIndex, *, is_copy: bool) -> list[Path]:
     Args:
         is_copy: whether the dataset is a copy of one at a URL, in a cache.
     """
-    in_state = state_folder() / "test_readings" / f"{test_fingerprint(dataset)}.jsonl"
+    in_state = state_folder() / "test_readings" / f"{fingerprint_of_test(dataset)}.jsonl"
     if is_copy or not isinstance(dataset.root, Path):
         return [in_state]
     beside = dataset.root / FILE
