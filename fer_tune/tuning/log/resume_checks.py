@@ -221,7 +221,10 @@ def report_older_training(history: History, console: Console) -> None:
             "This search began with an earlier version of the training: its class weights and its "
             "overfit stopper stay as they were, so that all of its runs are comparable.",
         )
-    if history.audit_version < AUDIT_VERSION and history.space["data"].get("leaks") != "exact":
+    if (
+        history.audit_version < AUDIT_VERSION
+        and (history.space.get("data") or {}).get("leaks") != "exact"
+    ):
         say(
             console,
             "This search began before near copies were searched for: its splits stay as they "
