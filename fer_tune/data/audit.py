@@ -82,11 +82,7 @@ class DatasetAudit:
 
 
 def audit(dataset: DatasetIndex) -> DatasetAudit:
-    """Audits a dataset from its index; pixels are read only if it has no near copies recorded.
-
-    Raises:
-        DataError: as of :attr:`DatasetIndex.related`.
-    """
+    """Audits a dataset from its index; pixels are read only if it has no near copies recorded."""
     groups, labels, splits = dataset.groups, dataset.labels, dataset.splits
     test = splits == "test"
     copied = np.bincount(groups)[groups] > 1

@@ -15,37 +15,31 @@ import hashlib
 import io
 import json
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 from PIL import Image
 from pydantic import Field, ValidationError
 
-from fer_tune.data.copies.groups import related_groups
-from fer_tune.data.copies.record import related_in, related_record
+from fer_tune.data.copies.groups import copy_groups
+from fer_tune.data.copies.record import kept_or_found, related_in
 from fer_tune.data.names import SPLITS
 from fer_tune.data.pixels import content_hash
 from fer_tune.errors import DataError
 from fer_tune.schema import InvalidJson, TooLarge, first_error, parse_json, read_at_most, shown
 from fer_tune.schema.limits import DESCRIPTION_BYTES, INDEX_BYTES, PICTURE_SIDE
 from fer_tune.schema.manifest import Channels, ClassNames, Part
-from fer_tune.schema.parquet import Oversized, read_tables
-from fer_tune.storage import AnyPath, write_atomically
+from fer_tune.schema.parquet import Oversized, out_of_range, read_tables
+from fer_tune.storage import AnyPath
 
 FORMAT = "fer_tune packed dataset"
 VERSION = 1
 #: Longest side of a packed picture, in pixels, unless the user sets another.
 DEFAULT_MAX_SIDE = 256
 DESCRIPTION, INDEX, PIXELS = "dataset.json", "index.parquet", "pixels.bin"
-#: The near copies of a dataset whose description lacks them, found later; beside the other files.
-NEAR = "near_copies.json"
-#: Key of the description: groups of near copies (:mod:`fer_tune.data.copies.record`).
-NEAR_KEY = "near_copies"
 
 INDEX_SCHEMA = pa.schema(
     [
@@ -129,20 +123,12 @@ class DatasetIndex:
         ).astype(np.int64)
         self.deviations: NDArray[np.float64] = index["deviation"].to_numpy()
         self.origins: NDArray[np.object_] = np.array(index["origin"].to_pylist(), np.object_)
-        self.recorded_related = related_in(description.get(NEAR_KEY), self.groups)
+        self.recorded_related = related_in(description.get("near_copies"), self.groups)
 
     @property
     def related(self) -> NDArray[np.int64]:
-        """int64 (n,), the smallest position of each picture's exact and near copies.
-
-        Raises:
-            DataError: the dataset was made before near copies were searched for, and its pixels
-                are not here.
-        """
-        if self.recorded_related is None:
-            raise DataError(
-                "near copies have not been searched for", where=str(self.root), remedy=_REMEDY
-            )
+        """int64 (n,), the smallest position of each picture's exact and near copies."""
+        assert self.recorded_related is not None, "without pixels they cannot be found"
         return self.recorded_related
 
     def __len__(self) -> int:
@@ -188,25 +174,10 @@ class PackedDataset(DatasetIndex):
 
     @property
     def related(self) -> NDArray[np.int64]:
-        """As recorded; of an older dataset searched for now, and kept beside it if possible.
-
-        This reads all pictures, and takes about a minute for 35,000.
-        """
+        """As recorded; of an older dataset searched for now, which reads all pictures."""
         if self.recorded_related is None:
-            self.recorded_related = self._kept_related()
-        if self.recorded_related is None:
-            self.recorded_related = related_groups(self.groups, self.picture)
-            record = related_record(self.recorded_related, self.groups)
-            with suppress(OSError):  # a dataset may be read-only
-                write_atomically(self.root / NEAR, json.dumps(record, indent=2) + "\n")
+            self.recorded_related = kept_or_found(self.root, self.groups, self.picture)
         return self.recorded_related
-
-    def _kept_related(self) -> NDArray[np.int64] | None:
-        try:
-            record = parse_json(read_at_most(self.root / NEAR, DESCRIPTION_BYTES))
-        except (OSError, TooLarge, InvalidJson):
-            return None  # absent or damaged: it is made again
-        return related_in(record, self.groups)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (_reopen, (str(self.root.absolute()), self.fingerprint))
@@ -323,13 +294,6 @@ def checked_index(
     return index
 
 
-def copy_groups(hashes: NDArray[np.str_]) -> NDArray[np.int64]:
-    """Copy group of each picture, counted from 0; ``hashes`` is str (n,) in canonical order."""
-    # Copies are neighbours in canonical order: a group starts wherever the hash changes.
-    starts: NDArray[np.int64] = np.concatenate([[0], np.cumsum(hashes[1:] != hashes[:-1])])
-    return starts
-
-
 def offsets(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
     """First byte of each picture in ``pixels.bin``; ``sizes`` is int64 (n,), in bytes."""
     first: NDArray[np.int64] = np.cumsum(sizes) - sizes
@@ -362,17 +326,10 @@ def _mismatch(description: dict[str, Any], index: pa.Table, size: int) -> str | 
 
 def _out_of_range(description: dict[str, Any], index: pa.Table) -> str | None:
     """The first column with a value that no import writes."""
-    permitted = {"split": SPLITS, "class_name": description["classes"], "channels": [1, 3]}
-    for name, values in permitted.items():
-        if not pc.all(pc.is_in(index[name], pa.array(values, index[name].type))).as_py():
-            return name
+    permitted = {"split": SPLITS, "class_name": description["classes"], "channels": (1, 3)}
     # Sizes are bounded before they are multiplied: a product that overflows may look right.
     ranges = {"height": (1, PICTURE_SIDE), "width": (1, PICTURE_SIDE), "deviation": (0, 128)}
-    for name, (low, high) in ranges.items():
-        inside = pc.and_(pc.greater_equal(index[name], low), pc.less_equal(index[name], high))
-        if not pc.all(inside).as_py():
-            return name
-    return None
+    return out_of_range(index, permitted, ranges)
 
 
 def _damaged(root: AnyPath, what: str, value: object = None) -> DataError:

@@ -16,17 +16,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fer_tune.data.copies.groups import related_groups
+from fer_tune.data.copies.groups import copy_groups, related_groups
 from fer_tune.data.copies.record import related_record
 from fer_tune.data.dataset import (
     DESCRIPTION,
     FORMAT,
     INDEX,
     INDEX_SCHEMA,
-    NEAR_KEY,
     PIXELS,
     VERSION,
-    copy_groups,
     fingerprint,
     offsets,
     read_description,
@@ -162,7 +160,7 @@ class PackWriter:
             "pictures": len(rows),
             "counts": self.counts(),
             **about,
-            NEAR_KEY: self._near_copies(rows, index),
+            "near_copies": self._near_copies(rows, index),
         }
         text = json.dumps(description, indent=2, ensure_ascii=False) + "\n"
         (self._packed / DESCRIPTION).write_text(text, encoding="utf-8")

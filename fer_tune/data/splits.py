@@ -110,9 +110,6 @@ def related_of(dataset: DatasetIndex, leaks: Leaks, version: int = AUDIT_VERSION
     Args:
         leaks: with ``exact``, pictures with the same pixels.
         version: of the audit that a search began with; in version 1 near copies do not count.
-
-    Raises:
-        DataError: as of :attr:`DatasetIndex.related`.
     """
     return dataset.groups if leaks == "exact" or version < 2 else dataset.related
 

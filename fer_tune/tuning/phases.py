@@ -20,6 +20,7 @@ from fer_tune.tuning.monitor.mirrors import Journal, TensorBoard
 from fer_tune.tuning.raytune.trainable import RunFactory
 from fer_tune.tuning.raytune.tune_runner import run_phase
 from fer_tune.tuning.session import Search
+from fer_tune.tuning.split_readings import record_raised_seeds, record_test_reading
 from fer_tune.tuning.studies.asha import StudyAsha, make_scheduler
 from fer_tune.tuning.studies.confirmation import (
     choose,
@@ -30,7 +31,6 @@ from fer_tune.tuning.studies.confirmation import (
 )
 from fer_tune.tuning.studies.regret_audit import RegretAudit
 from fer_tune.tuning.studies.searcher import StudySearcher
-from fer_tune.tuning.test_readings import record_raised_seeds, record_test_reading
 
 
 def explore(search: Search, make_run: RunFactory | None = None) -> None:

@@ -20,7 +20,7 @@ from fer_tune.tuning.log.events import History
 from fer_tune.tuning.options import SearchOptions
 from fer_tune.tuning.session import Search
 from fer_tune.tuning.settings import splits_of, trial_context
-from fer_tune.tuning.test_readings import reader_id, record_raised_seeds, record_test_reading
+from fer_tune.tuning.split_readings import reader_id, record_raised_seeds, record_test_reading
 
 SPACE: dict[str, Any] = {
     "name": "tiny",

@@ -33,6 +33,13 @@ def related_groups(groups: Ints, picture: Callable[[int], Pixels]) -> Ints:
     return joined[first]
 
 
+def copy_groups(hashes: NDArray[np.str_]) -> Ints:
+    """Copy group of each picture, counted from 0; ``hashes`` is str (n,) in canonical order."""
+    # Copies are neighbours in canonical order: a group starts wherever the hash changes.
+    starts: Ints = np.concatenate([[0], np.cumsum(hashes[1:] != hashes[:-1])])
+    return starts
+
+
 def first_members(groups: Ints) -> Ints:
     """The smallest position in each picture's group, int64 (n,); ``groups`` are any numbers."""
     _, starts, inverse = np.unique(groups, return_index=True, return_inverse=True)

@@ -164,7 +164,7 @@ def test_a_dataset_of_an_earlier_version_is_searched_on_demand(
     def never(*_: object) -> None:
         raise AssertionError("it was kept beside the dataset")
 
-    monkeypatch.setattr("fer_tune.data.dataset.related_groups", never)
+    monkeypatch.setattr("fer_tune.data.copies.record.related_groups", never)
     assert PackedDataset.open(root).related.tolist() == related
     monkeypatch.undo()
     (root / "near_copies.json").write_text("torn")
