@@ -29,6 +29,8 @@ from analysis.estimators.estimate import LEVEL, Floats
 
 _SEED = 1969
 _SEARCHES = 20_000
+#: Scores of an arm that are drawn at most; with very many per search there are fewer searches.
+_DRAWS = 4_000_000
 #: Spread of the studies of an arm, in spreads of the seeds of one configuration: as simulated in
 #: ``docs/statistics.md`` for little luck in the search.
 STUDY_SPREAD = 0.6
@@ -44,12 +46,13 @@ def raised_seeds_rate(stages: tuple[int, ...], studies: int = 1) -> float:
     """
     assert stages and min(stages) >= 2 and studies >= 1
     rng = np.random.default_rng(_SEED)
-    found = np.zeros(_SEARCHES, dtype=bool)
-    shape = (2, _SEARCHES, studies)
+    count = max(1_000, min(_SEARCHES, _DRAWS // (studies * max(stages))))
+    found = np.zeros(count, dtype=bool)
+    shape = (2, count, studies)
     luck = STUDY_SPREAD * rng.standard_normal(shape) if studies > 1 else np.zeros(shape)
     seeds = luck[..., None] + rng.standard_normal((*shape, max(stages)))
-    for count in stages:
-        seen = seeds[..., :count]
+    for looked_at in stages:
+        seen = seeds[..., :looked_at]
         units = seen.mean(axis=-1) if studies > 1 else seen[:, :, 0]
         found |= excludes_zero(units[0], units[1])
     return float(found.mean())

@@ -9,7 +9,7 @@ import numpy as np
 
 from analysis.formats import NEAR_COPIES, count, listing, plural
 from analysis.formats import units as units_word
-from analysis.inputs.search import Search
+from analysis.inputs.search import Search, value_at
 from analysis.inputs.units import FAMILIES, SEEDS_NEEDED, SEEDS_PER_STUDY, Units, arm_units
 from analysis.validity.check import Case, Check, Status
 
@@ -161,7 +161,7 @@ def leaks(case: Case) -> Check:
 
 def _near_left(case: Case) -> int:
     """Test pictures with near copies that the rule of exact copies left in training."""
-    counts = [m.get("dataset", {}).get("audit") or {} for m in case.search.manifests]
+    counts = [value_at(m, "dataset", "audit") or {} for m in case.search.manifests]
     return max(
         (int(c.get("near_in_training") or 0) + int(c.get("near_in_validation") or 0))
         for c in counts
