@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from analysis.estimators.reuse import raised_seeds_rate, searches_rate
 
-_LOOKS = ((5,), (5, 10), (10, 20), (5, 10, 20), (5, 6, 7, 8, 9, 10))
-_STUDY_LOOKS = ((2,), (2, 4), (2, 5, 10))
+_LOOKS = ((5, 10), (10, 20), (5, 10, 20), (5, 6, 7, 8, 9, 10))
+_STUDY_LOOKS = ((2, 4), (2, 5, 10))
 _SEARCHES = (1, 2, 3, 5, 10, 20)
 _SHIFTS = (0.0, 0.5, 1.0)
 
