@@ -7,6 +7,11 @@ from collections.abc import Iterable
 #: Shown for a value that does not exist (a trial that never scored, a missing interval).
 NOTHING = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
+#: What near copies are, wherever the report speaks of them.
+NEAR_COPIES = (
+    "near copies are one photograph mirrored, compressed again, resized, shifted by up to 2 of 48 "
+    "pixels, cropped by up to 10 %, or of other brightness or contrast"
+)
 
 
 def score(value: float | None) -> str:

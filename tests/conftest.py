@@ -6,6 +6,7 @@ import functools
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +27,9 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 
 # Ray gives its workers a low priority; two test processes on two cores would leave them nothing.
 os.environ.setdefault("RAY_worker_niceness", "0")
+
+# Tests leave nothing in the user's state, where readings of test splits are counted.
+os.environ.setdefault("FER_TUNE_STATE", tempfile.mkdtemp(prefix="fer-tune-tests-state-"))
 
 LONG = ("machines", "kills", "browser", "ray", "slow")
 #: Seconds after which a test with Ray is taken to hang: starting processes is slow where CPUs are

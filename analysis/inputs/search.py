@@ -104,6 +104,18 @@ class Search:
         """
         return tuple(sorted({int(m.get("training_version") or 1) for m in self.manifests}))
 
+    @property
+    def near_copies_count(self) -> bool:
+        """Whether near copies of test pictures counted as leaks, in every merged search.
+
+        Not in searches of version 1 of the audit, which is not recorded, and on request.
+        """
+        return all(
+            int(m.get("audit_version") or 1) > 1
+            and value_at(m, "space", "data", "leaks") != "exact"
+            for m in self.manifests
+        )
+
     @cached_property
     def running(self) -> pd.DataFrame:
         """Trials that have reported epochs but not ended: a row each (trial, arm, epochs)."""

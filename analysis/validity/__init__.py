@@ -2,7 +2,8 @@
 
 A check is ``pass``, ``warn`` (shown on the first screen) or ``broken`` (failed: the arms are not
 compared). ``fairness`` checks that the arms were searched under the same conditions,
-``confirmation`` that the test scores may be compared, ``floors`` that the arms exceed the floors.
+``confirmation`` that the test scores may be compared, ``reuse`` that the test split is new to the
+search, ``floors`` that the arms exceed the floors.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from analysis.inputs.pictures import PictureScores
 from analysis.inputs.search import Search
 from analysis.settings import Settings
-from analysis.validity import confirmation, fairness, floors
+from analysis.validity import confirmation, fairness, floors, reuse
 from analysis.validity.check import Case, Check, Status
 
 __all__ = ["Check", "Status", "checklist"]
@@ -34,6 +35,8 @@ _ALONE = (
     confirmation.units,
     confirmation.choice,
     confirmation.leaks,
+    reuse.seeds,
+    reuse.reuse,
     confirmation.traceable,
     confirmation.finished,
     floors.majority,

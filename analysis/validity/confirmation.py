@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from analysis.formats import count, listing, plural
+from analysis.formats import NEAR_COPIES, count, listing, plural
 from analysis.formats import units as units_word
-from analysis.inputs.search import Search
+from analysis.inputs.search import Search, value_at
 from analysis.inputs.units import FAMILIES, SEEDS_NEEDED, SEEDS_PER_STUDY, Units, arm_units
 from analysis.validity.check import Case, Check, Status
 
+#: Of searches under the rule of exact copies.
+_EXACT_ONLY = "; only copies with the same pixels were searched for"
 #: A recorded macro-F1 and the one recomputed from the predictions may differ by rounding alone.
 _ROUNDING = 1e-4
 
@@ -131,19 +133,39 @@ def leaks(case: Case) -> Check:
         for manifest in case.search.manifests
     )
     leaked = int(mine["leaked"].fillna(False).astype(bool).sum())
+    near = case.search.near_copies_count
+    copies, searched = (
+        ("copies or near copies", f"; {NEAR_COPIES}") if near else ("copies", _EXACT_ONLY)
+    )
     if kept and leaked:
         detail = (
-            f"copies of {count(leaked)} of {count(len(mine))} test pictures were left in "
-            "training (data.leaks: keep)"
+            f"{copies} of {count(leaked)} of {count(len(mine))} test pictures were left in "
+            f"training (data.leaks: keep){searched}"
         )
         return Check(id="leaks", name=name, status="broken", detail=detail)
-    if not len(mine):
+    left = 0 if near else _near_left(case)
+    if left:
+        detail = (
+            f"near copies of {count(left)} test pictures were left in training, as only exact "
+            f"copies were removed (data.leaks: exact); {NEAR_COPIES}"
+        )
+    elif not len(mine):
         detail = "no configuration has been confirmed yet"
     elif leaked:
-        detail = f"copies of {count(leaked)} test pictures were removed from training"
+        detail = f"{copies} of {count(leaked)} test pictures were removed from training{searched}"
     else:
-        detail = "no test picture has a copy in training"
-    return Check(id="leaks", name=name, status="pass", detail=detail)
+        word = copies.replace("copies", "copy")
+        detail = f"no test picture has a {word} in training{searched}"
+    return Check(id="leaks", name=name, status="warn" if left else "pass", detail=detail)
+
+
+def _near_left(case: Case) -> int:
+    """Test pictures with near copies that the rule of exact copies left in training."""
+    counts = [value_at(m, "dataset", "audit") or {} for m in case.search.manifests]
+    return max(
+        (int(c.get("near_in_training") or 0) + int(c.get("near_in_validation") or 0))
+        for c in counts
+    )
 
 
 def finished(case: Case) -> Check:

@@ -246,4 +246,5 @@ def _of(table: pd.DataFrame, arm: str) -> pd.DataFrame:
 
 def _cut(manifest: Mapping[str, Any]) -> tuple[str, ...]:
     keys = (("space", "data"), ("seeds", "split"))
-    return tuple(repr(value_at(manifest, *path)) for path in keys)
+    version = int(manifest.get("audit_version") or 1)  # what counts as a copy
+    return (*(repr(value_at(manifest, *path)) for path in keys), repr(version))

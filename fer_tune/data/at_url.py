@@ -145,10 +145,21 @@ class DatasetAtUrl:
 def index_at(where: AnyPath) -> DatasetIndex:
     """The index of a packed dataset; at a URL only the index is downloaded, and not kept.
 
+    Where the index at a URL is older than the search for near copies, the pixels are downloaded
+    once more for that.
+
     Raises:
         DataError: no dataset, another version, damaged, or an error of the store.
     """
-    return PackedDataset.open(where) if isinstance(where, Path) else DatasetAtUrl(where).index()
+    if isinstance(where, Path):
+        return PackedDataset.open(where)
+    there = DatasetAtUrl(where)
+    index = there.index()
+    if index.recorded_related is None:
+        with scratch_folder() as folder:
+            there.bring(folder, lambda done: None)
+            index.recorded_related = PackedDataset.open(folder).related
+    return index
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The audit of a dataset: copies, leaks, contradictory labels, blanks, imbalance."""
+"""The audit of a dataset: copies, near copies, leaks, contradictory labels, blanks, imbalance."""
 
 from __future__ import annotations
 
@@ -13,11 +13,18 @@ from fer_tune.data.names import SPLITS
 
 #: A picture is blank if no channel's standard deviation (0 to 127.5) reaches this.
 BLANK_DEVIATION = 1.0
+#: What counts as a copy. A search keeps the version that it began with, so that all of its runs
+#: have the same splits. In version 1, of searches that record none, only exact copies do; in
+#: version 2 near copies do too (:mod:`fer_tune.data.copies`).
+AUDIT_VERSION = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetAudit:
     """Findings on one packed dataset. Copies are pictures with the same content hash.
+
+    Near copies are different contents of one photograph, see :mod:`fer_tune.data.copies.pairs`;
+    what one photograph connects is a group.
 
     Attributes:
         fingerprint: of the dataset.
@@ -35,6 +42,11 @@ class DatasetAudit:
         conflicting_pictures: pictures in those groups.
         blank_contents: distinct contents with standard deviation below 1.
         blank_pictures: pictures with such a content, copies counted each.
+        near_groups: groups with two contents or more.
+        near_pictures: pictures in them, exact copies counted each.
+        near_across_splits: of these groups, those with members in more than one split.
+        near_in_training: test pictures without an exact copy, but with a near copy, in training.
+        near_in_validation: the same for the source's own validation split.
         smallest, largest: height and width of the pictures with the fewest and the most pixels.
     """
 
@@ -53,6 +65,11 @@ class DatasetAudit:
     conflicting_pictures: int
     blank_contents: int
     blank_pictures: int
+    near_groups: int
+    near_pictures: int
+    near_across_splits: int
+    near_in_training: int
+    near_in_validation: int
     smallest: tuple[int, int]
     largest: tuple[int, int]
 
@@ -65,11 +82,15 @@ class DatasetAudit:
 
 
 def audit(dataset: DatasetIndex) -> DatasetAudit:
-    """Audits a dataset from its index alone; reads no pixels."""
+    """Audits a dataset from its index; pixels are read only if it has no near copies recorded."""
     groups, labels, splits = dataset.groups, dataset.labels, dataset.splits
     test = splits == "test"
     copied = np.bincount(groups)[groups] > 1
-    across = spanning_mask(groups, test) | spanning_mask(groups, splits == "train")
+    train, validation = splits == "train", splits == "validation"
+    across = spanning_mask(groups, test) | spanning_mask(groups, train)
+    related = dataset.related
+    near = _several_contents(related, groups)
+    near_across = near & (spanning_mask(related, test) | spanning_mask(related, train))
     conflicting = conflicting_mask(groups, labels)
     blank = dataset.deviations < BLANK_DEVIATION
     areas = dataset.sizes.prod(axis=1)
@@ -84,12 +105,17 @@ def audit(dataset: DatasetIndex) -> DatasetAudit:
         copy_groups=_groups(groups, copied),
         copy_pictures=int(copied.sum()),
         groups_across_splits=_groups(groups, across),
-        test_in_training=int((test & np.isin(groups, groups[splits == "train"])).sum()),
-        test_in_validation=int((test & np.isin(groups, groups[splits == "validation"])).sum()),
+        test_in_training=int((test & np.isin(groups, groups[train])).sum()),
+        test_in_validation=int((test & np.isin(groups, groups[validation])).sum()),
         conflicting_groups=_groups(groups, conflicting),
         conflicting_pictures=int(conflicting.sum()),
         blank_contents=_groups(groups, blank),
         blank_pictures=int(blank.sum()),
+        near_groups=_groups(related, near),
+        near_pictures=int(near.sum()),
+        near_across_splits=_groups(related, near_across),
+        near_in_training=_nearly_in(train, test, groups, related),
+        near_in_validation=_nearly_in(validation, test, groups, related),
         smallest=_size(dataset, int(areas.argmin())),
         largest=_size(dataset, int(areas.argmax())),
     )
@@ -114,6 +140,24 @@ def conflicting_mask(groups: NDArray[np.int64], labels: NDArray[np.int64]) -> ND
     disagreeing = np.bincount(groups, weights=labels != first[groups]) > 0
     mask: NDArray[np.bool_] = disagreeing[groups]
     return mask
+
+
+def _several_contents(related: NDArray[np.int64], groups: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which of n pictures are related to a picture with other pixels."""
+    contents = np.unique(np.stack([related, groups]), axis=1)[0]
+    several: NDArray[np.bool_] = np.bincount(contents, minlength=len(related))[related] > 1
+    return several
+
+
+def _nearly_in(
+    side: NDArray[np.bool_],
+    test: NDArray[np.bool_],
+    groups: NDArray[np.int64],
+    related: NDArray[np.int64],
+) -> int:
+    """Test pictures with a near copy, but no exact one, on another side."""
+    near, exact = np.isin(related, related[side]), np.isin(groups, groups[side])
+    return int((test & near & ~exact).sum())
 
 
 def _groups(groups: NDArray[np.int64], mask: NDArray[np.bool_]) -> int:

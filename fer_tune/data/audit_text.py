@@ -25,6 +25,16 @@ def as_text(audit: DatasetAudit, width: int) -> str:
     return "\n".join(line.rstrip() for line in out.getvalue().rstrip("\n").split("\n")) + "\n"
 
 
+def readings_line(searches: int, evaluations: int) -> str:
+    """How often the labels of a test split have been read, as far as this machine knows."""
+    counted = [
+        f"{number:,} {one if number == 1 else one + ('es' if one == 'search' else 's')}"
+        for number, one in ((searches, "search"), (evaluations, "evaluated model"))
+        if number
+    ]
+    return f"test split read by: {' and '.join(counted) or 'nobody'}"
+
+
 def _balance(audit: DatasetAudit) -> Table:
     splits = [split for split, counts in audit.counts.items() if any(counts.values())]
     table = Table(box=box.SIMPLE, title="Pictures by class and split", title_justify="left")
@@ -52,6 +62,10 @@ def _findings(audit: DatasetAudit) -> Table:
         ("test pictures also in training", None, audit.test_in_training),
         ("test pictures also in validation", None, audit.test_in_validation),
         ("copies with different labels", audit.conflicting_groups, audit.conflicting_pictures),
+        ("near copies", audit.near_groups, audit.near_pictures),
+        ("near copies across splits", audit.near_across_splits, None),
+        ("further test pictures with near copies in training", None, audit.near_in_training),
+        ("further test pictures with near copies in validation", None, audit.near_in_validation),
         ("blank (standard deviation below 1)", audit.blank_contents, audit.blank_pictures),
     ]
     for name, groups, pictures in rows:

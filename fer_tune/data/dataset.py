@@ -2,9 +2,11 @@
 
 ::
 
-    DIR/dataset.json     format, version, fingerprint, classes, channels, counts, source, skipped
+    DIR/dataset.json     format, version, fingerprint, classes, channels, counts, source, skipped,
+                         near copies
     DIR/index.parquet    a row per picture, ordered by (content hash, split, class)
     DIR/pixels.bin       uint8 pixels of all pictures, (h, w, c) each, in the order of the index
+    DIR/near_copies.json  of a dataset whose description lacks them, as those of older versions do
 """
 
 from __future__ import annotations
@@ -15,16 +17,16 @@ from typing import Annotated, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 from PIL import Image
 from pydantic import Field, ValidationError
 
+from fer_tune.data.copies.groups import copy_groups
+from fer_tune.data.copies.record import kept_or_found, related_in
 from fer_tune.data.names import SPLITS
 from fer_tune.data.packing.index_columns import (
     GROUPED_VERSION,
     VERSION,
-    copy_groups,
     fingerprint,
     index_schema,
     offsets,
@@ -35,7 +37,7 @@ from fer_tune.errors import DataError
 from fer_tune.schema import InvalidJson, TooLarge, first_error, parse_json, read_at_most, shown
 from fer_tune.schema.limits import DESCRIPTION_BYTES, INDEX_BYTES, PICTURE_SIDE
 from fer_tune.schema.manifest import Channels, ClassNames, Part
-from fer_tune.schema.parquet import Oversized, read_tables
+from fer_tune.schema.parquet import Oversized, out_of_range, read_tables
 from fer_tune.storage import AnyPath
 
 FORMAT = "fer_tune packed dataset"
@@ -79,6 +81,7 @@ class DatasetIndex:
         origins: str objects (n,), the name of each picture inside its source.
         subjects: int64 (n,), pictures of one person or clip share one, pictures without a known one
             have their own; None where the dataset has none (``--group-from``).
+        recorded_related: what ``related`` returns if the description has it, else None.
     """
 
     root: AnyPath
@@ -104,6 +107,13 @@ class DatasetIndex:
         self.subjects: NDArray[np.int64] | None = None
         if "subject" in index.column_names:
             self.subjects = numbered(np.array(index["subject"].to_pylist(), np.object_))
+        self.recorded_related = related_in(description.get("near_copies"), self.groups)
+
+    @property
+    def related(self) -> NDArray[np.int64]:
+        """int64 (n,), the smallest position of each picture's exact and near copies."""
+        assert self.recorded_related is not None, "without pixels they cannot be found"
+        return self.recorded_related
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -145,6 +155,13 @@ class PackedDataset(DatasetIndex):
             raise _damaged(root, f"{INDEX} cannot be read") from None
         index = checked_index(content, description, size, root)
         return cls(root, description, index)
+
+    @property
+    def related(self) -> NDArray[np.int64]:
+        """As recorded; of an older dataset searched for now, which reads all pictures."""
+        if self.recorded_related is None:
+            self.recorded_related = kept_or_found(self.root, self.groups, self.picture)
+        return self.recorded_related
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (_reopen, (str(self.root.absolute()), self.fingerprint))
@@ -289,17 +306,10 @@ def _mismatch(description: dict[str, Any], index: pa.Table, size: int) -> str | 
 
 def _out_of_range(description: dict[str, Any], index: pa.Table) -> str | None:
     """The first column with a value that no import writes."""
-    permitted = {"split": SPLITS, "class_name": description["classes"], "channels": [1, 3]}
-    for name, values in permitted.items():
-        if not pc.all(pc.is_in(index[name], pa.array(values, index[name].type))).as_py():
-            return name
+    permitted = {"split": SPLITS, "class_name": description["classes"], "channels": (1, 3)}
     # Sizes are bounded before they are multiplied: a product that overflows may look right.
     ranges = {"height": (1, PICTURE_SIDE), "width": (1, PICTURE_SIDE), "deviation": (0, 128)}
-    for name, (low, high) in ranges.items():
-        inside = pc.and_(pc.greater_equal(index[name], low), pc.less_equal(index[name], high))
-        if not pc.all(inside).as_py():
-            return name
-    return None
+    return out_of_range(index, permitted, ranges)
 
 
 def _damaged(root: AnyPath, what: str, value: object = None) -> DataError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,7 @@ class ImportReport:
         ignored: files skipped silently as clutter.
         reduced: pictures that were larger than ``max_side``.
         found: how the source was understood.
+        excluded: pictures whose content was to be left out.
     """
 
     root: Path
@@ -64,6 +65,7 @@ class ImportReport:
     ignored: int
     reduced: int
     found: Found
+    excluded: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able form."""
@@ -89,6 +91,7 @@ def import_source(
     group_from: str | None = None,
     test_share: float | None = None,
     test_from: str | None = None,
+    exclude: Collection[str] = (),
     progress: Progress | None = None,
 ) -> ImportReport:
     """Imports ``source`` into a packed dataset at ``out``.
@@ -112,6 +115,7 @@ def import_source(
             stay together in splits, and are recorded.
         test_share: of the training pictures, cut off by ``seed`` as the test split.
         test_from: ``validation``, to use that split for testing.
+        exclude: content hashes of pictures to leave out, as of a list of `data review`.
         progress: called for every item.
 
     Raises:
@@ -145,6 +149,7 @@ def import_source(
         # The source lists its files before the scratch folder appears, possibly inside it.
         listing = prepared(source, reading, seed=seed)
         writer.grouped = uses_groups(listing, reading)
+        writer.exclude(exclude)
         with writer:
             deep = DeepPictures(writer.scratch_file("deep.bin"), bits)
             tally = _import_all(listing, name, writer, deep, selected, max_side, strict, progress)
@@ -166,6 +171,7 @@ def import_source(
                     "ignored": listing.ignored,
                     "reduced": tally.reduced,
                     "notes": list(listing.found.notes),
+                    **({"excluded": writer.excluded} if exclude else {}),
                 },
             )
     return ImportReport(
@@ -179,6 +185,7 @@ def import_source(
         ignored=listing.ignored,
         reduced=tally.reduced,
         found=listing.found,
+        excluded=writer.excluded,
     )
 
 

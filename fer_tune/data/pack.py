@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
+import shutil
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -13,19 +15,22 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
+from fer_tune.data.copies.groups import copy_groups, related_groups
+from fer_tune.data.copies.record import related_record
 from fer_tune.data.dataset import DESCRIPTION, FORMAT, INDEX, PIXELS, read_description
 from fer_tune.data.names import SPLITS
 from fer_tune.data.packing.index_columns import (
     GROUPED_VERSION,
     VERSION,
-    copy_groups,
     fingerprint,
     index_schema,
     offsets,
 )
 from fer_tune.data.packing.together import joined, numbered, share_of
 from fer_tune.data.pixels import Pixels, content_hash, deviation
+from fer_tune.data.readings.places import FILE
 from fer_tune.errors import DataError
 from fer_tune.process.signals import signals_deferred
 from fer_tune.storage.scratch import scratch
@@ -72,6 +77,13 @@ class PackWriter:
         self._rows: list[_Row] = []
         self._spooled = 0
         self._open = ExitStack()
+        self._excluded: frozenset[str] = frozenset()
+        self.excluded = 0  # pictures that were not taken
+        self._found_related: NDArray[np.int64] | None = None
+
+    def exclude(self, hashes: Collection[str]) -> None:
+        """Leaves out pictures with these content hashes from now on."""
+        self._excluded = frozenset(hashes)
 
     def __enter__(self) -> Self:
         beside = self._out.absolute()
@@ -104,8 +116,12 @@ class PackWriter:
         """
         assert split in SPLITS, split
         height, width, channels = pixels.shape
+        content = content_hash(pixels)
+        if content in self._excluded:
+            self.excluded += 1
+            return
         row = _Row(
-            hash=content_hash(pixels),
+            hash=content,
             split=split,
             class_name=class_name,
             subject=subject if self.grouped else "",
@@ -134,7 +150,7 @@ class PackWriter:
     def cut_test(self, share: float, seed: int) -> None:
         """Moves a share of the training pictures of every class to the test split.
 
-        Copies and pictures of one subject stay together; those that are also in validation are not
+        Copies, near copies and pictures of one subject stay together; those that are also in validation are not
         moved. The same seed takes the same pictures wherever they come from.
 
         Args:
@@ -144,7 +160,7 @@ class PackWriter:
         names = sorted({row.class_name for row in rows})
         labels = np.array([names.index(row.class_name) for row in rows], np.int64)
         subjects = numbered(np.array([row.subject for row in rows], object))
-        groups = joined(copy_groups(np.array([row.hash for row in rows])), subjects)
+        groups = joined(self._related(rows), subjects)
         train = np.array([row.split == "train" for row in rows])
         pool = np.flatnonzero(train & ~np.isin(groups, groups[~train]))
         if pool.size:
@@ -161,11 +177,13 @@ class PackWriter:
             about: further keys of ``dataset.json``.
         """
         assert self._rows, "an empty dataset cannot be packed"
-        self._spool.close()
         rows = sorted(self._rows)
+        related = self._related(rows)
+        self._spool.close()
         self._write_pixels(rows)
         grouped = any(row.subject for row in rows)
-        pq.write_table(_index(rows, grouped), self._packed / INDEX, write_page_checksum=True)
+        index = _index(rows, grouped)
+        pq.write_table(index, self._packed / INDEX, write_page_checksum=True)
         description = {
             "format": FORMAT,
             "version": GROUPED_VERSION if grouped else VERSION,
@@ -181,6 +199,7 @@ class PackWriter:
             "pictures": len(rows),
             "counts": self.counts(),
             **about,
+            "near_copies": related_record(related, index["group"].to_numpy()),
         }
         text = json.dumps(description, indent=2, ensure_ascii=False) + "\n"
         (self._packed / DESCRIPTION).write_text(text, encoding="utf-8")
@@ -198,6 +217,25 @@ class PackWriter:
                 out.write(pixels[row.spooled : row.spooled + size].data)
         del pixels
         spool.unlink()
+
+    def _related(self, rows: list[_Row]) -> NDArray[np.int64]:
+        """The smallest position of each picture's exact and near copies, int64 (n,).
+
+        Found once: ``rows`` are ordered by their hashes first, so that the positions of a content
+        stay the same when pictures move to another split.
+        """
+        if self._found_related is None:
+            self._spool.flush()
+            pixels = np.memmap(self._scratch / _SPOOL, np.uint8, mode="r")
+
+            def picture(place: int) -> Pixels:
+                row = rows[place]
+                shape = row.height, row.width, row.channels
+                return pixels[row.spooled : row.spooled + math.prod(shape)].reshape(shape)
+
+            groups = copy_groups(np.array([row.hash for row in rows]))
+            self._found_related = related_groups(groups, picture)
+        return self._found_related
 
 
 def _index(rows: list[_Row], grouped: bool) -> pa.Table:
@@ -240,6 +278,8 @@ def _replace(packed: Path, out: Path, aside: Path) -> None:
     # A rename onto an empty folder succeeds, onto a full one it fails: move that aside first.
     with signals_deferred():
         if out.exists() and any(out.iterdir()):
+            if (ledger := out / FILE).is_file() and not ledger.is_symlink():
+                shutil.copyfile(ledger, packed / FILE)  # other pictures may keep the test split
             out.rename(aside)
         try:
             packed.rename(out)

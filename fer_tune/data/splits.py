@@ -8,12 +8,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_tune.data.audit import BLANK_DEVIATION, conflicting_mask, spanning_mask
+from fer_tune.data.audit import AUDIT_VERSION, BLANK_DEVIATION, conflicting_mask, spanning_mask
 from fer_tune.data.dataset import DatasetIndex
 from fer_tune.data.packing.together import joined, share_of
 from fer_tune.errors import DataError
 
 Handling = Literal["drop", "keep"]
+#: ``exact``: drop, where only pictures with the same pixels count as copies.
+Leaks = Literal["drop", "keep", "exact"]
 Positions = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
@@ -23,7 +25,7 @@ class Split:
     """Positions of a packed dataset's n pictures, each array sorted, none overlapping.
 
     Attributes:
-        train, validation: int64, for the search; no copy group is in both.
+        train, validation: int64, for the search; no group of related pictures is in both.
         test: int64, every test picture of the dataset, always.
         leaked: bool (n,), test pictures with a copy in training or validation, and those copies.
         conflicting: bool (n,), a copy has another label.
@@ -46,10 +48,11 @@ def cut(
     *,
     validation_share: float,
     seed: int,
-    leaks: Handling = "drop",
+    leaks: Leaks = "drop",
     conflicts: Handling = "drop",
+    related: Positions | None = None,
 ) -> Split:
-    """Cuts validation out of training by seed, stratified by class over copy groups.
+    """Cuts validation out of training by seed, stratified by class over groups of copies.
 
     Pictures of one subject (:attr:`DatasetIndex.subjects`) are on one side, too.
 
@@ -60,7 +63,9 @@ def cut(
         validation_share: of each class's training pictures, 0 to 1 (both excluded).
         seed: of the cut; the same seed gives the same positions wherever the dataset is the same.
         leaks: whether to drop training and validation copies of test pictures.
-        conflicts: whether to drop training and validation pictures whose copies differ in label.
+        conflicts: whether to drop training and validation pictures whose copies differ in label;
+            exact copies only.
+        related: int64 (n,), the groups of copies; those of :func:`related_of` by default.
 
     Raises:
         DataError: an option out of range, or a class without pictures in one of the splits.
@@ -68,7 +73,8 @@ def cut(
     _check_options(validation_share, leaks, conflicts)
     test = dataset.splits == "test"
     own = dataset.splits == "validation"
-    leaked = spanning_mask(dataset.groups, test)
+    groups = related_of(dataset, leaks) if related is None else related
+    leaked = spanning_mask(groups, test)
     conflicting = conflicting_mask(dataset.groups, dataset.labels)
 
     pool = ~test
@@ -77,16 +83,16 @@ def cut(
         ("leaked", leaked, leaks),
         ("conflicting", conflicting, conflicts),
     ):
-        gone = pool & mask if handling == "drop" else np.zeros_like(pool)
+        gone = pool & mask if handling != "keep" else np.zeros_like(pool)
         pool &= ~gone
         dropped[reason] = int(gone.sum())
     if own.any():
         validation = pool & own
-        copies = pool & ~own & np.isin(dataset.groups, dataset.groups[validation])
+        copies = pool & ~own & np.isin(groups, groups[validation])
         dropped["copy_of_validation"] = int(copies.sum())
         train = pool & ~own & ~copies
     else:
-        validation = _cut_by_class(dataset, pool, validation_share, seed)
+        validation = _cut_by_class(dataset, groups, pool, validation_share, seed)
         train = pool & ~validation
     split = Split(
         train=np.flatnonzero(train),
@@ -101,8 +107,20 @@ def cut(
     return split
 
 
-def _cut_by_class(dataset: DatasetIndex, pool: Mask, share: float, seed: int) -> Mask:
-    groups, labels = dataset.groups, dataset.labels
+def related_of(dataset: DatasetIndex, leaks: Leaks, version: int = AUDIT_VERSION) -> Positions:
+    """The groups of pictures that count as copies of each other, int64 (n,).
+
+    Args:
+        leaks: with ``exact``, pictures with the same pixels.
+        version: of the audit that a search began with; in version 1 near copies do not count.
+    """
+    return dataset.groups if leaks == "exact" or version < 2 else dataset.related
+
+
+def _cut_by_class(
+    dataset: DatasetIndex, groups: Positions, pool: Mask, share: float, seed: int
+) -> Mask:
+    labels = dataset.labels
     members = np.flatnonzero(pool)
     if dataset.subjects is not None and members.size:
         together = joined(groups, dataset.subjects)[members]
@@ -145,9 +163,10 @@ def _check_options(share: float, leaks: str, conflicts: str) -> None:
             value=share,
             remedy="0.15 uses 15 % of the training pictures for validation",
         )
-    for name, value in (("leaks", leaks), ("conflicts", conflicts)):
-        if value not in ("drop", "keep"):
-            raise DataError("must be drop or keep", where=f"data.{name}", value=value)
+    if leaks not in ("drop", "keep", "exact"):
+        raise DataError("must be drop, keep or exact", where="data.leaks", value=leaks)
+    if conflicts not in ("drop", "keep"):
+        raise DataError("must be drop or keep", where="data.conflicts", value=conflicts)
 
 
 _DROPPED = {

@@ -22,6 +22,7 @@ from fer_tune.schema.manifest import (
     Seconds,
     Setting,
     Text,
+    Version,
 )
 
 SCHEMA_VERSION = 1
@@ -73,12 +74,17 @@ class Weights(Part):
 
 
 class Splits(Part):
-    """How the search cut its training pictures; see ``fer_tune.data.cut``."""
+    """How the search cut its training pictures; see ``fer_tune.data.cut``.
+
+    Attributes:
+        audit_version: what counted as a copy (``fer_tune.data.audit.AUDIT_VERSION``).
+    """
 
     validation_share: Share
     split_seed: Count
-    leaks: Literal["drop", "keep"]
+    leaks: Literal["drop", "keep", "exact"]
     conflicts: Literal["drop", "keep"]
+    audit_version: Version = 1
 
 
 class Dataset(Part):

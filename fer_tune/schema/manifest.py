@@ -114,6 +114,11 @@ class DatasetAudit(Part):
     conflicting_pictures: Count | None = None
     blank_contents: Count | None = None
     blank_pictures: Count | None = None
+    near_groups: Count | None = None
+    near_pictures: Count | None = None
+    near_across_splits: Count | None = None
+    near_in_training: Count | None = None
+    near_in_validation: Count | None = None
     smallest: Annotated[list[Count], Field(min_length=2, max_length=2)] | None = None
     largest: Annotated[list[Count], Field(min_length=2, max_length=2)] | None = None
 
@@ -186,6 +191,32 @@ class Superseded(Part):
     choice_frozen_at: Seconds | None = None
 
 
+class RaisedSeeds(Part):
+    """More confirmation seeds, after scores of fewer were known."""
+
+    before: Annotated[int, Field(ge=1, le=limits.SEEDS)]
+    after: Annotated[int, Field(ge=1, le=limits.SEEDS)]
+
+
+class TestReadings(Part):
+    """What is known of earlier readings of the test split, as the search first read it.
+
+    Attributes:
+        id: of this search in the ledger.
+        searches: ids of the searches that had read this test split before.
+        evaluations: how many models `evaluate` had scored on it before.
+        raised: see :class:`RaisedSeeds`.
+    """
+
+    __test__ = False  # no test, though its name begins like one
+
+    fingerprint: Line | None = None
+    id: Line | None = None
+    searches: Annotated[list[Line], Field(max_length=10_000)] = []
+    evaluations: Count = 0
+    raised: Annotated[list[RaisedSeeds], Field(max_length=limits.SEEDS)] = []
+
+
 class Manifest(Part):
     """``manifest.json``; ``docs/architecture.md`` says what the keys mean."""
 
@@ -206,6 +237,7 @@ class Manifest(Part):
     hardware: Hardware | None = None
     seeds: Seeds | None = None
     training_version: Version | None = None
+    audit_version: Version | None = None
     precision: Precision | None = None
     startup_seconds: Duration | None = None
     choices: Choices | None = None
@@ -213,6 +245,7 @@ class Manifest(Part):
     choice_frozen_at: Seconds | None = None
     first_test_read_at: Seconds | None = None
     confirm_asked: Annotated[int, Field(ge=0, le=limits.SEEDS)] | None = None
+    test_readings: TestReadings | None = None
     confirm_seeds: Annotated[list[Seed], Field(max_length=limits.SEEDS)] | None = None
 
 

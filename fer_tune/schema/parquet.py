@@ -9,7 +9,7 @@ written out.
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
 import pyarrow as pa
@@ -105,6 +105,23 @@ def _converted(contents: Sequence[bytes], schema: pa.Schema, texts: list[str]) -
     kind = dataset.ParquetFileFormat(read_options=read, default_fragment_scan_options=scan)
     fragments = [kind.make_fragment(pa.py_buffer(content)) for content in contents]
     return dataset.FileSystemDataset(fragments, schema, kind).to_table()
+
+
+def out_of_range(
+    table: pa.Table,
+    permitted: Mapping[str, Sequence[object]],
+    ranges: Mapping[str, tuple[float, float]],
+) -> str | None:
+    """The first column with a value that is not permitted or outside its range, or None."""
+    for name, values in permitted.items():
+        known = pa.array(values, table[name].type)
+        if not pc.all(pc.is_in(table[name], known)).as_py():
+            return name
+    for name, (low, high) in ranges.items():
+        inside = pc.and_(pc.greater_equal(table[name], low), pc.less_equal(table[name], high))
+        if not pc.all(inside).as_py():
+            return name
+    return None
 
 
 class _Left:

@@ -14,6 +14,7 @@ from fer_tune.data import PackedDataset, cut
 from fer_tune.data.audit import conflicting_mask, spanning_mask
 from fer_tune.data.dataset import DatasetIndex
 from fer_tune.data.pixels import Pixels
+from fer_tune.data.splits import related_of
 from fer_tune.errors import DataError, ModelError, UserError
 from fer_tune.models.card import Card
 from fer_tune.serving.test_time import TestTime, check_room, crops
@@ -44,7 +45,7 @@ class Labelled:
         split: its name.
         positions: rows of the dataset, ascending (n,).
         labels: class numbers in the dataset's order (n,).
-        clean: neither leaked nor conflicting (n,).
+        clean: without a copy or near copy in another split, nor one of another label (n,).
     """
 
     split: SplitName
@@ -69,7 +70,7 @@ def labelled(dataset: DatasetIndex, split: SplitName, card: Card | None = None) 
         UserError: validation or train of a model that was trained on another dataset.
     """
     test = dataset.splits == "test"
-    unclean = spanning_mask(dataset.groups, test)
+    unclean = spanning_mask(_related(card, dataset), test)
     unclean |= conflicting_mask(dataset.groups, dataset.labels)
     if split == "test" or card is None:
         positions = np.flatnonzero(dataset.splits == split)
@@ -89,6 +90,14 @@ def labelled(dataset: DatasetIndex, split: SplitName, card: Card | None = None) 
     )
 
 
+def _related(card: Card | None, dataset: DatasetIndex) -> NDArray[np.int64]:
+    """What counts as a copy: as in the model's search on this dataset, else near copies, too."""
+    if card is None or not is_same_dataset(card, dataset):
+        return related_of(dataset, "drop")
+    rules = card.dataset.splits
+    return related_of(dataset, rules.leaks, rules.audit_version)
+
+
 def _cut_by(card: Card, dataset: DatasetIndex, split: SplitName) -> NDArray[np.int64]:
     if not is_same_dataset(card, dataset):
         raise UserError(
@@ -106,6 +115,7 @@ def _cut_by(card: Card, dataset: DatasetIndex, split: SplitName) -> NDArray[np.i
         seed=rules.split_seed,
         leaks=rules.leaks,
         conflicts=rules.conflicts,
+        related=_related(card, dataset),
     )
     return found.train if split == "train" else found.validation
 

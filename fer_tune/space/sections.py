@@ -258,8 +258,10 @@ class DataOptions(Frozen):
     validation_share: Annotated[float, Field(strict=True, gt=0, lt=1)] = Field(
         default=0.15, description="Share of the training pictures set aside for validation."
     )
-    leaks: Literal["drop", "keep"] = Field(
-        default="drop", description="Training pictures that are also in test."
+    leaks: Literal["drop", "keep", "exact"] = Field(
+        default="drop",
+        description="Training pictures that are copies or near copies of test pictures. exact: "
+        "only those with the same pixels are dropped.",
     )
     conflicts: Literal["drop", "keep"] = Field(
         default="drop", description="Training pictures whose copies carry another label."

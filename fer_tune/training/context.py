@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from fer_tune.training.learning_curve import LearningCurve, Metric
@@ -42,13 +42,15 @@ class TrialContext:
         device: ``cpu`` for trials that hold no accelerator; None takes one where there is one.
         training_version: see :data:`TRAINING_VERSION`.
         gpu: share of a GPU that a trial holds; above 0 a trial without a usable GPU fails.
+        related: groups of pictures that count as copies, as the driver found them, packed by
+            :func:`fer_tune.data.copies.pack_groups`; None: what the dataset says.
     """
 
     dataset: str
     fingerprint: str
     validation_share: float
     split_seed: int
-    leaks: Literal["drop", "keep"]
+    leaks: Literal["drop", "keep", "exact"]
     conflicts: Literal["drop", "keep"]
     weights: str
     weights_seed: int
@@ -69,6 +71,7 @@ class TrialContext:
     gpu: float = 0.0
     bank_slots: int = 1
     depths: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    related: bytes | None = field(default=None, repr=False)
 
     def learning_curve(self, *, classes: int, stop_early: bool) -> LearningCurve:
         """An empty learning curve; ``stop_early`` lets the overfit stopper end the run."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import OrderedDict
 from collections.abc import Mapping
 from functools import lru_cache
@@ -11,6 +12,8 @@ import numpy as np
 from torch import Tensor, nn
 
 from fer_tune.data import PackedDataset, Split, cut, view_pictures
+from fer_tune.data.copies import unpack_groups
+from fer_tune.data.splits import Handling, Leaks
 from fer_tune.errors import DataError
 from fer_tune.features.source import CHUNK
 from fer_tune.models.initial import calibrate, draw
@@ -29,7 +32,13 @@ _frozen: OrderedDict[tuple[object, ...], list[nn.Sequential]] = OrderedDict()
 
 @lru_cache(maxsize=2)
 def open_data(
-    folder: str, fingerprint: str, share: float, seed: int, leaks: str, conflicts: str
+    folder: str,
+    fingerprint: str,
+    share: float,
+    seed: int,
+    leaks: Leaks,
+    conflicts: Handling,
+    related: bytes | None = None,
 ) -> tuple[PackedDataset, Split]:
     """The packed dataset with its splits, opened once per process.
 
@@ -48,8 +57,9 @@ def open_data(
         dataset,
         validation_share=share,
         seed=seed,
-        leaks="keep" if leaks == "keep" else "drop",
-        conflicts="keep" if conflicts == "keep" else "drop",
+        leaks=leaks,
+        conflicts=conflicts,
+        related=None if related is None else unpack_groups(related, len(dataset)),
     )
     return dataset, split
 
@@ -62,6 +72,7 @@ def data_of(context: TrialContext) -> tuple[PackedDataset, Split]:
         context.split_seed,
         context.leaks,
         context.conflicts,
+        context.related,
     )
 
 
@@ -127,6 +138,11 @@ def _drawn(
     identity = (
         f"drawn-{weights_seed}-{crop_size}-{context.resize_ratio}-{context.fingerprint}"
         f"-{context.validation_share}-{context.split_seed}-{context.leaks}-{context.conflicts}"
-        f"-{compute.dtype}-{compute.device.type}"
+        f"-{compute.dtype}-{compute.device.type}{_of_groups(context.related)}"
     )
     return state, identity
+
+
+def _of_groups(related: bytes | None) -> str:
+    """Which training pictures the calibration saw also depends on what counts as a copy."""
+    return "" if related is None else f"-{hashlib.sha256(related).hexdigest()[:16]}"

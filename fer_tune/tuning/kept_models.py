@@ -215,6 +215,7 @@ def _card(search: Search, choices: Choices, run: RunHistory, scores: ArmScores) 
                 "split_seed": search.space.seeds.split,
                 "leaks": data.leaks,
                 "conflicts": data.conflicts,
+                "audit_version": search.history.audit_version,
             },
         },
         "arm_scores": scores.model_dump(),

@@ -49,7 +49,7 @@ def make_search(
     report_older_training(history, console)
     report_idle_gpu(space, engine.have.get("GPU", 0.0), console)
     bank, version = options.bank or bank_folder(), history.training_version
-    context = trial_context(space, dataset, options, bank, version)
+    context = trial_context(space, dataset, options, bank, version, history.audit_version)
     can_grow = expects_machines(engine, space)
     precision = search_precision(
         space,

@@ -20,6 +20,7 @@ from fer_tune.tuning.monitor.mirrors import Journal, TensorBoard
 from fer_tune.tuning.raytune.trainable import RunFactory
 from fer_tune.tuning.raytune.tune_runner import run_phase
 from fer_tune.tuning.session import Search
+from fer_tune.tuning.split_readings import record_raised_seeds, record_test_reading
 from fer_tune.tuning.studies.asha import StudyAsha, make_scheduler
 from fer_tune.tuning.studies.confirmation import (
     choose,
@@ -74,6 +75,7 @@ def confirm(search: Search, seeds: int, make_run: RunFactory | None = None) -> N
     """Runs the frozen choices with ``seeds`` seeds each, scored on test."""
     results, console, history = search.results, search.console, search.history
     seeds = max(seeds, results.manifest()["confirm_asked"] or 0)
+    record_raised_seeds(results, seeds)
     results.update_manifest(confirm_asked=seeds)
     choices = frozen_choices(results, search.space.metric, history)
     if not choices:
@@ -89,8 +91,9 @@ def confirm(search: Search, seeds: int, make_run: RunFactory | None = None) -> N
         say(console, f"All {seeds} seeds are already confirmed.")
         _close(search, choices, seeds)
         return
-    write_floors(search.space, search.dataset, results)
+    write_floors(search.space, search.dataset, results, history.audit_version)
     record_first_reading(results)
+    record_test_reading(search)
     run_phase(
         search.space,
         search.settings,

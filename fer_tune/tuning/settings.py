@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from fer_tune.data import PackedDataset, Split, cut
+from fer_tune.data.audit import AUDIT_VERSION
+from fer_tune.data.copies import pack_groups
 from fer_tune.data.dataset import DatasetIndex
+from fer_tune.data.splits import related_of
 from fer_tune.space import SearchSpace
 from fer_tune.training.context import TRAINING_VERSION, TrialContext
 from fer_tune.tuning.options import CHECKPOINT_INTERVAL_S, SearchOptions
@@ -65,11 +68,12 @@ def trial_context(
     options: SearchOptions,
     bank: Path,
     training_version: int = TRAINING_VERSION,
+    audit_version: int = AUDIT_VERSION,
 ) -> TrialContext:
     """The settings shared by all runs of the search.
 
     Args:
-        training_version: that the search began with.
+        training_version, audit_version: that the search began with.
     """
     return TrialContext(
         dataset=str(dataset.root.resolve()),
@@ -95,15 +99,19 @@ def trial_context(
         graphs=GRAPHS_BY_DEFAULT and space.compute.graphs == "auto",
         training_version=training_version,
         gpu=space.resources.gpu,
+        related=pack_groups(related_of(dataset, space.data.leaks, audit_version)),
     )
 
 
-def splits_of(space: SearchSpace, dataset: DatasetIndex) -> Split:
-    """The splits defined by the search space."""
+def splits_of(
+    space: SearchSpace, dataset: DatasetIndex, audit_version: int = AUDIT_VERSION
+) -> Split:
+    """The splits defined by the search space, and by what counted as a copy when it began."""
     return cut(
         dataset,
         validation_share=space.data.validation_share,
         seed=space.seeds.split,
         leaks=space.data.leaks,
         conflicts=space.data.conflicts,
+        related=related_of(dataset, space.data.leaks, audit_version),
     )

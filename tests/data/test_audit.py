@@ -73,8 +73,13 @@ def test_the_public_sample(shared_data: Path, tmp_path: Path) -> None:
     assert (found.blank_contents, found.blank_pictures) == (1, 12)
     assert found.smallest == found.largest == (48, 48)
 
+    assert (found.near_groups, found.near_across_splits) == (110, 46)
+    assert (found.near_in_training, found.near_in_validation) == (41, 0)
+
+    exact = cut(dataset, validation_share=0.15, seed=0, leaks="exact")
+    assert exact.leaked[exact.test].sum() == 66
     split = cut(dataset, validation_share=0.15, seed=0)
-    assert len(split.test) == 1000 and split.leaked[split.test].sum() == 66
+    assert len(split.test) == 1000 and split.leaked[split.test].sum() == 66 + 41
     assert sum(split.dropped.values()) + len(split.train) + len(split.validation) == 4000
 
 

@@ -24,6 +24,10 @@ class Index:
     subjects: np.ndarray | None = None
 
     @property
+    def related(self) -> np.ndarray:
+        return self.groups
+
+    @property
     def deviations(self) -> np.ndarray:
         return np.where(np.arange(len(self.labels)) == 0, 0.5, 40.0)
 

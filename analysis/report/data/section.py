@@ -22,6 +22,10 @@ _WORDS = (
     "conflicting_pictures",
     "blank_contents",
     "blank_pictures",
+    "near_groups",
+    "near_pictures",
+    "near_in_training",
+    "near_in_validation",
 )
 
 
@@ -37,6 +41,7 @@ def section(evidence: Evidence) -> Json:
         "splits": {name: splits.get(name) for name in (*parts, "test_clean")},
         "dropped": dict(splits.get("dropped") or {}),
         "handling": {key: search.get("space", "data", key) for key in ("leaks", "conflicts")},
+        "near_copies_count": search.near_copies_count,
         "classes": [
             {
                 "class": name,

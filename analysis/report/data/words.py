@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from analysis.formats import capped, count, general, listing, percent, points
+from analysis.formats import NEAR_COPIES, capped, count, general, listing, percent, points
 from analysis.report.presentation.cursor import At
 
 _DROPPED = {
     "leaked": "copies of test pictures",
+    "leaked_or_near": "copies and near copies of test pictures",
     "conflicting": "pictures with a copy of another label",
     "copy_of_validation": "copies of validation pictures",
 }
@@ -21,7 +22,8 @@ def lead(data: At) -> str:
         f"{count(test - clean)} of {count(test)} test pictures ({percent((test - clean) / test)})"
     )
     cleanness = (
-        f"{share} have copies outside the test split or conflicting labels"
+        f"{share} have {'copies or near copies' if data['near_copies_count'].value else 'copies'} "
+        "outside the test split or conflicting labels"
         if test > clean
         else f"All {count(test)} test pictures are clean"
     )
@@ -34,6 +36,7 @@ def findings(data: At) -> tuple[str, ...]:
     sentences = (
         _copies(counts),
         _leaks(counts, data),
+        _near(counts, data),
         _conflicts(counts, data),
         _blanks(counts),
         _balance(counts),
@@ -43,13 +46,19 @@ def findings(data: At) -> tuple[str, ...]:
 
 def left_out(data: At) -> str:
     """Pictures that were removed from training and validation."""
+    near = bool(data["near_copies_count"].value)
     dropped = [
-        f"{count(number)} {_DROPPED.get(reason, reason.replace('_', ' '))}"
+        f"{count(number)} {_dropped(reason, near=near)}"
         for reason, number in data["dropped"].value.items()
         if number
     ]
     clean = f"Clean test pictures: {count(data['splits']['test_clean'].value)}."
     return f"{clean} Removed from training and validation: {listing(dropped) or 'none'}."
+
+
+def _dropped(reason: str, *, near: bool) -> str:
+    key = "leaked_or_near" if near and reason == "leaked" else reason
+    return _DROPPED.get(key, key.replace("_", " "))
 
 
 def _effect(data: At) -> str:
@@ -119,6 +128,39 @@ def _leaks(counts: dict[str, float | None], data: At) -> str:
         f"{_many(training, 'test picture')} {are} also in the source's training split{also}: "
         f"a model trained on them could memorise them. {done}"
     )
+
+
+def _near(counts: dict[str, float | None], data: At) -> str:
+    """Near copies, what they are, and what became of them; empty if none were searched for."""
+    groups, pictures = counts.get("near_groups"), counts.get("near_pictures")
+    if groups is None or pictures is None:
+        return ""
+    if not groups:
+        return f"No picture is a near copy of another; {NEAR_COPIES}."
+    training = counts.get("near_in_training") or 0
+    validation = counts.get("near_in_validation") or 0
+    also = f", {count(validation)} in its validation split" if validation else ""
+    further = (
+        f" {_many(training, 'further test picture has', 'further test pictures have')} near "
+        f"copies in the source's training split{also}. {_treated(data)}"
+        if training or validation
+        else " No further test picture has a near copy in training or validation."
+    )
+    return (
+        f"{_many(pictures, 'picture')} in {_many(groups, 'group')} are near copies of one "
+        f"another; {NEAR_COPIES}. Frames of a recording count if hardly anything moved between "
+        f"them.{further}"
+    )
+
+
+def _treated(data: At) -> str:
+    if data["handling"]["leaks"].value == "keep":
+        return "They stayed in training."
+    if data["near_copies_count"].value:
+        return (
+            "They were removed from training and validation, and those test pictures are not clean."
+        )
+    return "They stayed in training, as only exact copies count as leaks in this search."
 
 
 def _conflicts(counts: dict[str, float | None], data: At) -> str:

@@ -21,6 +21,7 @@ _RECORDED = {
     "overfit stopper": ("space", "stopper"),
     "precision": ("space", "precision"),
     "training version": ("training_version",),
+    "audit version": ("audit_version",),
 }
 
 

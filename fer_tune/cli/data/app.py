@@ -9,4 +9,5 @@ from fer_tune.cli.data import auditing, importing, known
 app = typer.Typer(help="Import and audit pictures.", no_args_is_help=True)
 app.command("import")(importing.import_)
 app.command("audit")(auditing.audit)
+app.command("review")(auditing.review)
 app.command("formats")(known.formats)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -140,6 +141,10 @@ def import_(
         bool,
         typer.Option("--follow-links", help="Follow links in the folder."),
     ] = False,
+    exclude: Annotated[
+        Path | None,
+        typer.Option("--exclude", help="List of pictures to leave out, from `data review`."),
+    ] = None,
     *,
     labels: Labels,
     handling: Handling,
@@ -153,6 +158,7 @@ def import_(
     from fer_tune.data import PackedDataset, audit, import_source
     from fer_tune.data.at_url import made_at
     from fer_tune.data.audit_text import as_text
+    from fer_tune.data.copies.excluding import read_list
     from fer_tune.storage import any_path
 
     console = Console()
@@ -175,6 +181,7 @@ def import_(
             remedy="Name the folder or URL of the packed dataset, or add --dry-run",
         )
     target = any_path(out)
+    excluded = frozenset[str]() if exclude is None else read_list(exclude)
     columns = (SpinnerColumn(), TextColumn("importing"), MofNCompleteColumn())
     with (
         made_at(target, force=force) as folder,
@@ -188,6 +195,7 @@ def import_(
             strict=strict,
             force=force,
             bits=handling.bits,
+            exclude=excluded,
             **reading,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
@@ -198,6 +206,14 @@ def import_(
     if report.left_out:
         left = ", ".join(f"{n} {name}" for name, n in report.left_out.items())
         say(console, f"excluded by --classes: {left}", wrap=True)
+    if exclude is not None:
+        listed = "content" if len(excluded) == 1 else "contents"
+        pictures = "picture" if report.excluded == 1 else "pictures"
+        say(
+            console,
+            f"left out by --exclude: {report.excluded} {pictures} with {len(excluded)} listed "
+            f"{listed}",
+        )
     say(
         console,
         f"imported {report.pictures} pictures into {target} ({len(report.skipped)} skipped), "

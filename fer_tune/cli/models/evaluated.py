@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,9 +16,10 @@ from rich.progress import MofNCompleteColumn, Progress, TextColumn
 
 from analysis.outputs.evaluation import evaluation
 from fer_tune.errors import UserError
-from fer_tune.storage import any_path
+from fer_tune.storage import any_path, is_url, without_secrets
 
 if TYPE_CHECKING:
+    from fer_tune.data.dataset import DatasetIndex
     from fer_tune.models.card import Card
     from fer_tune.serving.evaluation import Labelled, Scorer, SplitName
     from fer_tune.serving.test_time import TestTime
@@ -80,11 +82,14 @@ def _of_predictions(request: Request) -> dict[str, Any]:
     pictures = labelled(dataset, request.split)
     path = any_path(request.what.removeprefix(PREDICTIONS))
     found = read_predictions(path, dataset, pictures.positions, request.split)
+    reader = hashlib.sha256(found.probabilities.tobytes()).hexdigest()
+    readings = _recorded_reading(request, dataset, reader)
     return {
         **_heading(request, "predictions", dataset),
         "milliseconds_per_picture": found.milliseconds,
         "notes": list(found.notes),
-        "warnings": [],
+        "warnings": readings.pop("problems"),
+        "test_readings": readings or None,
         **_scores(found.probabilities, pictures, dataset),
     }
 
@@ -100,6 +105,7 @@ def _of_model(request: Request, console: Console) -> dict[str, Any]:
     dataset = open_dataset(any_path(request.data), console)
     places = class_places(model.classes, dataset, request.what)
     pictures = labelled(dataset, request.split, model.card)
+    readings = _recorded_reading(request, dataset, model.card.sha256)
     began = time.perf_counter()
     with _progress(len(pictures.positions), console) as advance:
         probabilities = probabilities_on(
@@ -112,8 +118,33 @@ def _of_model(request: Request, console: Console) -> dict[str, Any]:
         "milliseconds_per_picture": 1000 * seconds / len(pictures.positions),
         "recorded": _recorded(model.card, dataset, request.split, tta),
         "notes": [],
-        "warnings": list(_warnings(model.card, dataset, request.split)),
+        "warnings": [
+            *_warnings(model.card, dataset, request.split),
+            *readings.pop("problems"),
+        ],
+        "test_readings": readings or None,
         **_scores(probabilities, pictures, dataset),
+    }
+
+
+def _recorded_reading(request: Request, dataset: DatasetIndex, reader: str) -> dict[str, Any]:
+    """Counts this reading of the test split; its numbers of readers, and ``problems``."""
+    from fer_tune.data.readings import record_reading
+
+    if request.split != "test":
+        return {"problems": []}
+    found = record_reading(
+        dataset,
+        "evaluation",
+        reader[:32],
+        without_secrets(request.what),
+        is_copy=is_url(request.data),
+    )
+    return {
+        "fingerprint": found.test,
+        "searches": len(found.of("search")),
+        "evaluations": len(found.of("evaluation")),
+        "problems": list(found.problems),
     }
 
 

@@ -105,6 +105,7 @@ def _shown(found: dict[str, Any]) -> Iterator[str]:
     from analysis.formats import score
     from analysis.outputs.evaluation_text import evaluation_text
     from analysis.outputs.terminal import paragraph
+    from fer_tune.data.audit_text import readings_line
 
     yield _title(found)
     for kind, name in (("warnings", "warning"), ("notes", "note")):
@@ -115,6 +116,8 @@ def _shown(found: dict[str, Any]) -> Iterator[str]:
     if recorded := found.get("recorded"):
         yield ""
         yield f"the card records: macro-F1 {score(recorded['macro_f1'])}"
+    if readings := found.get("test_readings"):
+        yield readings_line(readings["searches"], readings["evaluations"])
     if (time := found["milliseconds_per_picture"]) is not None:
         yield f"{time:.3g} ms per picture"
 

@@ -55,13 +55,6 @@ def fingerprint(
     return digest.hexdigest()
 
 
-def copy_groups(hashes: NDArray[np.str_]) -> NDArray[np.int64]:
-    """Copy group of each picture, counted from 0; ``hashes`` is str (n,) in canonical order."""
-    # Copies are neighbours in canonical order: a group starts wherever the hash changes.
-    starts: NDArray[np.int64] = np.concatenate([[0], np.cumsum(hashes[1:] != hashes[:-1])])
-    return starts
-
-
 def offsets(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
     """First byte of each picture in ``pixels.bin``; ``sizes`` is int64 (n,), in bytes."""
     first: NDArray[np.int64] = np.cumsum(sizes) - sizes

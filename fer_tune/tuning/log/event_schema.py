@@ -214,6 +214,7 @@ class Identity(Part):
     log: int
     fingerprint: Line | None = None
     training_version: Version | None = None
+    audit_version: Version | None = None
     space: _Space
 
 

@@ -185,6 +185,11 @@ class History:
         return self.identity.get("training_version") or 1
 
     @property
+    def audit_version(self) -> int:
+        """What counts as a copy in this search; searches of version 1 do not record it."""
+        return self.identity.get("audit_version") or 1
+
+    @property
     def budgets(self) -> list[dict[str, Any]]:
         """The budget that the search began with, and each that extended it."""
         return [self.identity["space"]["budget"], *self.larger]

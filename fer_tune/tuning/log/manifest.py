@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from fer_tune.data import PackedDataset, Split, audit
+from fer_tune.data.audit import AUDIT_VERSION
 from fer_tune.models.registry import backbone
 from fer_tune.models.weights import file_fingerprint, locate
 from fer_tune.process.cpus import available_cpus
@@ -66,6 +67,7 @@ def first_manifest(
         "hardware": hardware(),
         "seeds": space.seeds.model_dump(),
         "training_version": TRAINING_VERSION,
+        "audit_version": AUDIT_VERSION,
         "startup_seconds": None,
         "choices": [],
         "choice_frozen_at": None,
@@ -82,6 +84,7 @@ def identity(manifest: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
         "training_version": manifest["training_version"],
+        "audit_version": manifest["audit_version"],
         "fingerprint": manifest["dataset"]["fingerprint"],
         "space": manifest["space"],
     }

@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from fer_tune.console import say
+from fer_tune.data.audit import AUDIT_VERSION
 from fer_tune.errors import Fault, ResultsError, SpaceError
 from fer_tune.escaping import shell_word
 from fer_tune.schema import shown
@@ -105,6 +106,13 @@ def _check_training(history: History, folder: AnyPath) -> None:
         raise ResultsError(
             f"the runs of this search are trained by version {history.training_version} of the "
             f"training, and this fer_tune knows versions up to {TRAINING_VERSION}",
+            where=str(folder / EVENTS_FILE),
+            remedy="Use the fer_tune version that began it (named in manifest.json)",
+        )
+    if history.audit_version > AUDIT_VERSION:
+        raise ResultsError(
+            f"the splits of this search follow version {history.audit_version} of the audit, and "
+            f"this fer_tune knows versions up to {AUDIT_VERSION}",
             where=str(folder / EVENTS_FILE),
             remedy="Use the fer_tune version that began it (named in manifest.json)",
         )
@@ -212,6 +220,15 @@ def report_older_training(history: History, console: Console) -> None:
             console,
             "This search began with an earlier version of the training: its class weights and its "
             "overfit stopper stay as they were, so that all of its runs are comparable.",
+        )
+    if (
+        history.audit_version < AUDIT_VERSION
+        and (history.space.get("data") or {}).get("leaks") != "exact"
+    ):
+        say(
+            console,
+            "This search began before near copies were searched for: its splits stay as they "
+            "were, and only exact copies count as leaks.",
         )
 
 

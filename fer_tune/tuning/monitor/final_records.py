@@ -10,6 +10,7 @@ import numpy as np
 
 from fer_tune import scores
 from fer_tune.data import PackedDataset, Split
+from fer_tune.data.audit import AUDIT_VERSION
 from fer_tune.records import Results
 from fer_tune.schema.manifest import Latency
 from fer_tune.space import SearchSpace
@@ -25,12 +26,21 @@ if TYPE_CHECKING:
 FLOOR_TRIALS = {"majority": -1, "logistic_regression": -2}
 
 
-def write_floors(space: SearchSpace, dataset: PackedDataset, results: Results) -> None:
-    """Writes the floors' test predictions and the thumbnails of the test pictures."""
+def write_floors(
+    space: SearchSpace,
+    dataset: PackedDataset,
+    results: Results,
+    audit_version: int = AUDIT_VERSION,
+) -> None:
+    """Writes the floors' test predictions and the thumbnails of the test pictures.
+
+    Args:
+        audit_version: that the search began with.
+    """
     # scikit-learn takes seconds to import, and is needed only at the end.
     from fer_tune.training.floors import fit_floors
 
-    split = splits_of(space, dataset)
+    split = splits_of(space, dataset, audit_version)
     for floor in fit_floors(dataset, split, seed=space.seeds.search):
         _write_floor(floor, dataset, split, results)
     results.append(

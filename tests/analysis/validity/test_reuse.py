@@ -1,0 +1,67 @@
+"""The checklist on earlier readings of the test split, added seeds and near copies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_search import SCENARIOS, write
+
+from analysis.inputs.loading import load
+from analysis.report import build
+
+READ = {"fingerprint": "a" * 64, "id": "1" * 32, "searches": [], "evaluations": 0, "raised": []}
+
+
+def report_of(folder: Path, **manifest: Any) -> dict[str, Any]:
+    folder.mkdir(exist_ok=True)
+    built: dict[str, Any] = build(load(write(folder, SCENARIOS["whole"], **manifest)))
+    return built
+
+
+def checks(folder: Path, **manifest: Any) -> dict[str, dict[str, Any]]:
+    return {check["id"]: check for check in report_of(folder, **manifest)["validity"]}
+
+
+def test_a_first_reading_is_no_warning(tmp_path: Path) -> None:
+    found = checks(tmp_path, test_readings=READ)
+    assert found["reuse"]["status"] == found["seeds"]["status"] == "pass"
+    assert "first that read it" in found["reuse"]["detail"]
+
+
+def test_a_folder_of_an_earlier_version_is_no_warning(tmp_path: Path) -> None:
+    found = checks(tmp_path)
+    assert found["reuse"]["status"] == "pass" and "not recorded" in found["reuse"]["detail"]
+    assert "same pixels" in found["leaks"]["detail"]
+
+
+def test_later_searches_and_evaluations_are_warnings_with_their_effect(tmp_path: Path) -> None:
+    readings = {**READ, "searches": ["2" * 32, "3" * 32], "evaluations": 1}
+    check = checks(tmp_path, test_readings=readings)["reuse"]
+    assert check["status"] == "warn"
+    assert "search number 3" in check["detail"] and "13 % of cases" in check["detail"]
+    assert "1 model had been evaluated" in check["detail"]
+
+
+@pytest.mark.parametrize(
+    ("raised", "status", "words"),
+    [
+        ([{"before": 5, "after": 10}], "warn", "from 5 to 10"),
+        ([{"before": 5, "after": 10}, {"before": 10, "after": 20}], "warn", "5 to 10 to 20"),
+        ([{"before": 2, "after": 5}], "pass", "none"),  # two seeds of one study give no verdict
+    ],
+)
+def test_seeds_raised_after_a_verdict_are_a_warning(
+    raised: list[dict[str, int]], status: str, words: str, tmp_path: Path
+) -> None:
+    check = checks(tmp_path, test_readings={**READ, "raised": raised})["seeds"]
+    assert check["status"] == status and words in check["detail"]
+    assert ("instead of 5 %" in check["detail"]) == (status == "warn")
+
+
+def test_the_words_say_what_was_searched_for(tmp_path: Path) -> None:
+    found = report_of(tmp_path, audit_version=2)
+    detail = next(check["detail"] for check in found["validity"] if check["id"] == "leaks")
+    assert "near copies are one photograph mirrored" in detail
+    assert found["data"]["near_copies_count"] is True
