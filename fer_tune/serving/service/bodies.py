@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
@@ -11,6 +13,7 @@ from fer_tune.serving.service.answers import RefusedError
 from fer_tune.serving.service.backend import Upload
 from fer_tune.serving.service.limits import Limits
 
+logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # the answer says it all
 #: Longest name of a picture in an answer, in characters.
 _NAME = 200
 

@@ -1,4 +1,4 @@
-"""What a replica does with pictures; without Ray."""
+"""What a replica does with pictures; without Ray, and without torch until one is made."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from fer_tune.data.pixels import decode
 from fer_tune.errors import ModelError, reading
 from fer_tune.models.card import Card
 from fer_tune.models.card_file import CARD, WEIGHTS, read_card
 from fer_tune.schema import TooLarge, read_at_most
 from fer_tune.schema.limits import MODEL_BYTES
-from fer_tune.serving.faces import Deferred, Mode, load_detector
 from fer_tune.serving.finding import model_folder
-from fer_tune.serving.pictures import Picture
 from fer_tune.serving.service.backend import Upload
 from fer_tune.storage import AnyPath, any_path
+
+if TYPE_CHECKING:
+    from fer_tune.serving.pictures import Picture
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class Recognising:
         threads: of PyTorch.
     """
 
-    faces: Mode = "auto"
+    faces: Literal["auto", "always", "never"] = "auto"
     threshold: float = 0.5
     batch: int = 16
     pixels: int = 32_000_000
@@ -87,6 +87,7 @@ class Recogniser:
         import torch
 
         from fer_tune.models.kept import open_model
+        from fer_tune.serving.faces import Deferred, load_detector
         from fer_tune.serving.prediction import FaceReader
         from fer_tune.serving.predictor import Predictor
 
@@ -111,6 +112,9 @@ class Recogniser:
         return [[next(found) for _ in uploads] for uploads in requests]
 
     def _picture(self, upload: Upload) -> Picture:
+        from fer_tune.data.pixels import decode
+        from fer_tune.serving.pictures import Picture
+
         return Picture(
             name=upload.name,
             read=lambda: decode(
