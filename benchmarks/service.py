@@ -1,4 +1,4 @@
-"""Many clients of `fer-tune serve` at once: how long answers take, how many are refused, and memory.
+"""Many clients of `fer-tune serve` at once: seconds of an answer, share refused, memory.
 
 Every client sends one picture after another over its own connection; after a 503 it waits for the
 `Retry-After` seconds, as that asks for. Memory is the proportional set size of the command and of

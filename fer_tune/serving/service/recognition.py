@@ -117,9 +117,7 @@ class Recogniser:
 
         return Picture(
             name=upload.name,
-            read=lambda: decode(
-                io.BytesIO(upload.content), upright=True, max_pixels=self._pixels
-            ),
+            read=lambda: decode(io.BytesIO(upload.content), upright=True, max_pixels=self._pixels),
         )
 
 
@@ -130,4 +128,3 @@ def _as_folder(files: ModelFiles) -> Iterator[Path]:
         (folder / CARD).write_bytes(files.card)
         (folder / WEIGHTS).write_bytes(files.weights)
         yield folder
-

@@ -10,6 +10,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import ray
 from ray import serve
@@ -38,7 +39,7 @@ def store_bytes(settings: ServiceSettings, model: ModelFiles) -> int:
 @contextmanager
 def replicas(
     settings: ServiceSettings, model: ModelFiles, *, joined: bool
-) -> Iterator[tuple[DeploymentHandle, str]]:
+) -> Iterator[tuple[DeploymentHandle[Any], str]]:
     """Starts the replicas on the Ray that this process is connected to, and stops them at the end.
 
     Args:
@@ -92,12 +93,12 @@ def _stop(app: str, *, joined: bool) -> None:
         if others or not joined:
             serve.delete(app)
         else:
-            serve.shutdown()
+            serve.shutdown()  # type: ignore[no-untyped-call]
 
 
 def serve_requests(
     listener: socket.socket,
-    handle: DeploymentHandle,
+    handle: DeploymentHandle[Any],
     app: str,
     card: Card,
     settings: ServiceSettings,
@@ -112,9 +113,7 @@ def serve_requests(
         stopping: called at the first signal.
     """
     limits = settings.limits
-    door = guarded(
-        Replicas(handle, app, limits.answer_seconds), card, limits, token, local=local
-    )
+    door = guarded(Replicas(handle, app, limits.answer_seconds), card, limits, token, local=local)
     server = Server(door, limits)
 
     def stop() -> None:
