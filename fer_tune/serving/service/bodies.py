@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
@@ -34,6 +35,12 @@ async def uploads_of(request: Request, limits: Limits) -> list[Upload]:
 
 
 async def _parts(request: Request, limits: Limits) -> list[Upload]:
+    _, options = parse_options_header(request.headers.get("content-type"))
+    boundary = options.get(b"boundary")
+    if not boundary:
+        raise _malformed("its Content-Type has no boundary")
+    if b"--" + boundary + b"--" not in await request.body():
+        raise _malformed("its end is missing")
     parser = MultiPartParser(
         request.headers,
         request.stream(),
