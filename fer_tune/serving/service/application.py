@@ -18,15 +18,17 @@ from starlette.types import ASGIApp
 
 from fer_tune.errors import EnvironmentFault
 from fer_tune.models.card import Card
+from fer_tune.models.card_file import read_card
+from fer_tune.serving.finding import model_folder
 from fer_tune.serving.service.access import TOKEN_VARIABLE, service_token
 from fer_tune.serving.service.app import about, make_app
 from fer_tune.serving.service.backend import Backend
 from fer_tune.serving.service.deployment import MODEL, Located, Replicas, model_application
 from fer_tune.serving.service.door import Door, Load
 from fer_tune.serving.service.limits import Limits
-from fer_tune.serving.service.recognition import read_model
 from fer_tune.serving.service.settings import ServiceSettings
 from fer_tune.serving.service.telemetry import RequestMetrics
+from fer_tune.storage import any_path
 
 #: CPUs of a door's process, which only passes requests on.
 _DOOR_CPUS = 0.2
@@ -40,7 +42,7 @@ def build(args: ServiceSettings) -> serve.Application:
         ModelError: no model there.
     """
     required_token()
-    card, _ = read_model(args.model)
+    card = read_card(model_folder(any_path(args.model)))
 
     def door() -> ASGIApp:
         app = serve.get_replica_context().app_name
