@@ -141,7 +141,10 @@ class Replicas:
     async def replicas(self) -> int:
         at, count = self._counted
         if time.monotonic() - at >= _REMEMBERED_S:
-            count = await asyncio.to_thread(running, self._app)
+            try:
+                count = await asyncio.to_thread(running, self._app)
+            except (RayActorError, RayServeException):  # Serve's controller is being replaced
+                count = 0
             self._counted = (time.monotonic(), count)
         return count
 

@@ -293,3 +293,19 @@ def test_a_page_on_the_web_cannot_name_this_machine() -> None:
     for name in ("localhost:8000", "127.0.0.1", "[::1]:8000", "LOCALHOST"):
         assert service.ask("GET", "/model", headers={"Host": name}).status_code == 200
     assert Service().ask("GET", "/model", headers={"Host": "a.example"}).status_code == 200
+
+
+def test_a_prefix_of_a_proxy_changes_no_limit() -> None:
+    """Serve's proxies leave the prefix of an application in the path."""
+    service = Service(SMALL, token=TOKEN)
+    transport = httpx.ASGITransport(service.door, root_path="/fer")
+
+    async def once(path: str, content: bytes, headers: dict[str, str]) -> int:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            return (await client.post(path, content=content, headers=headers)).status_code
+
+    right = {**JPEG, "Authorization": f"Bearer {TOKEN}"}
+    assert asyncio.run(once("/fer/predict", b"x", JPEG)) == 401
+    assert asyncio.run(once("/fer/predict", b"x", right)) == 200
+    assert asyncio.run(once("/fer/predict", b"x" * 1_001, right)) == 413
+    assert service.load.bodies.peak == 1

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fer_tune.errors import EnvironmentFault
+from fer_tune.errors import EnvironmentFault, UserError
 from tests.models.kept_files import make_model
 from tests.serving.service.fakes import TOKEN, png
 
@@ -23,7 +23,6 @@ import http.client, json, os, sys, threading, time
 from pathlib import Path
 from ray import serve
 from fer_tune.serving.service.application import build
-from fer_tune.serving.service.settings import ServiceSettings
 from fer_tune.tuning.options import SearchOptions
 from fer_tune.tuning.raytune.runtime import ray_connection
 from tests.serving.service.test_service_command import below, command_of
@@ -55,7 +54,7 @@ def client():
 with ray_connection(SearchOptions(cpus=2, dashboard=False)):
     serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": port})
     args = {"model": model, "cpus": 0.5, "replicas": 2, "faces": "never", "batch": 4}
-    serve.run(build(ServiceSettings.model_validate(args)), name="fer_tune")
+    serve.run(build(args), name="fer_tune")
     found["healthz"] = ask("GET", "/healthz")
     found["no token"] = ask("POST", "/predict", picture)[0]
     found["answer"] = predict()
@@ -106,8 +105,26 @@ def test_without_a_token_nothing_is_deployed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from fer_tune.serving.service.application import build
-    from fer_tune.serving.service.settings import ServiceSettings
 
     monkeypatch.delenv("FER_TUNE_TOKEN", raising=False)
     with pytest.raises(EnvironmentFault, match="FER_TUNE_TOKEN: the service needs a token"):
-        build(ServiceSettings(model=str(make_model(tmp_path / "model"))))
+        build({"model": str(make_model(tmp_path / "model"))})
+
+
+@pytest.mark.parametrize(
+    ("args", "sentence"),
+    [
+        ({}, "args of the Serve config: model"),
+        ({"model": "x", "replica": 2}, "args of the Serve config: replica"),
+        ({"model": "x", "batch": 0}, "args of the Serve config: batch"),
+        ({"model": "/no/such"}, "/no/such: no such folder"),
+    ],
+)
+def test_wrong_settings_are_one_message(
+    args: dict[str, object], sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fer_tune.serving.service.application import build
+
+    monkeypatch.setenv("FER_TUNE_TOKEN", TOKEN)
+    with pytest.raises(UserError, match=sentence):
+        build(args)
