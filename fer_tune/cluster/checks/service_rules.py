@@ -77,7 +77,7 @@ def _applications(document: Document) -> list[dict[str, Any]]:
     try:
         config = plain(text, _LIMITS)
     except Broken as broken:
-        raise Broken(f"must hold valid YAML, which it {broken.rule}", remedy) from None
+        raise Broken(f"must hold valid YAML: {broken.rule}", remedy) from None
     found = config.get("applications") if isinstance(config, dict) else None
     if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
         raise Broken("must have a list of applications", remedy)
