@@ -47,30 +47,34 @@ class UnusableError(Exception):
     """A file or row that is not a usable picture; the message is the reason."""
 
 
-def decode(stream: IO[bytes]) -> Pixels:
+def decode(stream: IO[bytes], *, max_pixels: int = MAX_PIXELS) -> Pixels:
     """The first frame of an encoded picture, upright by its EXIF orientation.
 
     Palette, CMYK and other colour models become RGB, more than 8 bits become 8 by the picture's own
     range, transparency is laid over white.
 
+    Args:
+        max_pixels: largest size that a file may declare, at most ``MAX_PIXELS``.
+
     Returns:
         uint8 (h, w, 1) or (h, w, 3), values 0 to 255.
 
     Raises:
-        UnusableError: not a picture, damaged, above ``MAX_PIXELS``, or without a defined range.
+        UnusableError: not a picture, damaged, above ``max_pixels``, or without a defined range.
     """
-    return _by_own_range(decode_raw(stream))
+    return _by_own_range(decode_raw(stream, max_pixels))
 
 
-def decode_raw(stream: IO[bytes]) -> Pixels | Deep:
+def decode_raw(stream: IO[bytes], max_pixels: int = MAX_PIXELS) -> Pixels | Deep:
     """What :func:`decode` gives, but deep grey pictures as they are: uint16 (h, w)."""
-    with _as_reasons():
+    with _as_reasons(max_pixels):
         head = stream.read(64)
         if not head:
             raise UnusableError("empty: it has 0 bytes")
         stream.seek(0)
         try:
             with Image.open(stream, formats=_available_formats()) as image:
+                _check_size(image, max_pixels)  # before a pixel is decoded
                 return _upright(image)
         except UnidentifiedImageError:
             raise UnusableError(_unknown_kind(head)) from None
@@ -111,7 +115,7 @@ def _by_own_range(pixels: Pixels | Deep) -> Pixels:
 
 
 @contextmanager
-def _as_reasons() -> Iterator[None]:
+def _as_reasons(max_pixels: int = MAX_PIXELS) -> Iterator[None]:
     """Turns whatever decoders raise into UnusableError."""
     with warnings.catch_warnings():
         # Pillow warns about oddities in files; the result (pixels or a reason) is enough.
@@ -121,7 +125,7 @@ def _as_reasons() -> Iterator[None]:
         except UnusableError:
             raise
         except Image.DecompressionBombError:
-            raise UnusableError(_too_many_pixels()) from None
+            raise UnusableError(_too_many_pixels(max_pixels)) from None
         except Exception as error:
             # Damaged files make decoders raise almost anything (OSError, SyntaxError, ValueError,
             # struct.error, IndexError, ...); none of it may end an import of thousands.
@@ -214,13 +218,13 @@ def _unknown_kind(head: bytes) -> str:
     return "not an image"
 
 
-def _too_many_pixels() -> str:
-    return f"declares more than {MAX_PIXELS:,} pixels"
+def _too_many_pixels(most: int) -> str:
+    return f"declares more than {most:,} pixels"
 
 
-def _check_size(image: Image.Image) -> None:
-    if image.width * image.height > MAX_PIXELS:
-        raise UnusableError(_too_many_pixels())
+def _check_size(image: Image.Image, most: int = MAX_PIXELS) -> None:
+    if image.width * image.height > most:
+        raise UnusableError(_too_many_pixels(most))
 
 
 def _to_pixels(image: Image.Image) -> Pixels | Deep:
