@@ -32,7 +32,9 @@ class UnusableError(Exception):
     """A file or row that is not a usable picture; the message is the reason."""
 
 
-def decode(stream: IO[bytes], *, upright: bool = False) -> Pixels:
+def decode(
+    stream: IO[bytes], *, upright: bool = False, max_pixels: int = MAX_PIXELS
+) -> Pixels:
     """The first frame of an encoded picture.
 
     Palette, CMYK and other colour models become RGB, 16 bits become 8 by scaling, transparency is
@@ -41,18 +43,20 @@ def decode(stream: IO[bytes], *, upright: bool = False) -> Pixels:
     Args:
         upright: apply the EXIF orientation, which cameras write. Face sets hold pictures in the
             orientation in which they are shown, so an import does not.
+        max_pixels: largest size that a file may declare, at most ``MAX_PIXELS``.
 
     Returns:
         uint8 (h, w, 1) or (h, w, 3), values 0 to 255.
 
     Raises:
-        UnusableError: not a picture, damaged, above ``MAX_PIXELS``, or without a defined range.
+        UnusableError: not a picture, damaged, above ``max_pixels``, or without a defined range.
     """
-    with _as_reasons():
+    with _as_reasons(max_pixels):
         if not stream.read(1):
             raise UnusableError("empty: it has 0 bytes")
         stream.seek(0)
         with Image.open(stream, formats=_available_formats()) as image:
+            _check_size(image, max_pixels)  # before a pixel is decoded
             return _upright(image) if upright else _to_pixels(image)
 
 
@@ -67,7 +71,7 @@ def from_image(image: Image.Image) -> Pixels:
 
 
 @contextmanager
-def _as_reasons() -> Iterator[None]:
+def _as_reasons(max_pixels: int = MAX_PIXELS) -> Iterator[None]:
     """Turns whatever decoders raise into UnusableError."""
     with warnings.catch_warnings():
         # Pillow warns about oddities in files; the result (pixels or a reason) is enough.
@@ -79,7 +83,7 @@ def _as_reasons() -> Iterator[None]:
         except UnidentifiedImageError:
             raise UnusableError("not an image") from None
         except Image.DecompressionBombError:
-            raise UnusableError(_too_many_pixels()) from None
+            raise UnusableError(_too_many_pixels(max_pixels)) from None
         except Exception as error:
             # Damaged files make decoders raise almost anything (OSError, SyntaxError, ValueError,
             # struct.error, IndexError, ...); none of it may end an import of thousands.
@@ -133,13 +137,13 @@ def _available_formats() -> list[str]:
     return [name for name in FORMATS if name in Image.OPEN]
 
 
-def _too_many_pixels() -> str:
-    return f"declares more than {MAX_PIXELS:,} pixels"
+def _too_many_pixels(most: int) -> str:
+    return f"declares more than {most:,} pixels"
 
 
-def _check_size(image: Image.Image) -> None:
-    if image.width * image.height > MAX_PIXELS:
-        raise UnusableError(_too_many_pixels())
+def _check_size(image: Image.Image, most: int = MAX_PIXELS) -> None:
+    if image.width * image.height > most:
+        raise UnusableError(_too_many_pixels(most))
 
 
 def _to_pixels(image: Image.Image) -> Pixels:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Sequence
 from pathlib import PurePath
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 from rich.table import Table
@@ -34,6 +34,11 @@ def format_of(name: str) -> Format | None:
 
 def json_line(prediction: PicturePrediction, classes: Sequence[str]) -> str:
     """One picture as JSON: its faces, or why it could not be read."""
+    return json_text(document(prediction, classes))
+
+
+def document(prediction: PicturePrediction, classes: Sequence[str]) -> dict[str, Any]:
+    """One picture as what JSON holds: its faces, or why it could not be read."""
     faces = [
         {
             "box": None if one.face is None else [round(edge, 1) for edge in one.face.box],
@@ -45,7 +50,7 @@ def json_line(prediction: PicturePrediction, classes: Sequence[str]) -> str:
         }
         for one in prediction.faces
     ]
-    return json_text({"picture": prediction.name, "error": prediction.error, "faces": faces})
+    return {"picture": prediction.name, "error": prediction.error, "faces": faces}
 
 
 def encoded(found: Iterable[PicturePrediction], classes: Sequence[str], form: Format) -> bytes:

@@ -80,7 +80,11 @@ class RayConnection:
 
 @contextmanager
 def ray_connection(
-    options: SearchOptions, console: Console | None = None, *, name: str = ""
+    options: SearchOptions,
+    console: Console | None = None,
+    *,
+    name: str = "",
+    object_store: int = _OBJECT_STORE,
 ) -> Iterator[RayConnection]:
     """Starts a Ray and stops it at the end, or connects to the one at ``options.address``.
 
@@ -89,6 +93,7 @@ def ray_connection(
     Args:
         console: shows that Ray is being started or connected to; by default nothing is shown.
         name: of the search, for the job in Ray's dashboard.
+        object_store: bytes, of a Ray that is started here.
 
     Raises:
         EnvironmentFault: no Ray at the address, or none can be started here.
@@ -107,7 +112,7 @@ def ray_connection(
     with (
         _joined(options.address, common, console)
         if options.address
-        else _started(options, common, console) as engine
+        else _started(options, common, console, object_store) as engine
     ):
         # The table reports failed trials, with their traceback in a file; Ray would print both.
         logging.getLogger("ray.tune").setLevel(logging.INFO if verbose else logging.CRITICAL)
@@ -149,7 +154,7 @@ def _joined(address: str, common: Mapping[str, Any], console: Console) -> Iterat
 
 @contextmanager
 def _started(
-    options: SearchOptions, common: Mapping[str, Any], console: Console
+    options: SearchOptions, common: Mapping[str, Any], console: Console, object_store: int
 ) -> Iterator[RayConnection]:
     import ray
 
@@ -172,7 +177,7 @@ def _started(
                     num_cpus=options.cpus,
                     include_dashboard=options.dashboard,
                     dashboard_host="127.0.0.1",
-                    object_store_memory=_OBJECT_STORE,
+                    object_store_memory=object_store,
                     _temp_dir=str(folder),
                     **common,
                 )

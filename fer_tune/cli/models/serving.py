@@ -1,0 +1,209 @@
+"""`fer-tune serve`: a model as a service for pictures, over HTTP."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from fer_tune.errors import UserError
+
+if TYPE_CHECKING:
+    import socket
+
+    from rich.console import Console
+
+    from fer_tune.models.card import Card
+    from fer_tune.serving.service.recognition import ModelFiles
+    from fer_tune.serving.service.settings import ServiceSettings
+    from fer_tune.tuning.raytune.runtime import RayConnection
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command to ``app``."""
+    app.command()(serve)
+
+
+def serve(
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            help="Model folder, results folder (the arm better on validation), or their URL.",
+            show_default=False,
+        ),
+    ],
+    host: Annotated[
+        str, typer.Option("--host", help="Address to listen at; all but loopback need a token.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65_535, help="Port; 0 for a free one.")
+    ] = 8000,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--token-file",
+            help="File with the token that requests need; by default FER_TUNE_TOKEN, else none.",
+        ),
+    ] = None,
+    replicas: Annotated[
+        int, typer.Option("--replicas", min=1, help="Processes that predict.")
+    ] = 1,
+    cpus: Annotated[
+        float | None,
+        typer.Option(
+            "--cpus", min=0.01, help="CPUs of each replica; by default those here, shared out."
+        ),
+    ] = None,
+    gpus: Annotated[
+        float, typer.Option("--gpus", min=0, help="GPUs of each replica, such as 1 or 0.5.")
+    ] = 0,
+    batch: Annotated[
+        int, typer.Option("--batch", min=1, help="Requests that a replica predicts together.")
+    ] = 16,
+    batch_wait: Annotated[
+        float,
+        typer.Option("--batch-wait", min=0, help="Seconds for which a request waits for others."),
+    ] = 0.01,
+    waiting: Annotated[
+        int | None,
+        typer.Option(
+            "--waiting",
+            min=1,
+            help="Requests that may wait for their answer; further ones get 503.  "
+            "[default: two batches per replica]",
+            show_default=False,
+        ),
+    ] = None,
+    faces: Annotated[
+        Literal["auto", "always", "never"],
+        typer.Option("--faces", help="Face detection; never treats each picture as one face."),
+    ] = "auto",
+    threshold: Annotated[
+        float,
+        typer.Option(
+            "--threshold",
+            min=0,
+            max=1,
+            help="Mark predictions below this probability as uncertain.",
+        ),
+    ] = 0.5,
+    max_body: Annotated[
+        float, typer.Option("--max-body", min=0.001, max=512, help="MiB of one request.")
+    ] = 20,
+    max_pixels: Annotated[
+        float,
+        typer.Option("--max-pixels", min=0.001, max=89, help="Millions of pixels of one picture."),
+    ] = 32,
+    address: Annotated[
+        str | None,
+        typer.Option("--address", help="A running Ray cluster; by default Ray starts here."),
+    ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Also Ray's own log.")] = False,
+) -> None:
+    """Serve a model over HTTP: pictures in, faces and probabilities out. Ctrl-C ends it."""
+    from rich.console import Console
+
+    from fer_tune.process.cpus import available_cpus
+    from fer_tune.serving.extras import needs
+
+    for library in ("ray.serve", "fastapi", "uvicorn", "python_multipart"):
+        needs("serve", library)
+    from fer_tune.serving.faces.networks import files as files_of_detector
+    from fer_tune.serving.service.access import check_open, service_token
+    from fer_tune.serving.service.recognition import read_model
+    from fer_tune.serving.service.running import store_bytes
+    from fer_tune.serving.service.server import listening_socket
+    from fer_tune.serving.service.settings import ServiceSettings
+    from fer_tune.tuning.options import SearchOptions
+    from fer_tune.tuning.raytune.runtime import ray_connection
+
+    token = service_token(token_file)
+    check_open(host, token)
+    if faces != "never":
+        needs("faces", "onnxruntime")
+        files_of_detector()
+    here = available_cpus()
+    settings = ServiceSettings(
+        model=model,
+        replicas=replicas,
+        cpus=cpus or max(1, here // replicas),
+        gpus=gpus,
+        batch=batch,
+        batch_wait=batch_wait,
+        waiting=waiting,
+        faces=faces,
+        threshold=threshold,
+        max_body=max_body,
+        max_pixels=max_pixels,
+    )
+    card, files = read_model(model)
+    notes = Console(stderr=True)
+    with listening_socket(host, port) as listener:
+        options = SearchOptions(
+            address=address,
+            cpus=None if address else max(here, round(settings.cpus * replicas + 0.5)),
+            dashboard=False,
+            verbosity="verbose" if verbose else "normal",
+        )
+        store = store_bytes(settings, files)
+        with ray_connection(options, notes, name="serve", object_store=store) as ray:
+            _check_room(ray, settings)
+            _serve(listener, card, files, settings, token, notes)
+
+
+def _check_room(ray: RayConnection, settings: ServiceSettings) -> None:
+    """Checks that the replicas fit: Ray would wait for ever for what no machine has.
+
+    Raises:
+        UserError: they do not.
+    """
+    slots = ray.slots(settings.cpus, settings.gpus)
+    if slots < settings.replicas:
+        raise UserError(
+            f"{settings.replicas} replicas with {settings.cpus:g} CPUs and {settings.gpus:g} GPUs "
+            f"each do not fit: there is room for {slots}",
+            where="--replicas",
+            remedy="Use fewer, or fewer --cpus or --gpus each",
+        )
+
+
+def _serve(
+    listener: socket.socket,
+    card: Card,
+    files: ModelFiles,
+    settings: ServiceSettings,
+    token: str | None,
+    notes: Console,
+) -> None:
+    from fer_tune.console import say
+    from fer_tune.serving.service.access import is_loopback
+    from fer_tune.serving.service.running import replicas, serve_requests
+
+    host, port = listener.getsockname()[:2]
+    name = f"[{host}]" if ":" in host else host
+    with ExitStack() as stack:
+        with notes.status("Starting the replicas"):
+            handle, app = stack.enter_context(replicas(settings, files))
+        say(notes, f"model: {settings.model} ({card.arm})")
+        limits = settings.limits
+        say(
+            notes,
+            f"limits: {limits.waiting} requests at a time, {settings.max_body:g} MiB and "
+            f"{limits.pictures} pictures each; further requests get 503",
+        )
+        access = "with the token" if token else "from this machine, without a token"
+        say(notes, f"serving: http://{name}:{port}/predict, {access}; Ctrl-C ends it")
+        serve_requests(
+            listener,
+            handle,
+            app,
+            card,
+            settings,
+            token=token,
+            local=token is None and is_loopback(host),
+            stopping=lambda: say(notes, "ending: requests that were accepted are answered"),
+        )
+    say(notes, "ended")

@@ -1,0 +1,153 @@
+"""The replicas that predict, as a deployment of Ray Serve, and the way to them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+from ray import serve
+from ray.exceptions import RayActorError, TaskCancelledError
+from ray.serve.exceptions import (
+    BackPressureError,
+    DeploymentUnavailableError,
+    RayServeException,
+)
+from ray.serve.handle import DeploymentHandle
+
+from fer_tune.serving.service.backend import BusyError, UnavailableError, Upload
+from fer_tune.serving.service.recognition import ModelFiles, Recogniser, Recognising, read_model
+from fer_tune.serving.service.settings import ServiceSettings
+from fer_tune.serving.service.telemetry import BatchMetrics, exported
+
+#: The deployment's name.
+MODEL = "Model"
+#: How often a request whose replica died is given to another. A picture that ends every process
+#: which reads it must not end all of them.
+_ATTEMPTS = 4
+_PAUSE_S = 0.1
+#: Seconds between two health checks of a replica, and without an answer until it is replaced.
+_HEALTH_S, _HANGING_S = 2.0, 60.0
+#: Seconds for which the number of replicas is remembered.
+_REMEMBERED_S = 1.0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Located:
+    """A model that every replica reads from where it is."""
+
+    where: str
+
+    def files(self) -> ModelFiles:
+        return read_model(self.where)[1]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Shared:
+    """A model that was read once and is in Ray's object store, whatever becomes of its folder.
+
+    Attributes:
+        refs: the object, in a list so that Ray does not replace it by its value.
+    """
+
+    refs: list[ray.ObjectRef]
+
+    def files(self) -> ModelFiles:
+        found = ray.get(self.refs[0])
+        assert isinstance(found, ModelFiles)
+        return found
+
+
+class ModelReplica:
+    """A process that predicts."""
+
+    def __init__(
+        self, model: Located | Shared, recognising: Recognising, batch: int, batch_wait: float
+    ) -> None:
+        self._recogniser = Recogniser(model.files(), recognising)
+        self._metrics = BatchMetrics()
+        self._together.set_max_batch_size(batch)
+        self._together.set_batch_wait_timeout_s(batch_wait)
+
+    async def predict(self, pictures: list[Upload]) -> list[dict[str, Any]]:
+        """The documents of one request's pictures."""
+        found: list[dict[str, Any]] = await self._together(pictures)
+        return found
+
+    @serve.batch
+    async def _together(self, requests: list[list[Upload]]) -> list[list[dict[str, Any]]]:
+        began = time.monotonic()
+        # In a thread, so that requests are collected for the next batch meanwhile.
+        found = await asyncio.to_thread(self._recogniser.recognise, requests)
+        self._metrics.observe(sum(map(len, requests)), time.monotonic() - began)
+        return found
+
+
+def model_application(settings: ServiceSettings, model: Located | Shared) -> serve.Application:
+    """The deployment with its replicas."""
+    deployment = serve.deployment(
+        name=MODEL,
+        num_replicas=settings.replicas,
+        max_ongoing_requests=settings.ongoing,
+        # The door counts exactly; this bounds what several doors can send.
+        max_queued_requests=settings.limits.waiting,
+        ray_actor_options={"num_cpus": settings.cpus, "num_gpus": settings.gpus},
+        health_check_period_s=_HEALTH_S,
+        health_check_timeout_s=_HANGING_S,
+        graceful_shutdown_wait_loop_s=0.2,
+    )(ModelReplica)
+    return deployment.bind(model, settings.recognising, settings.batch, settings.batch_wait)
+
+
+class Replicas:
+    """The replicas as the HTTP application's backend.
+
+    Args:
+        app: name of the Serve application.
+        answer_seconds: see :class:`fer_tune.serving.service.limits.Limits`.
+    """
+
+    def __init__(self, handle: DeploymentHandle, app: str, answer_seconds: float) -> None:
+        self._handle, self._app, self._seconds = handle, app, answer_seconds
+        self._counted = (-_REMEMBERED_S, 0)
+
+    async def predict(self, pictures: Sequence[Upload]) -> list[dict[str, Any]]:
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await self._surviving(list(pictures))
+        except TimeoutError:
+            raise UnavailableError(f"no replica answered within {self._seconds:g} seconds") from None
+
+    async def _surviving(self, pictures: list[Upload]) -> list[dict[str, Any]]:
+        """Predicts again, elsewhere, if a replica dies: a prediction changes nothing."""
+        for _ in range(_ATTEMPTS):
+            try:
+                found: list[dict[str, Any]] = await self._handle.predict.remote(pictures)
+                return found
+            except BackPressureError:
+                raise BusyError from None
+            except DeploymentUnavailableError:
+                raise UnavailableError("the replicas cannot be started; see their log") from None
+            except (RayActorError, RayServeException, TaskCancelledError):
+                await asyncio.sleep(_PAUSE_S)
+        raise UnavailableError(f"{_ATTEMPTS} replicas ended while they predicted this request")
+
+    async def replicas(self) -> int:
+        at, count = self._counted
+        if time.monotonic() - at >= _REMEMBERED_S:
+            count = await asyncio.to_thread(running, self._app)
+            self._counted = (time.monotonic(), count)
+        return count
+
+    async def metrics(self) -> bytes:
+        return await exported()
+
+
+def running(app: str) -> int:
+    """How many replicas of a Serve application's model are running."""
+    found = serve.status().applications.get(app)
+    model = found.deployments.get(MODEL) if found else None
+    return int(model.replica_states.get("RUNNING", 0)) if model else 0

@@ -1,0 +1,129 @@
+"""What a replica does with pictures; without Ray."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fer_tune.data.pixels import decode
+from fer_tune.errors import ModelError, reading
+from fer_tune.models.card import Card
+from fer_tune.models.card_file import CARD, WEIGHTS, read_card
+from fer_tune.schema import TooLarge, read_at_most
+from fer_tune.schema.limits import MODEL_BYTES
+from fer_tune.serving.faces import Deferred, Mode, load_detector
+from fer_tune.serving.finding import model_folder
+from fer_tune.serving.pictures import Picture
+from fer_tune.serving.service.backend import Upload
+from fer_tune.storage import AnyPath, any_path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recognising:
+    """How pictures are predicted.
+
+    Attributes:
+        faces: as of ``fer-tune predict --faces``.
+        threshold: probability below which a prediction is uncertain, 0 to 1.
+        batch: faces that go through the network at once.
+        pixels: of one picture, at most.
+        device: as of :class:`fer_tune.serving.predictor.Predictor`.
+        threads: of PyTorch.
+    """
+
+    faces: Mode = "auto"
+    threshold: float = 0.5
+    batch: int = 16
+    pixels: int = 32_000_000
+    device: str = "cpu"
+    threads: int = 1
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ModelFiles:
+    """A kept model as bytes: a copy that does not depend on its folder any more.
+
+    Attributes:
+        card: the content of ``card.json``.
+        weights: the content of ``model.safetensors``.
+    """
+
+    card: bytes
+    weights: bytes
+
+
+def read_model(where: AnyPath | str) -> tuple[Card, ModelFiles]:
+    """The model at ``where``, see :func:`fer_tune.serving.finding.find_model`; without torch.
+
+    Raises:
+        ModelError: no model there, or files that cannot be read. Whether the weights are those of
+            the card is checked by whoever opens the copy.
+    """
+    folder = model_folder(any_path(where))
+    card = read_card(folder)
+    with reading(folder / WEIGHTS, ModelError):
+        try:
+            weights = read_at_most(folder / WEIGHTS, MODEL_BYTES)
+        except TooLarge as error:
+            raise ModelError(f"is {error}", where=str(folder / WEIGHTS)) from None
+    text = card.model_dump_json().encode()
+    return card, ModelFiles(card=text, weights=weights)
+
+
+class Recogniser:
+    """Pictures in, documents out.
+
+    Raises:
+        ModelError: the model cannot be used.
+        EnvironmentFault: no face detector is installed, or there is no such device.
+    """
+
+    def __init__(self, files: ModelFiles, settings: Recognising) -> None:
+        import torch
+
+        from fer_tune.models.kept import open_model
+        from fer_tune.serving.prediction import FaceReader
+        from fer_tune.serving.predictor import Predictor
+
+        torch.set_num_threads(settings.threads)
+        with _as_folder(files) as folder:
+            kept = open_model(folder)
+        self._reader = FaceReader(
+            predictor=Predictor(kept, device=settings.device, batch_size=settings.batch),
+            detector=Deferred() if settings.faces == "never" else load_detector(),
+            mode=settings.faces,
+            threshold=settings.threshold,
+        )
+        self._pixels = settings.pixels
+
+    def recognise(self, requests: Sequence[Sequence[Upload]]) -> list[list[dict[str, Any]]]:
+        """The documents of each request's pictures; all their faces in batches together."""
+        from fer_tune.serving.output import document
+
+        classes = self._reader.predictor.classes
+        pictures = (self._picture(upload) for uploads in requests for upload in uploads)
+        found = (document(one, classes) for one in self._reader.read(pictures))
+        return [[next(found) for _ in uploads] for uploads in requests]
+
+    def _picture(self, upload: Upload) -> Picture:
+        return Picture(
+            name=upload.name,
+            read=lambda: decode(
+                io.BytesIO(upload.content), upright=True, max_pixels=self._pixels
+            ),
+        )
+
+
+@contextmanager
+def _as_folder(files: ModelFiles) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="fer_tune-model-") as name:
+        folder = Path(name)
+        (folder / CARD).write_bytes(files.card)
+        (folder / WEIGHTS).write_bytes(files.weights)
+        yield folder
+

@@ -1,0 +1,123 @@
+"""A service that lasts as long as its command: replicas on Ray, and the HTTP server in here."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import ray
+from ray import serve
+from ray.serve.config import ProxyLocation
+from ray.serve.handle import DeploymentHandle
+from ray.serve.schema import LoggingConfig
+
+from fer_tune.errors import EnvironmentFault
+from fer_tune.models.card import Card
+from fer_tune.serving.service.application import guarded
+from fer_tune.serving.service.deployment import Replicas, Shared, model_application
+from fer_tune.serving.service.recognition import ModelFiles
+from fer_tune.serving.service.server import Server
+from fer_tune.serving.service.settings import ServiceSettings
+
+#: Bytes that Ray's object store needs besides the model and the bodies of requests.
+_STORE = 128 * 2**20
+
+
+def store_bytes(settings: ServiceSettings, model: ModelFiles) -> int:
+    """Size of the object store of a Ray that serves this model: nothing in it goes to the disk."""
+    return len(model.weights) + settings.limits.all_bodies_bytes + _STORE
+
+
+@contextmanager
+def replicas(settings: ServiceSettings, model: ModelFiles) -> Iterator[tuple[DeploymentHandle, str]]:
+    """Starts the replicas on the Ray that this process is connected to, and stops them at the end.
+
+    Yields:
+        The handle of the deployment, and the name of the Serve application.
+
+    Raises:
+        EnvironmentFault: they cannot be started.
+    """
+    logging.getLogger("ray.serve").setLevel(logging.CRITICAL)
+    app = f"fer_tune-{secrets.token_hex(4)}"
+    quiet = LoggingConfig(enable_access_log=False)
+    try:
+        serve.start(proxy_location=ProxyLocation.Disabled, logging_config=quiet)
+        shared = Shared(refs=[ray.put(model)])
+        try:
+            handle = serve.run(
+                model_application(settings, shared),
+                name=app,
+                route_prefix=None,
+                logging_config=quiet,
+            )
+        except RuntimeError as error:
+            raise EnvironmentFault(
+                f"the replicas cannot be started: {_reason(app, error)}",
+                where="MODEL",
+                value=settings.model,
+                remedy="Check the model with `fer-tune predict`, and the options of the service",
+            ) from None
+        yield handle, app
+    finally:
+        _stop(app)
+
+
+def _reason(app: str, error: RuntimeError) -> str:
+    """The last line of what Serve says of a deployment, which is the error itself."""
+    found = serve.status().applications.get(app)
+    messages = [one.message for one in found.deployments.values()] if found else []
+    lines = [line.strip() for text in [*messages, str(error)] for line in text.splitlines()]
+    named = [line for line in lines if line.startswith("fer_tune.") and "Error: " in line]
+    return (named or [line for line in lines if line] or ["unknown"])[-1 if not named else 0]
+
+
+def _stop(app: str) -> None:
+    """Ends the application; and Serve, if it has no other one."""
+    others = {name for name in serve.status().applications if name != app}
+    if others:
+        serve.delete(app)
+    else:
+        serve.shutdown()
+
+
+def serve_requests(
+    listener: socket.socket,
+    handle: DeploymentHandle,
+    app: str,
+    card: Card,
+    settings: ServiceSettings,
+    *,
+    token: str | None,
+    local: bool,
+    stopping: Callable[[], None],
+) -> None:
+    """Answers requests until SIGINT, SIGTERM or SIGHUP; then those that were accepted.
+
+    Args:
+        stopping: called at the first signal.
+    """
+    limits = settings.limits
+    door = guarded(
+        Replicas(handle, app, limits.answer_seconds), card, limits, token, local=local
+    )
+    server = Server(door, limits)
+
+    def stop() -> None:
+        if not server.should_exit:
+            stopping()
+        server.stop()
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+                loop.add_signal_handler(number, stop)
+        await server.serve([listener])
+
+    asyncio.run(run())

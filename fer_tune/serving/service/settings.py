@@ -1,0 +1,72 @@
+"""The settings of a service: of the command's options, or of `args` in a Serve config file."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from fer_tune.serving.service.limits import Limits
+from fer_tune.serving.service.recognition import Recognising
+
+#: Batches per replica that may wait or be predicted: one of each is enough to keep it busy.
+_BATCHES = 2
+_MIB = 2**20
+
+
+class ServiceSettings(BaseModel):
+    """Attributes:
+    model: model folder, results folder or their URL, as the replicas see it.
+    replicas: processes that predict.
+    cpus: of each.
+    gpus: of each; a share of one, or 0 for the CPU.
+    batch: requests that a replica predicts together at most.
+    batch_wait: seconds for which a request waits for others.
+    waiting: requests that may wait for their answer; by default two batches per replica.
+    faces, threshold: as of ``fer-tune predict``.
+    max_body: MiB of one request.
+    max_pixels: millions, of one picture.
+    doors: on a cluster's own proxies, processes that check requests before the replicas.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: Annotated[str, Field(min_length=1)]
+    replicas: Annotated[int, Field(ge=1, le=1_000)] = 1
+    cpus: Annotated[float, Field(gt=0, le=1_000)] = 1
+    gpus: Annotated[float, Field(ge=0, le=16)] = 0
+    batch: Annotated[int, Field(ge=1, le=1_024)] = 16
+    batch_wait: Annotated[float, Field(ge=0, le=10)] = 0.01
+    waiting: Annotated[int | None, Field(ge=1, le=100_000)] = None
+    faces: Literal["auto", "always", "never"] = "auto"
+    threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
+    max_body: Annotated[float, Field(gt=0, le=512)] = 20
+    max_pixels: Annotated[float, Field(gt=0, le=89)] = 32
+    doors: Annotated[int, Field(ge=1, le=1_000)] = 1
+
+    @property
+    def limits(self) -> Limits:
+        """Of the service, or of each of its doors."""
+        body = int(self.max_body * _MIB)
+        waiting = self.waiting or _BATCHES * self.batch * self.replicas
+        return Limits(
+            body_bytes=body,
+            all_bodies_bytes=max(Limits.all_bodies_bytes, 2 * body),
+            pixels=int(self.max_pixels * 1e6),
+            waiting=waiting,
+        )
+
+    @property
+    def ongoing(self) -> int:
+        """Requests that a replica holds: a batch in work and one that is collected."""
+        return _BATCHES * self.batch
+
+    @property
+    def recognising(self) -> Recognising:
+        return Recognising(
+            faces=self.faces,
+            threshold=self.threshold,
+            pixels=int(self.max_pixels * 1e6),
+            device="cuda" if self.gpus else "cpu",
+            threads=max(1, int(self.cpus)),
+        )
