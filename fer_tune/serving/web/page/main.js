@@ -69,7 +69,7 @@ function ready({ threads }) {
 function failed({ reason }) {
   at("loading").hidden = true;
   stopCamera();
-  say(`This does not work: ${reason}.`, true);
+  say(`The page cannot continue: ${reason.replace(/\.$/, "")}.`, true);
   document.body.dataset.state = "failed";
 }
 
@@ -85,7 +85,7 @@ function found({ id, faces, detecting, recognising }) {
     models.clear("No face", isFrame ? "Look at the camera" : "in this picture");
     announce("No face");
   } else {
-    const detail = faces.length > 1 ? `, face ${faces[0].lane} of ${faces.length}` : "";
+    const detail = faces.length > 1 ? `, the largest of ${faces.length} faces` : "";
     announce(models.show(faces[0].rows, detail));
   }
   document.body.dataset.faces = JSON.stringify(placed.map((face) => face.box));
@@ -212,6 +212,7 @@ at("file").addEventListener("change", async () => {
 });
 at("mirror").addEventListener("change", mirror);
 at("smooth").addEventListener("change", () => {
+  if (document.body.dataset.state !== "ready") return; // the camera's start sends it, too
   worker.postMessage({ kind: "smoothing", seconds: smoothing() });
 });
 at("about").addEventListener("click", () => at("card").showModal());

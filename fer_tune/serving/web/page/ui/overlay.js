@@ -65,12 +65,11 @@ function label(context, text, x, y, colour, limit) {
   context.fillText(text, from + 7, above + 12.5);
 }
 
-/** What is written at a face: its number if there are several, and the first model's expression. */
+/** What is written at each face: the expression that the first model names. */
 export function labelled(faces, models, threshold) {
-  return faces.map(({ box, lane, rows }) => {
+  return faces.map(({ box, rows }) => {
     const { expression, probability, uncertain } = judged(rows[0], models[0].classes, threshold);
-    const number = faces.length > 1 ? `${lane}: ` : "";
-    const named = uncertain ? "uncertain" : `${expression} ${Math.round(probability * 100)} %`;
-    return { box, text: number + named, uncertain };
+    const text = uncertain ? "uncertain" : `${expression} ${Math.round(probability * 100)} %`;
+    return { box, text, uncertain };
   });
 }
