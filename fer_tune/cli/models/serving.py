@@ -48,9 +48,7 @@ def serve(
             help="File with the token that requests need; by default FER_TUNE_TOKEN, else none.",
         ),
     ] = None,
-    replicas: Annotated[
-        int, typer.Option("--replicas", min=1, help="Processes that predict.")
-    ] = 1,
+    replicas: Annotated[int, typer.Option("--replicas", min=1, help="Processes that predict.")] = 1,
     cpus: Annotated[
         float | None,
         typer.Option(

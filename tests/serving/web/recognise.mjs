@@ -22,6 +22,6 @@ for (const { width, height, data, video } of JSON.parse(readFileSync(0, "utf-8")
   const picture = { width, height, channels: 3, data: new Uint8Array(Buffer.from(data, "base64")) };
   const faces = await recogniser.detector.detect(picture, video ? VIDEO : PICTURE);
   const followed = faces.length > 0 ? await recogniser.detector.follow(picture, faces) : [];
-  results.push({ faces, followed, ...(await recogniser.picture(picture)) });
+  results.push({ detected: faces, followed, ...(await recogniser.picture(picture)) });
 }
 process.stdout.write(JSON.stringify(results), () => process.exit(0));

@@ -46,9 +46,7 @@ RESAMPLING = {
 def test_pictures_are_resized_as_by_pillow(name: str) -> None:
     sizes = [(61, 47, 24, 24), (20, 33, 48, 48), (100, 70, 13, 19), (5, 5, 5, 9), (1, 1, 12, 12)]
     made = [(noise(h, w), nw, nh) for h, w, nw, nh in sizes]
-    found = calls(
-        [("lib/resample.js", "resized8", [picture(p), w, h, name]) for p, w, h in made]
-    )
+    found = calls([("lib/resample.js", "resized8", [picture(p), w, h, name]) for p, w, h in made])
     for (pixels, width, height), one in zip(made, found, strict=True):
         expected = Image.fromarray(pixels).resize((width, height), RESAMPLING[name])
         np.testing.assert_array_equal(pixels_of(one), np.asarray(expected))
@@ -57,19 +55,14 @@ def test_pictures_are_resized_as_by_pillow(name: str) -> None:
 def test_floats_are_resized_as_by_pytorch() -> None:
     made = [(noise(h, w), nw, nh) for h, w, nw, nh in [(61, 47, 24, 30), (20, 33, 55, 55)]]
     found = calls(
-        [
-            ("lib/resample.js", "resizedFloat", [picture(p, floats=True), w, h])
-            for p, w, h in made
-        ]
+        [("lib/resample.js", "resizedFloat", [picture(p, floats=True), w, h]) for p, w, h in made]
     )
     for (pixels, width, height), one in zip(made, found, strict=True):
         given = torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1)[None]
         expected = functional.interpolate(
             given, (height, width), mode="bilinear", antialias=True, align_corners=False
         )
-        np.testing.assert_allclose(
-            pixels_of(one), expected[0].permute(1, 2, 0).numpy(), atol=1e-3
-        )
+        np.testing.assert_allclose(pixels_of(one), expected[0].permute(1, 2, 0).numpy(), atol=1e-3)
 
 
 def test_the_same_boxes_remain() -> None:
@@ -149,9 +142,7 @@ def test_the_pyramid_has_the_same_levels() -> None:
     settings = Settings()
     for size in [(640, 480), (31, 200), (19, 19), (512, 513)]:
         words = {"smallest": settings.smallest, "factor": settings.factor}
-        found = calls(
-            [("lib/mtcnn.js", "pyramid", [{"width": size[0], "height": size[1]}, words])]
-        )
+        found = calls([("lib/mtcnn.js", "pyramid", [{"width": size[0], "height": size[1]}, words])])
         expected = pyramid(size, settings.smallest, settings.factor)
         assert [tuple(level) for level in found[0]] == expected
 
