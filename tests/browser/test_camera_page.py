@@ -146,7 +146,8 @@ def test_the_camera_is_followed(show_page: Open, addresses: dict[str, str]) -> N
     widths = page.eval_on_selector_all(
         ".fill", "all => all.map(one => parseFloat(one.style.width))"
     )
-    np.testing.assert_allclose(widths, [100 * value for value in shown.values()], atol=0.1)
+    # Another frame may have come in between.
+    np.testing.assert_allclose(widths, [100 * value for value in shown.values()], atol=2)
     page.wait_for_selector("body[data-fps]")
     page.wait_for_timeout(1500)
     assert float(page.get_attribute("body", "data-fps") or 0) > 0

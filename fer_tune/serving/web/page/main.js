@@ -29,9 +29,10 @@ function say(text, isProblem = false) {
   status.className = isProblem ? "problem" : "";
 }
 
-function announce(text) {
+/** Has a text read aloud: what changes with every frame not more often than every two seconds. */
+function announce(text, isFrame) {
   const now = performance.now();
-  if (text === announced.text || now - announced.time < ANNOUNCE_MS) return;
+  if (isFrame && (text === announced.text || now - announced.time < ANNOUNCE_MS)) return;
   announced = { text, time: now };
   at("announcement").textContent = text;
 }
@@ -83,10 +84,10 @@ function found({ id, faces, detecting, recognising }) {
   shown.faces = faces;
   if (faces.length === 0) {
     models.clear("No face", isFrame ? "Look at the camera" : "in this picture");
-    announce("No face");
+    announce("No face", isFrame);
   } else {
     const detail = faces.length > 1 ? `, the largest of ${faces.length} faces` : "";
-    announce(models.show(faces[0].rows, detail));
+    announce(models.show(faces[0].rows, detail), isFrame);
   }
   document.body.dataset.faces = JSON.stringify(placed.map((face) => face.box));
   document.body.dataset.result = String(id);
