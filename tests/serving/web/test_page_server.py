@@ -140,11 +140,12 @@ def test_a_token_is_asked_for_once(contents: dict[str, Content]) -> None:
         assert ask(port, authorization=f"Bearer {TOKEN}")[0] == 200
 
 
-def test_an_address_that_asks_too_often_waits(port: int) -> None:
+def test_an_address_that_asks_too_often_waits(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page_server, "PER_SECOND", 1.0)  # a busy machine asks slowly
     found = Counter(ask(port, "/healthz")[0] for _ in range(BURST + 60))
     assert found[429] > 0 and found[200] >= BURST
     assert set(found) == {200, 429}
-    time.sleep(0.5)
+    time.sleep(1.5)
     assert ask(port)[0] == 200
 
 
