@@ -54,9 +54,10 @@ PURE = {
     "wording",
     "yaml_reader",
 }
-#: Who may import what from outside. Everybody else may not.
+#: Who may import what from outside, a room or a package of one. Everybody else may not.
 ONLY = {
-    "ray": {"ray_private", "tuning", "cluster"},
+    "ray": {"ray_private", "tuning", "cluster", "serving/service"},
+    "ray.serve": {"serving/service"},
     "optuna": {"tuning", "analysis"},
     "typer": {"cli"},
 }
@@ -90,8 +91,9 @@ def violations(room: str, path: Path) -> list[str]:
             target = parts[1]
             if target not in BELOW[room] | PURE | {room, "__version__"}:
                 wrong.append(name)
-        elif (parts[0] == "analysis" and "analysis" not in BELOW[room]) or (
-            parts[0] in ONLY and room not in ONLY[parts[0]]
+        elif (parts[0] == "analysis" and "analysis" not in BELOW[room]) or any(
+            f"{name}.".startswith(f"{outside}.") and not {room, f"{room}/{path.parent.name}"} & may
+            for outside, may in ONLY.items()
         ):
             wrong.append(name)
     return wrong
@@ -106,6 +108,16 @@ def test_a_wrong_arrow_is_seen(tmp_path: Path) -> None:
     bad = tmp_path / "bad.py"
     bad.write_text("from fer_tune.tuning import run\nimport ray\nimport analysis\n")
     assert sorted(violations("data", bad)) == ["analysis", "fer_tune.tuning.run", "ray"]
+
+
+def test_ray_serve_belongs_to_the_service(tmp_path: Path) -> None:
+    module = tmp_path / "service" / "module.py"
+    module.parent.mkdir()
+    module.write_text("import ray\nfrom ray import serve\nfrom ray.serve.handle import Any\n")
+    assert violations("serving", module) == []
+    assert sorted(violations("tuning", module)) == ["ray.serve", "ray.serve.handle.Any"]
+    moved = module.rename(tmp_path / "module.py")
+    assert sorted(violations("serving", moved)) == ["ray", "ray.serve", "ray.serve.handle.Any"]
 
 
 def test_pure_modules_import_no_room() -> None:
@@ -270,7 +282,9 @@ def private_names_of_ray(path: Path) -> list[str]:
 
 def test_private_names_of_ray_are_in_one_module() -> None:
     """The other rooms may not import Ray at all."""
-    paths = [path for room in ("tuning", "cluster", "cli") for path in files(room)]
+    paths = [
+        path for room in ("tuning", "cluster", "cli", "serving/service") for path in files(room)
+    ]
     assert {str(p): found for p in paths if (found := private_names_of_ray(p))} == {}
 
 

@@ -32,9 +32,7 @@ class UnusableError(Exception):
     """A file or row that is not a usable picture; the message is the reason."""
 
 
-def decode(
-    stream: IO[bytes], *, upright: bool = False, max_pixels: int = MAX_PIXELS
-) -> Pixels:
+def decode(stream: IO[bytes], *, upright: bool = False, max_pixels: int = MAX_PIXELS) -> Pixels:
     """The first frame of an encoded picture.
 
     Palette, CMYK and other colour models become RGB, 16 bits become 8 by scaling, transparency is

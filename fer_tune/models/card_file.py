@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 from pydantic import ValidationError
@@ -60,6 +61,23 @@ def read_card(folder: AnyPath) -> Card:
         except TooLarge as error:
             raise ModelError(f"is {error}", where=str(where), remedy=RESTORE) from None
     return parse_card(content, where)
+
+
+def check_weights(content: bytes, card: Card, where: object) -> None:
+    """Checks that ``content`` is the file of weights that a card describes.
+
+    Raises:
+        ModelError: its SHA-256 is another one.
+    """
+    found = hashlib.sha256(content).hexdigest()
+    if found != card.sha256:
+        raise ModelError(
+            f"is damaged, or not the file that {CARD} describes: its SHA-256 should begin with "
+            f"{card.sha256[:12]}",
+            where=str(where),
+            value=found[:12],
+            remedy=RESTORE,
+        )
 
 
 def parse_card(content: bytes, where: object, *, remedy: str = RESTORE) -> Card:

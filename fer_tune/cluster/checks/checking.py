@@ -63,11 +63,11 @@ def check(
         ours = [document for document in documents if _is_ours(document)]
         if not documents or (len(documents) == 1 and not ours):
             raise Broken(
-                "is neither a file of `ray up` nor a RayCluster or RayJob, a task of SkyPilot or a "
-                "batch script of Slurm"
+                "is neither a file of `ray up` nor a RayCluster, RayJob or RayService, a task of "
+                "SkyPilot or a batch script of Slurm"
             )
         if not ours:
-            raise Broken("has neither a RayCluster nor a RayJob")
+            raise Broken("has neither a RayCluster nor a RayJob or RayService")
     except Broken as broken:
         fault = broken.fault("`fer-tune cluster show on-prem` prints a valid one")
         if not path.exists():
@@ -77,7 +77,7 @@ def check(
     for document in ours:
         faults += document.repeated
         faults += _faults(document, crds)
-        if space is not None:
+        if space is not None and document.get("kind") != "RayService":  # which trains nothing
             # torch is loaded only here.
             from fer_tune.cluster.checks.memory_rules import check_fit
 

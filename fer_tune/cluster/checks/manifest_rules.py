@@ -1,4 +1,4 @@
-"""Our rules for KubeRay's manifests: RayCluster, and RayJob with a cluster of its own."""
+"""Our rules for KubeRay's manifests: RayCluster, and RayJob or RayService with its own one."""
 
 from __future__ import annotations
 
@@ -8,11 +8,17 @@ from fer_tune.cluster.checks.access_rules import open_to_the_world
 from fer_tune.cluster.checks.commands import Simple, parse
 from fer_tune.cluster.checks.launchers.kueue import QUEUE, check_queue
 from fer_tune.cluster.checks.memory_rules import Slot
+from fer_tune.cluster.checks.service_rules import check_service
 from fer_tune.cluster.checks.storage_rules import at_url
 from fer_tune.errors import Fault
 from fer_tune.yaml_reader.document import Document, KeyPath
 
-KINDS = ("RayCluster", "RayJob")
+KINDS = ("RayCluster", "RayJob", "RayService")
+#: Where a kind has the specification of its Ray cluster.
+_CLUSTER: dict[str, KeyPath] = {
+    "RayJob": ("spec", "rayClusterSpec"),
+    "RayService": ("spec", "rayClusterConfig"),
+}
 RESULTS: KeyPath = ("metadata", "annotations", "fer-tune/results")
 _GPU = "nvidia.com/gpu"
 
@@ -20,7 +26,9 @@ _GPU = "nvidia.com/gpu"
 def check_manifest(document: Document) -> Iterator[Fault]:
     cluster = cluster_place(document)
     if not document.mapping(*cluster):
-        yield document.fault(cluster, "is missing", remedy="A job needs its own cluster here")
+        yield document.fault(
+            cluster, "is missing", remedy="A job or service needs its own cluster here"
+        )
         return
     yield from _access(document, cluster)
     yield from _scale(document, cluster)
@@ -36,13 +44,16 @@ def check_manifest(document: Document) -> Iterator[Fault]:
                 value=restarts,
                 remedy="Set it, or remove it",
             )
+    if document.get("kind") == "RayService":
+        yield from check_service(document, pods(document, cluster))
+        return
     yield from _storage(document, cluster)
     if document.get("kind") == "RayJob":
         yield from _job(document)
 
 
 def cluster_place(document: Document) -> KeyPath:
-    return ("spec", "rayClusterSpec") if document.get("kind") == "RayJob" else ("spec",)
+    return _CLUSTER.get(str(document.get("kind")), ("spec",))
 
 
 def pods(document: Document, cluster: KeyPath) -> list[KeyPath]:
@@ -82,7 +93,7 @@ def _access(document: Document, cluster: KeyPath) -> Iterator[Fault]:
 
 
 def _dashboard(document: Document, place: KeyPath) -> Iterator[Fault]:
-    host, is_job = document.get(*place), document.get("kind") == "RayJob"
+    host, is_job = document.get(*place), document.get("kind") in _CLUSTER
     opened = "0.0.0.0 with # open: REASON on its line"
     if host is None:
         yield document.fault(
@@ -93,10 +104,15 @@ def _dashboard(document: Document, place: KeyPath) -> Iterator[Fault]:
     elif is_job and host in ("127.0.0.1", "localhost"):
         yield document.fault(
             place,
-            "must be reachable by the operator, which watches the job from another pod",
+            "must be reachable by the operator, which watches the "
+            f"{_noun(document)} from another pod",
             value=host,
             remedy=f"Set {opened}",
         )
+
+
+def _noun(document: Document) -> str:
+    return "service" if document.get("kind") == "RayService" else "job"
 
 
 def _scale(document: Document, cluster: KeyPath) -> Iterator[Fault]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from fer_tune.cluster.checks import manifest_rules
 from fer_tune.cluster.checks.launchers import skypilot, slurm
 from fer_tune.cluster.checks.machines import is_spot, machine_of
+from fer_tune.cluster.checks.service_rules import service_rows
 from fer_tune.cluster.checks.storage_rules import RESULTS
 from fer_tune.yaml_reader.document import Document, KeyPath
 
@@ -166,5 +167,9 @@ def _of_manifest(document: Document) -> Summary:
     rows.append(("cost", "what the nodes of the Kubernetes cluster cost"))
     grows = document.get(*cluster, "enableInTreeAutoscaling") is True
     gone = f"removed after {idle / 60:g} minutes" if grows else "kept until the job ends"
-    rows += [("idle workers", gone), ("results", str(document.get(*manifest_rules.RESULTS)))]
+    rows.append(("idle workers", gone))
+    if document.get("kind") == "RayService":
+        rows += service_rows(document)
+    else:
+        rows.append(("results", str(document.get(*manifest_rules.RESULTS))))
     return Summary(name=str(document.get("metadata", "name")), rows=tuple(rows))

@@ -36,7 +36,7 @@ def service_token(file: Path | None, environment: Mapping[str, str] | None = Non
             raise UserError(
                 "other users can read this token",
                 where=f"--token-file {file}",
-                remedy=f"chmod 600 it, and replace the token. {_MAKE}",
+                remedy=f"Replace it, in a file for you alone. {_MAKE}",
             )
         with file.open("rb") as opened:
             content = opened.read(_LONGEST)

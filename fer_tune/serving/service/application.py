@@ -12,52 +12,72 @@ the requests; in front of the replicas are processes with the same door as a loc
 from __future__ import annotations
 
 import os
+from typing import Any
 
+from pydantic import ValidationError
 from ray import serve
 from starlette.types import ASGIApp
 
-from fer_tune.errors import EnvironmentFault
+from fer_tune.errors import EnvironmentFault, UserError
 from fer_tune.models.card import Card
+from fer_tune.models.card_file import read_card
+from fer_tune.schema import first_error
+from fer_tune.serving.finding import model_folder
 from fer_tune.serving.service.access import TOKEN_VARIABLE, service_token
 from fer_tune.serving.service.app import about, make_app
 from fer_tune.serving.service.backend import Backend
 from fer_tune.serving.service.deployment import MODEL, Located, Replicas, model_application
 from fer_tune.serving.service.door import Door, Load
 from fer_tune.serving.service.limits import Limits
-from fer_tune.serving.service.recognition import read_model
 from fer_tune.serving.service.settings import ServiceSettings
 from fer_tune.serving.service.telemetry import RequestMetrics
+from fer_tune.storage import any_path
 
 #: CPUs of a door's process, which only passes requests on.
 _DOOR_CPUS = 0.2
 
 
-def build(args: ServiceSettings) -> serve.Application:
+def build(args: dict[str, Any]) -> serve.Application:
     """The application, for ``import_path``.
+
+    Args:
+        args: of the config file, the fields of :class:`ServiceSettings`.
 
     Raises:
         EnvironmentFault: ``FER_TUNE_TOKEN`` is not set: proxies listen on all addresses.
         ModelError: no model there.
+        UserError: unknown settings, or values outside their range.
     """
     required_token()
-    card, _ = read_model(args.model)
+    settings = _settings(args)
+    card = read_card(model_folder(any_path(settings.model)))
 
     def door() -> ASGIApp:
         app = serve.get_replica_context().app_name
         handle = serve.get_deployment_handle(MODEL, app)
-        backend = Replicas(handle, app, args.limits.answer_seconds)
-        return guarded(backend, card, args.limits, required_token())
+        backend = Replicas(handle, app, settings.limits.answer_seconds)
+        return guarded(backend, card, settings.limits, required_token())
 
     doors = serve.deployment(
         name="Door",
-        num_replicas=args.doors,
+        num_replicas=settings.doors,
         # Bodies that arrive slowly occupy it as well; the door itself refuses what is too much.
-        max_ongoing_requests=args.limits.connections,
-        max_queued_requests=args.limits.waiting,
+        max_ongoing_requests=settings.limits.connections,
+        max_queued_requests=settings.limits.waiting,
         ray_actor_options={"num_cpus": _DOOR_CPUS},
         health_check_period_s=2.0,
     )(serve.ingress(door)())
-    return doors.bind(model_application(args, Located(where=args.model)))
+    return doors.bind(model_application(settings, Located(where=settings.model)))
+
+
+def _settings(args: dict[str, Any]) -> ServiceSettings:
+    try:
+        return ServiceSettings.model_validate(args)
+    except ValidationError as error:
+        rule, value = first_error(error)
+        raise UserError(
+            rule, where="args of the Serve config", value=value, remedy="See docs/serve.md"
+        ) from None
 
 
 def guarded(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
@@ -11,6 +14,7 @@ from fer_tune.serving.service.answers import RefusedError
 from fer_tune.serving.service.backend import Upload
 from fer_tune.serving.service.limits import Limits
 
+logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # the answer says it all
 #: Longest name of a picture in an answer, in characters.
 _NAME = 200
 
@@ -31,6 +35,12 @@ async def uploads_of(request: Request, limits: Limits) -> list[Upload]:
 
 
 async def _parts(request: Request, limits: Limits) -> list[Upload]:
+    _, options = parse_options_header(request.headers.get("content-type"))
+    boundary = options.get(b"boundary")
+    if not boundary:
+        raise _malformed("its Content-Type has no boundary")
+    if b"--" + boundary + b"--" not in await request.body():
+        raise _malformed("its end is missing")
     parser = MultiPartParser(
         request.headers,
         request.stream(),

@@ -31,6 +31,8 @@ _ATTEMPTS = 4
 _PAUSE_S = 0.1
 #: Seconds between two health checks of a replica, and without an answer until it is replaced.
 _HEALTH_S, _HANGING_S = 2.0, 60.0
+#: Attempts to start the first replicas: what fails twice is not the machine's load.
+_STARTS = 2
 #: Seconds for which the number of replicas is remembered.
 _REMEMBERED_S = 1.0
 
@@ -53,12 +55,10 @@ class Shared:
         refs: the object, in a list so that Ray does not replace it by its value.
     """
 
-    refs: list[ray.ObjectRef]
+    refs: list[ray.ObjectRef[ModelFiles]]
 
     def files(self) -> ModelFiles:
-        found = ray.get(self.refs[0])
-        assert isinstance(found, ModelFiles)
-        return found
+        return ray.get(self.refs[0])
 
 
 class ModelReplica:
@@ -69,8 +69,8 @@ class ModelReplica:
     ) -> None:
         self._recogniser = Recogniser(model.files(), recognising)
         self._metrics = BatchMetrics()
-        self._together.set_max_batch_size(batch)
-        self._together.set_batch_wait_timeout_s(batch_wait)
+        self._together.set_max_batch_size(batch)  # type: ignore[attr-defined]
+        self._together.set_batch_wait_timeout_s(batch_wait)  # type: ignore[attr-defined]
 
     async def predict(self, pictures: list[Upload]) -> list[dict[str, Any]]:
         """The documents of one request's pictures."""
@@ -98,6 +98,7 @@ def model_application(settings: ServiceSettings, model: Located | Shared) -> ser
         health_check_period_s=_HEALTH_S,
         health_check_timeout_s=_HANGING_S,
         graceful_shutdown_wait_loop_s=0.2,
+        max_constructor_retry_count=_STARTS,
     )(ModelReplica)
     return deployment.bind(model, settings.recognising, settings.batch, settings.batch_wait)
 
@@ -110,7 +111,7 @@ class Replicas:
         answer_seconds: see :class:`fer_tune.serving.service.limits.Limits`.
     """
 
-    def __init__(self, handle: DeploymentHandle, app: str, answer_seconds: float) -> None:
+    def __init__(self, handle: DeploymentHandle[Any], app: str, answer_seconds: float) -> None:
         self._handle, self._app, self._seconds = handle, app, answer_seconds
         self._counted = (-_REMEMBERED_S, 0)
 
@@ -119,7 +120,9 @@ class Replicas:
             async with asyncio.timeout(self._seconds):
                 return await self._surviving(list(pictures))
         except TimeoutError:
-            raise UnavailableError(f"no replica answered within {self._seconds:g} seconds") from None
+            raise UnavailableError(
+                f"no replica answered within {self._seconds:g} seconds"
+            ) from None
 
     async def _surviving(self, pictures: list[Upload]) -> list[dict[str, Any]]:
         """Predicts again, elsewhere, if a replica dies: a prediction changes nothing."""
@@ -138,7 +141,10 @@ class Replicas:
     async def replicas(self) -> int:
         at, count = self._counted
         if time.monotonic() - at >= _REMEMBERED_S:
-            count = await asyncio.to_thread(running, self._app)
+            try:
+                count = await asyncio.to_thread(running, self._app)
+            except (RayActorError, RayServeException):  # Serve's controller is being replaced
+                count = 0
             self._counted = (time.monotonic(), count)
         return count
 
@@ -150,4 +156,5 @@ def running(app: str) -> int:
     """How many replicas of a Serve application's model are running."""
     found = serve.status().applications.get(app)
     model = found.deployments.get(MODEL) if found else None
-    return int(model.replica_states.get("RUNNING", 0)) if model else 0
+    states = model.replica_states if model else {}
+    return sum(count for state, count in states.items() if state == "RUNNING")

@@ -91,13 +91,14 @@ class Door:
             answer = JSONResponse({"error": refused.message}, refused.status, refused.headers)
             await answer(scope, receive, noting)
         finally:
-            path = scope["path"] if scope["path"] in (PREDICT, MODEL, HEALTH, METRICS) else "other"
-            self.observe(path, status, time.monotonic() - began)
+            path = route_of(scope)
+            known = path in (PREDICT, MODEL, HEALTH, METRICS)
+            self.observe(path if known else "other", status, time.monotonic() - began)
 
     async def _enter(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = Headers(scope=scope)
-        self._check_client(scope["path"], headers)
-        if scope["path"] != PREDICT:
+        headers, path = Headers(scope=scope), route_of(scope)
+        self._check_client(path, headers)
+        if path != PREDICT:
             await self.app(scope, receive, send)
             return
         if scope["method"] != "POST":
@@ -169,6 +170,12 @@ class Door:
         return RefusedError(
             413, f"the body is larger than {most:g} MiB: send fewer or smaller pictures", "size"
         )
+
+
+def route_of(scope: Scope) -> str:
+    """The path within the application, as its routes see it: below a prefix of Serve's proxy."""
+    path, prefix = str(scope["path"]), str(scope.get("root_path", ""))
+    return path.removeprefix(prefix) if path.startswith(f"{prefix}/") else path
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:

@@ -1,4 +1,4 @@
-"""What a replica does with pictures; without Ray."""
+"""What a replica does with pictures; without Ray, and without torch until one is made."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from fer_tune.data.pixels import decode
 from fer_tune.errors import ModelError, reading
 from fer_tune.models.card import Card
-from fer_tune.models.card_file import CARD, WEIGHTS, read_card
+from fer_tune.models.card_file import CARD, WEIGHTS, check_weights, read_card
 from fer_tune.schema import TooLarge, read_at_most
 from fer_tune.schema.limits import MODEL_BYTES
-from fer_tune.serving.faces import Deferred, Mode, load_detector
 from fer_tune.serving.finding import model_folder
-from fer_tune.serving.pictures import Picture
 from fer_tune.serving.service.backend import Upload
 from fer_tune.storage import AnyPath, any_path
+
+if TYPE_CHECKING:
+    from fer_tune.serving.pictures import Picture
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class Recognising:
         threads: of PyTorch.
     """
 
-    faces: Mode = "auto"
+    faces: Literal["auto", "always", "never"] = "auto"
     threshold: float = 0.5
     batch: int = 16
     pixels: int = 32_000_000
@@ -61,8 +61,8 @@ def read_model(where: AnyPath | str) -> tuple[Card, ModelFiles]:
     """The model at ``where``, see :func:`fer_tune.serving.finding.find_model`; without torch.
 
     Raises:
-        ModelError: no model there, or files that cannot be read. Whether the weights are those of
-            the card is checked by whoever opens the copy.
+        ModelError: no model there, or damaged. Whether the tensors are those of the card's network
+            is checked by whoever opens the copy.
     """
     folder = model_folder(any_path(where))
     card = read_card(folder)
@@ -71,6 +71,7 @@ def read_model(where: AnyPath | str) -> tuple[Card, ModelFiles]:
             weights = read_at_most(folder / WEIGHTS, MODEL_BYTES)
         except TooLarge as error:
             raise ModelError(f"is {error}", where=str(folder / WEIGHTS)) from None
+    check_weights(weights, card, folder / WEIGHTS)
     text = card.model_dump_json().encode()
     return card, ModelFiles(card=text, weights=weights)
 
@@ -87,6 +88,7 @@ class Recogniser:
         import torch
 
         from fer_tune.models.kept import open_model
+        from fer_tune.serving.faces import Deferred, load_detector
         from fer_tune.serving.prediction import FaceReader
         from fer_tune.serving.predictor import Predictor
 
@@ -111,11 +113,12 @@ class Recogniser:
         return [[next(found) for _ in uploads] for uploads in requests]
 
     def _picture(self, upload: Upload) -> Picture:
+        from fer_tune.data.pixels import decode
+        from fer_tune.serving.pictures import Picture
+
         return Picture(
             name=upload.name,
-            read=lambda: decode(
-                io.BytesIO(upload.content), upright=True, max_pixels=self._pixels
-            ),
+            read=lambda: decode(io.BytesIO(upload.content), upright=True, max_pixels=self._pixels),
         )
 
 
@@ -126,4 +129,3 @@ def _as_folder(files: ModelFiles) -> Iterator[Path]:
         (folder / CARD).write_bytes(files.card)
         (folder / WEIGHTS).write_bytes(files.weights)
         yield folder
-

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import secrets
 import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import ray
 from ray import serve
@@ -18,6 +20,7 @@ from ray.serve.schema import LoggingConfig
 
 from fer_tune.errors import EnvironmentFault
 from fer_tune.models.card import Card
+from fer_tune.process.signals import signals_deferred
 from fer_tune.serving.service.application import guarded
 from fer_tune.serving.service.deployment import Replicas, Shared, model_application
 from fer_tune.serving.service.recognition import ModelFiles
@@ -34,8 +37,13 @@ def store_bytes(settings: ServiceSettings, model: ModelFiles) -> int:
 
 
 @contextmanager
-def replicas(settings: ServiceSettings, model: ModelFiles) -> Iterator[tuple[DeploymentHandle, str]]:
+def replicas(
+    settings: ServiceSettings, model: ModelFiles, *, joined: bool
+) -> Iterator[tuple[DeploymentHandle[Any], str]]:
     """Starts the replicas on the Ray that this process is connected to, and stops them at the end.
+
+    Args:
+        joined: whether that Ray stays when this process ends.
 
     Yields:
         The handle of the deployment, and the name of the Serve application.
@@ -65,30 +73,32 @@ def replicas(settings: ServiceSettings, model: ModelFiles) -> Iterator[tuple[Dep
             ) from None
         yield handle, app
     finally:
-        _stop(app)
+        _stop(app, joined=joined)
 
 
 def _reason(app: str, error: RuntimeError) -> str:
-    """The last line of what Serve says of a deployment, which is the error itself."""
+    """What Serve says of a deployment: the error itself, below its traceback."""
     found = serve.status().applications.get(app)
     messages = [one.message for one in found.deployments.values()] if found else []
     lines = [line.strip() for text in [*messages, str(error)] for line in text.splitlines()]
-    named = [line for line in lines if line.startswith("fer_tune.") and "Error: " in line]
-    return (named or [line for line in lines if line] or ["unknown"])[-1 if not named else 0]
+    ours = [line.partition(": ")[2] for line in lines if re.match(r"fer_tune\.[\w.]+: ", line)]
+    return next((line for line in [*ours, *reversed(lines)] if line), type(error).__name__)
 
 
-def _stop(app: str) -> None:
-    """Ends the application; and Serve, if it has no other one."""
-    others = {name for name in serve.status().applications if name != app}
-    if others:
-        serve.delete(app)
-    else:
-        serve.shutdown()
+def _stop(app: str, *, joined: bool) -> None:
+    """Ends the application; and Serve where it stays without another one, as its proxies are off
+    for whatever comes next."""
+    with signals_deferred():
+        others = {name for name in serve.status().applications if name != app}
+        if others or not joined:
+            serve.delete(app)
+        else:
+            serve.shutdown()  # type: ignore[no-untyped-call]
 
 
 def serve_requests(
     listener: socket.socket,
-    handle: DeploymentHandle,
+    handle: DeploymentHandle[Any],
     app: str,
     card: Card,
     settings: ServiceSettings,
@@ -103,9 +113,7 @@ def serve_requests(
         stopping: called at the first signal.
     """
     limits = settings.limits
-    door = guarded(
-        Replicas(handle, app, limits.answer_seconds), card, limits, token, local=local
-    )
+    door = guarded(Replicas(handle, app, limits.answer_seconds), card, limits, token, local=local)
     server = Server(door, limits)
 
     def stop() -> None:

@@ -18,8 +18,8 @@ from fer_tune.serving.service.backend import UnavailableError
 from fer_tune.serving.service.door import Load
 
 #: Boundaries of histograms: seconds of a request, pictures of a batch, seconds of a batch.
-_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120]
-_PICTURES = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]
+_SECONDS: list[float] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120]
+_PICTURES: list[float] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]
 #: Metrics that /metrics passes on, of the hundreds that Ray has.
 _OURS = ("ray_fer_tune_", "ray_serve_")
 _SCRAPE_S = 5.0
@@ -31,7 +31,9 @@ class RequestMetrics:
     def __init__(self, load: Load) -> None:
         self._load = load
         self._requests = metrics.Counter(
-            "fer_tune_requests", "Requests to the service by address and HTTP status", ("path", "status")
+            "fer_tune_requests",
+            "Requests to the service by address and HTTP status",
+            ("path", "status"),
         )
         self._seconds = metrics.Histogram(
             "fer_tune_request_seconds",
@@ -84,7 +86,8 @@ async def exported() -> bytes:
 
 def _scraped() -> bytes:
     own = ray.get_runtime_context().get_node_id()
-    node = next(one for one in ray.nodes() if one["NodeID"] == own)
+    nodes = ray.nodes()  # type: ignore[no-untyped-call]
+    node = next(one for one in nodes if one["NodeID"] == own)
     url = f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics"
     with urllib.request.urlopen(url, timeout=_SCRAPE_S) as answer:
         text = answer.read().decode()
