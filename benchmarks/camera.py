@@ -212,7 +212,7 @@ def photograph(pixels: Any, number: int) -> Any:
     """Every second face enlarged three times on a canvas, so that it has to be detected."""
     grey = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
     if number % 2 == 0:
-        return np.asarray(grey)
+        return np.asarray(grey.convert("RGB"))
     canvas = Image.new("RGB", (400, 300), (110, 120, 130))
     side = 3 * max(grey.size)
     canvas.paste(grey.convert("RGB").resize((side, side), Image.Resampling.BICUBIC), (120, 70))
