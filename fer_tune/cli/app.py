@@ -12,7 +12,7 @@ import typer
 from analysis.settings import Settings
 from fer_tune.cli import banks, clusters, profiling, remote, spaces, weights
 from fer_tune.cli.data import app as data
-from fer_tune.cli.models import evaluating, exporting, listing, predicting, serving
+from fer_tune.cli.models import evaluating, exporting, listing, predicting, serving, web
 from fer_tune.cli.option_groups import AsJson, Since, grouped, search_options, thresholds
 from fer_tune.errors import UserError
 from fer_tune.escaping import LineFormatter
@@ -193,6 +193,7 @@ predicting.register(app)
 evaluating.register(app)
 exporting.register(app)
 serving.register(app)
+web.register(app)
 profiling.register(app)
 remote.register(app)
 

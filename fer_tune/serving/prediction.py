@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fer_tune.data.pixels import Pixels, UnusableError, canonical
+from fer_tune.models.card import Card
 from fer_tune.serving.faces import Detector, Face, Mode, faces_of
 from fer_tune.serving.pictures import Picture
 from fer_tune.serving.predictor import Predictor
@@ -72,11 +73,7 @@ class FaceReader:
     @property
     def side(self) -> int:
         """Of the pictures that the model was trained on, in pixels; faces are cropped to it."""
-        card = self.predictor.card
-        audit, prepared = card.dataset.audit, card.preprocessing
-        if audit is None or not audit.largest:
-            return prepared.crop_size
-        return max(1, min(max(audit.largest), prepared.max_side))
+        return training_side(self.predictor.card)
 
     def crops(self, pixels: Pixels) -> list[tuple[Face | None, Pixels]]:
         """The faces of a decoded picture, the largest first, each with what the network sees."""
@@ -131,6 +128,14 @@ class FaceReader:
             probabilities=row,
             uncertain=bool(row[best] < self.threshold),
         )
+
+
+def training_side(card: Card) -> int:
+    """Side in pixels of the pictures that a model was trained on, and so of the crops for it."""
+    audit, prepared = card.dataset.audit, card.preprocessing
+    if audit is None or not audit.largest:
+        return prepared.crop_size
+    return max(1, min(max(audit.largest), prepared.max_side))
 
 
 def without_pixels(prediction: PicturePrediction) -> PicturePrediction:

@@ -10,6 +10,7 @@ import os
 import pickle
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -66,10 +67,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    """A browser for the tests of one module.
+def launch() -> Iterator[Callable[..., Any]]:
+    """``launch(*arguments)``: a browser with further arguments on its command line.
 
-    It ends with the module because Playwright's event loop would be in the way of other tests.
+    Browsers end with the module because Playwright's event loop would be in the way of other tests.
     """
     try:
         from playwright.sync_api import sync_playwright
@@ -78,10 +79,22 @@ def chromium() -> Iterator[Any]:
     program = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, _PROGRAMS)), None)
     if program is None:
         _without("there is no Chromium on the PATH, and CHROMIUM does not name one")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=list(_ARGUMENTS))
-        yield browser
-        browser.close()
+    with sync_playwright() as playwright, ExitStack() as stack:
+
+        def start(*arguments: str) -> Any:
+            browser = playwright.chromium.launch(
+                executable_path=program, args=[*_ARGUMENTS, *arguments]
+            )
+            stack.callback(browser.close)
+            return browser
+
+        yield start
+
+
+@pytest.fixture(scope="module")
+def chromium(launch: Callable[..., Any]) -> Any:
+    """A browser for the tests of one module."""
+    return launch()
 
 
 @pytest.fixture

@@ -1,12 +1,14 @@
-"""`fer-tune export`: a kept model as ONNX, as TorchScript, or as a folder elsewhere."""
+"""`fer-tune export`: a kept model as ONNX, as TorchScript, as a web page, or as a folder."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from fer_tune.cli.models.web import Compare, Runtime, page_of
 from fer_tune.cli.option_groups import AsJson
 from fer_tune.errors import UserError
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 
-Format = Literal["onnx", "torchscript", "safetensors"]
+Format = Literal["onnx", "torchscript", "safetensors", "web"]
 Variant = Literal["inside", "outside"]
 
 
@@ -35,9 +37,15 @@ def export(
         ),
     ],
     kind: Annotated[
-        Format, typer.Option("--format", help="onnx, torchscript, or safetensors: a model folder.")
+        Format,
+        typer.Option(
+            "--format",
+            help="onnx, torchscript, safetensors: a model folder, or web: a page for a camera.",
+        ),
     ],
-    out: Annotated[str, typer.Option("--out", help="File, folder for safetensors, or URL.")],
+    out: Annotated[
+        str, typer.Option("--out", help="File, folder for safetensors and web, or URL.")
+    ],
     preprocess: Annotated[
         Variant | None,
         typer.Option(
@@ -48,12 +56,15 @@ def export(
         ),
     ] = None,
     int8: Annotated[
-        bool, typer.Option("--int8", help="8-bit integers, calibrated on --data; ONNX only.")
+        bool,
+        typer.Option("--int8", help="8-bit integers, calibrated on --data; onnx and web."),
     ] = False,
     data: Annotated[
         str | None,
         typer.Option("--data", help="Packed dataset of the search, or its URL, to check with."),
     ] = None,
+    compare: Compare = None,
+    runtime: Runtime = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what is at --out.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -68,6 +79,10 @@ def export(
 
     _check_options(kind, preprocess, int8, data)
     there = any_path(out)
+    if kind == "web":
+        _export_page(model, there, compare, runtime, data, int8=int8, force=force, as_json=as_json)
+        return
+    _check_web_options(kind, compare, runtime)
     if kind != "safetensors":
         target.check_file(there, kind, force=force)
     kept = find_model(model)
@@ -98,7 +113,13 @@ def _check_options(kind: Format, preprocess: Variant | None, int8: bool, data: s
                     where=option,
                     remedy="Remove it",
                 )
-    if int8 and kind != "onnx":
+    if kind == "web" and preprocess is not None:
+        raise UserError(
+            "cannot be used with --format web, whose page resizes pictures itself",
+            where="--preprocess",
+            remedy="Remove it",
+        )
+    if int8 and kind not in ("onnx", "web"):
         raise UserError(
             "needs --format onnx", where="--int8", value=kind, remedy="Change one of them"
         )
@@ -108,6 +129,57 @@ def _check_options(kind: Format, preprocess: Variant | None, int8: bool, data: s
             where="--int8",
             remedy="Add --data with the packed dataset of the search",
         )
+
+
+def _check_web_options(kind: Format, compare: str | None, runtime: Path | None) -> None:
+    for option, value in {"--compare": compare, "--runtime": runtime}.items():
+        if value is not None:
+            raise UserError(
+                "needs --format web", where=option, value=kind, remedy="Change one of them"
+            )
+
+
+def _export_page(
+    model: str,
+    out: AnyPath,
+    compare: str | None,
+    runtime: Path | None,
+    data: str | None,
+    *,
+    int8: bool,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Writes the page to a folder, and prints what it holds."""
+    from rich.console import Console
+
+    from fer_tune.console import say
+    from fer_tune.escaping import json_text, shell_word
+    from fer_tune.serving.web.contents import Display
+    from fer_tune.serving.web.folder import check_page_folder, write_page
+
+    check_page_folder(out, force=force)
+    notes = Console(stderr=True)
+    models, contents = page_of(model, compare, runtime, data, Display(), notes, int8=int8)
+    size = write_page(contents, out)
+    if as_json:
+        arms = [
+            {"arm": one.card.arm, "sha256": one.card.sha256, "precision": one.precision}
+            for one in models
+        ]
+        found = {
+            "schema_version": SCHEMA_VERSION,
+            "format": "web",
+            "out": str(out),
+            "bytes": size,
+            "files": len(contents),
+            "models": arms,
+        }
+        typer.echo(json_text(found, indent=2, allow_nan=False))
+        return
+    arms_text = ", ".join(one.card.arm for one in models)
+    say(Console(), f"{arms_text} as a page: {out} ({_mib(size)}, {len(contents)} files)")
+    say(Console(), f"serve it with: python -m http.server --directory {shell_word(out)}")
 
 
 def _made(

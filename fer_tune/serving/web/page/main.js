@@ -1,0 +1,238 @@
+// The page: controls, the camera's frames to the worker, and what it finds back onto the page.
+
+import { Camera, messageOf, obstacle } from "./ui/camera.js";
+import { showCards } from "./ui/card.js";
+import { Models } from "./ui/models.js";
+import { opened } from "./ui/opening.js";
+import { labelled, Overlay } from "./ui/overlay.js";
+import { Rate } from "./ui/rate.js";
+
+const at = (id) => document.getElementById(id);
+const [stage, video, picture, hint, status] = ["stage", "video", "picture", "hint", "status"].map(at);
+const ANNOUNCE_MS = 2000;
+
+const camera = new Camera(video);
+const overlay = new Overlay(at("overlay"));
+const rate = new Rate();
+const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+
+let settings = null;
+let models = null;
+/** What was sent to the worker last, and is shown: a number, to know late answers. */
+let current = 0;
+let sentAt = 0;
+let shown = null;
+let announced = { text: "", time: 0 };
+
+function say(text, isProblem = false) {
+  status.textContent = text;
+  status.className = isProblem ? "problem" : "";
+}
+
+/** Has a text read aloud: what changes with every frame not more often than every two seconds. */
+function announce(text, isFrame) {
+  const now = performance.now();
+  if (isFrame && (text === announced.text || now - announced.time < ANNOUNCE_MS)) return;
+  announced = { text, time: now };
+  at("announcement").textContent = text;
+}
+
+// -- the worker ----------------------------------------------------------------------------------
+
+worker.onmessage = ({ data: message }) => {
+  if (message.kind === "loading") loading(message);
+  else if (message.kind === "ready") ready(message);
+  else if (message.kind === "found") found(message);
+  else failed(message);
+};
+worker.onerror = (event) => {
+  failed({ reason: event.message || "a part of the page cannot be loaded" });
+  event.preventDefault();
+};
+
+function loading({ loaded, total }) {
+  const mib = (bytes) => Math.round(bytes / 2 ** 20);
+  at("loading").hidden = false;
+  at("loading").value = loaded / total;
+  say(loaded < total ? `Loading the models: ${mib(loaded)} of ${mib(total)} MiB` : "Preparing the models…");
+}
+
+function ready({ threads }) {
+  at("loading").hidden = true;
+  at("open").disabled = false;
+  const why = obstacle();
+  at("camera").disabled = why !== null;
+  say(why || "Ready.", why !== null);
+  document.body.dataset.threads = String(threads);
+  document.body.dataset.state = "ready";
+}
+
+function failed({ reason }) {
+  at("loading").hidden = true;
+  stopCamera();
+  say(`The page cannot continue: ${reason.replace(/\.$/, "")}.`, true);
+  document.body.dataset.state = "failed";
+}
+
+function found({ id, faces, detecting, recognising }) {
+  if (id !== current) return;
+  const took = performance.now() - sentAt;
+  const { width, height, isFrame } = shown;
+  const placed = faces.filter((face) => face.box !== null);
+  const mirrored = isFrame && at("mirror").checked;
+  overlay.draw(labelled(placed, settings.models, settings.threshold), width, height, mirrored);
+  shown.faces = faces;
+  if (faces.length === 0) {
+    models.clear("No face", isFrame ? "Look at the camera" : "in this picture");
+    announce("No face", isFrame);
+  } else {
+    const detail = faces.length > 1 ? `, the largest of ${faces.length} faces` : "";
+    announce(models.show(faces[0].rows, detail), isFrame);
+  }
+  document.body.dataset.faces = JSON.stringify(placed.map((face) => face.box));
+  document.body.dataset.result = String(id);
+  const parts = `${Math.round(took)} ms (face ${Math.round(detecting)}, expression ${Math.round(recognising)})`;
+  if (isFrame) {
+    rate.add(performance.now());
+    at("speed").textContent = `${rate.perSecond.toFixed(1)} frames per second, ${parts} each`;
+    document.body.dataset.fps = rate.perSecond.toFixed(2);
+    nextFrame();
+  } else {
+    at("speed").textContent = parts;
+  }
+}
+
+// -- the camera ----------------------------------------------------------------------------------
+
+async function startCamera(device) {
+  at("camera").disabled = true;
+  say("Starting the camera…");
+  try {
+    await camera.start(device, () => {
+      stopCamera();
+      say("The camera was disconnected.", true);
+    });
+  } catch (error) {
+    stopCamera();
+    say(messageOf(error), true);
+    return;
+  } finally {
+    at("camera").disabled = false;
+  }
+  at("camera").textContent = "Stop camera";
+  show(video);
+  say("The camera is on. Nothing of it leaves this device.");
+  worker.postMessage({ kind: "smoothing", seconds: smoothing() });
+  rate.clear();
+  await listCameras();
+  nextFrame();
+}
+
+function stopCamera() {
+  if (camera.isOn) current += 1;
+  camera.stop();
+  at("camera").textContent = "Start camera";
+  if (!video.hidden) show(null);
+}
+
+async function listCameras() {
+  const cameras = await camera.list();
+  const options = cameras.map(({ id, label }) => new Option(label, id, false, id === camera.current));
+  if (options.length === 0) return;
+  at("cameras").replaceChildren(...options);
+  at("cameras").disabled = options.length < 2;
+}
+
+/** Sends the newest frame; the next one follows when its faces were found. */
+function nextFrame() {
+  const send = async () => {
+    if (!camera.isOn) return;
+    const own = (current += 1);
+    const { videoWidth: width, videoHeight: height } = video;
+    if (width === 0) return nextFrame();
+    const bitmap = await createImageBitmap(video);
+    if (own !== current) return bitmap.close();
+    shown = { width, height, isFrame: true };
+    sentAt = performance.now();
+    worker.postMessage({ kind: "frame", id: own, bitmap, time: sentAt / 1000 }, [bitmap]);
+  };
+  if (video.requestVideoFrameCallback) video.requestVideoFrameCallback(send);
+  else requestAnimationFrame(send);
+}
+
+// -- pictures ------------------------------------------------------------------------------------
+
+async function openPicture(file) {
+  stopCamera();
+  let bitmap = null;
+  try {
+    bitmap = await opened(file);
+  } catch (error) {
+    say(error.message, true);
+    return;
+  }
+  const { width, height } = bitmap;
+  picture.width = width;
+  picture.height = height;
+  picture.getContext("2d").drawImage(bitmap, 0, 0);
+  show(picture);
+  say(`${file.name}, ${width} × ${height} pixels`);
+  current += 1;
+  shown = { width, height, isFrame: false };
+  sentAt = performance.now();
+  worker.postMessage({ kind: "picture", id: current, bitmap }, [bitmap]);
+}
+
+/** Shows the video, the picture or neither. */
+function show(one) {
+  video.hidden = one !== video;
+  picture.hidden = one !== picture;
+  hint.hidden = one !== null;
+  stage.classList.toggle("empty", one === null);
+  overlay.clear();
+  at("speed").textContent = "\u00a0";
+  if (models !== null) models.clear(one === null ? "Nothing to see yet" : "Looking…", "");
+}
+
+// -- controls ------------------------------------------------------------------------------------
+
+const smoothing = () => (at("smooth").checked ? settings.smoothing : 0);
+const mirror = () => video.classList.toggle("mirrored", at("mirror").checked);
+
+at("camera").addEventListener("click", () => {
+  if (!camera.isOn) return startCamera(at("cameras").value);
+  stopCamera();
+  return say("The camera is off.");
+});
+at("cameras").addEventListener("change", () => camera.isOn && startCamera(at("cameras").value));
+at("open").addEventListener("click", () => at("file").click());
+at("file").addEventListener("change", async () => {
+  const [file] = at("file").files;
+  if (file) await openPicture(file);
+  at("file").value = ""; // the same file may be opened again
+});
+at("mirror").addEventListener("change", mirror);
+at("smooth").addEventListener("change", () => {
+  if (document.body.dataset.state !== "ready") return; // the camera's start sends it, too
+  worker.postMessage({ kind: "smoothing", seconds: smoothing() });
+});
+at("about").addEventListener("click", () => at("card").showModal());
+window.addEventListener("resize", () => {
+  if (!shown || shown.isFrame || !shown.faces || picture.hidden) return;
+  const placed = shown.faces.filter((face) => face.box !== null);
+  const labels = labelled(placed, settings.models, settings.threshold);
+  overlay.draw(labels, shown.width, shown.height, false);
+});
+
+async function begin() {
+  if (document.documentElement.className === "unusable") return;
+  const response = await fetch("page.json");
+  if (!response.ok) throw new Error(`page.json cannot be loaded (${response.status})`);
+  settings = await response.json();
+  models = new Models(at("models"), settings.models, settings.threshold);
+  showCards(at("card-text"), settings.models, settings.threshold);
+  mirror();
+  worker.postMessage({ kind: "start", settings });
+}
+
+begin().catch((error) => failed({ reason: error.message }));
