@@ -15,7 +15,7 @@ from analysis.report.reading import read_report, typed
 from analysis.report.topics import TOPICS, chapter_of
 from analysis.settings import Settings
 from fer_tune.errors import reporting
-from fer_tune.escaping import json_text, readable
+from fer_tune.escaping import json_text
 from fer_tune.schema import TooLarge, read_at_most
 from fer_tune.schema.limits import MIB
 from fer_tune.storage import AnyPath, any_path, remove_file, write_atomically
@@ -101,7 +101,7 @@ def _write(document: Json, text: str, target: AnyPath, within: AnyPath) -> Repor
         markdown=target / "report.md",
         json=target / "report.json",
     )
-    report = typed(readable(document))
+    report = typed(document, shown=True)
     # Before any trial has reported there is the chapter on the method alone.
     topics = TOPICS if report.arms else ("method",)
     chapters = tuple(chapter_of(topic, report) for topic in topics)

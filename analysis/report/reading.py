@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,9 +10,10 @@ from pydantic import ValidationError
 
 from analysis.report.quantities import Json
 from analysis.report.schema import SCHEMA_MINOR, SCHEMA_VERSION, Report
-from analysis.report.values import Float, Int
+from analysis.report.values import Float, Int, Quantity
 from fer_tune.errors import ResultsError, reading
-from fer_tune.schema import InvalidJson, first_error, parse_json, read_at_most
+from fer_tune.escaping import readable
+from fer_tune.schema import TooLarge, first_error, read_at_most
 from fer_tune.schema.limits import MIB
 from fer_tune.storage import AnyPath, any_path
 
@@ -20,10 +22,13 @@ _BYTES = 256 * MIB
 _AGAIN = "Write it again from its results folder with `fer-tune report RESULTS`"
 
 
-def read_report(path: AnyPath | str) -> Report:
+def read_report(path: AnyPath | str, *, shown: bool = False) -> Report:
     """A report.json of this version and minor version, or of a later minor version.
 
     Of a later minor version the keys that this one does not know are left out.
+
+    Args:
+        shown: whether texts are in readable form, for what displays them.
 
     Raises:
         ResultsError: the file cannot be read, is of another version, or is no complete report.
@@ -31,22 +36,35 @@ def read_report(path: AnyPath | str) -> Report:
     where = any_path(path)
     try:
         with reading(where):
-            document = parse_json(read_at_most(where, _BYTES))
-        return typed(_known(document) if _check_version(document, where) else document)
-    except InvalidJson as error:
+            document = json.loads(read_at_most(where, _BYTES))
+        known = _known(document) if _check_version(document, where) else document
+        return typed(known, shown=shown)
+    except TooLarge as error:
         raise ResultsError(f"is {error}", where=str(where), remedy=_AGAIN) from None
     except ValidationError as error:
         what, value = first_error(error)
         raise ResultsError(what, where=str(where), value=value, remedy=_AGAIN) from None
+    except (ValueError, RecursionError):
+        raise ResultsError(
+            "is truncated or not valid JSON", where=str(where), remedy=_AGAIN
+        ) from None
 
 
-def typed(document: Json) -> Report:
+def typed(document: Json, *, shown: bool = False) -> Report:
     """A document of this version; each number carries its path.
+
+    Args:
+        shown: whether texts are in readable form, for what displays them.
 
     Raises:
         ValidationError: it is no complete report of this version.
     """
-    return Report.model_validate(traced(document))
+    return Report.model_validate(traced(readable(document) if shown else document))
+
+
+def typed_quantity(found: Json | None) -> Quantity | None:
+    """A quantity of another document in JSON's own types; None stays None."""
+    return None if found is None else Quantity.model_validate(traced(found))
 
 
 def traced(value: Any, path: str = "") -> Any:

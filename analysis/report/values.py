@@ -105,7 +105,6 @@ class Part(BaseModel):
         frozen=True,
         extra="forbid",
         hide_input_in_errors=True,
-        arbitrary_types_allowed=False,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 import typer
@@ -15,6 +14,12 @@ from fer_tune.errors import UserError
 from fer_tune.escaping import json_text
 from fer_tune.storage import AnyPath, any_path
 
+#: Keys of report.json in the output of `rank --json`.
+_RANKED = (
+    *("schema_version", "schema_minor", "settings"),
+    *("search", "verdict", "pairs", "arms", "floors"),
+)
+
 
 def show_report(
     folders: Sequence[AnyPath | str],
@@ -25,10 +30,11 @@ def show_report(
 ) -> None:
     """The `report` command: writes the report and prints its summary, or just the verdict."""
     from analysis.outputs.terminal import summary_text
+    from analysis.report.reading import read_report
 
     written = write_report(list(folders), out, settings)
-    document = json.loads(written.json.read_text(encoding="utf-8"))
-    _say(document["verdict"]["sentence"] if briefly else f"\n{summary_text(document)}\n")
+    report = read_report(written.json, shown=True)
+    _say(report.verdict.sentence if briefly else f"\n{summary_text(report)}\n")
     _say(f"report: {written.html}")
     if written.explore and not briefly:
         _say(f"interactive plots: {written.explore}")
@@ -38,13 +44,13 @@ def rank(folders: Sequence[AnyPath | str], settings: Settings, *, as_json: bool)
     """The `rank` command: the verdict and the arms from best to worst."""
     from analysis.outputs.terminal import rank_text
     from analysis.report import build
+    from analysis.report.reading import typed
 
     document = build(load(list(folders)), settings)
     if as_json:
-        keys = ("schema_version", "settings", "search", "verdict", "pairs", "arms", "floors")
-        typer.echo(json_text({key: document[key] for key in keys}, indent=2))
+        typer.echo(json_text({key: document[key] for key in _RANKED}, indent=2))
     else:
-        _say(rank_text(document))
+        _say(rank_text(typed(document, shown=True)))
 
 
 def compare(first: str, second: str, settings: Settings, *, as_json: bool) -> None:

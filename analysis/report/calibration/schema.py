@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from analysis.report.values import (
@@ -50,7 +52,7 @@ class CalibrationArm(Part):
 class CalibrationFloor(Part):
     """Calibration of a floor: a single model, without intervals."""
 
-    floor: str = Field(description="majority or logistic_regression")
+    floor: Literal["majority", "logistic_regression"] = Field(description="which one")
     label: str = Field(description="display name")
     all: Measures = Field(description="on all test pictures")
     clean: Measures | None = Field(description="on clean ones; null where there are none")

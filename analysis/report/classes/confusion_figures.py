@@ -35,7 +35,7 @@ def confusions(section: ClassesPart) -> Picture:
                     [f"{100 * s:.0f}\n{c}" for s, c in zip(*row, strict=True)]
                     for row in zip(shares, counts, strict=True)
                 ],
-                colours=matplotlib.colormaps["Blues"],
+                colours=matplotlib.colormaps.get_cmap("Blues"),
                 low=0,
                 high=1,
             )

@@ -91,7 +91,7 @@ def _pair(axes: Axes, pair: ClassPair, names: Sequence[str]) -> None:
     values = [row.f1_p_holm.value for row in rows]
     right.set_yticks(range(len(rows)), [_p(value) for value in values])
     right.tick_params(length=0)
-    right.spines["right"].set_visible(False)
+    right.spines.right.set_visible(False)
 
 
 def _p(value: float | None) -> str:

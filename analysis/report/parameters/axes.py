@@ -86,7 +86,7 @@ def _limits(domain: Domain) -> tuple[float, float]:
     return domain.low, domain.high
 
 
-def place(domain: Domain, value: Scalar) -> float | None:
+def place(domain: Domain, value: Level) -> float | None:
     """0 at the low end of the domain, 1 at the high one; None for a value outside it."""
     known = levels(domain)
     if known is not None:

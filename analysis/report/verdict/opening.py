@@ -28,7 +28,7 @@ from analysis.report.presentation.plotting import GREY, Look, draw_estimate, lab
 from analysis.report.presentation.svg import INK, picture
 from analysis.report.presentation.tables import value_table
 from analysis.report.schema import Arm, FloorPart, Report
-from analysis.report.values import STATES, Known
+from analysis.report.values import Known
 from analysis.report.verdict.schema import CheckPart
 
 _STATUS: dict[str, str] = {"pass": "✓ passed", "warn": "! warning", "broken": "✗ failed"}
@@ -93,8 +93,7 @@ def _floor_row(floor: FloorPart) -> Row:
 
 def _trials(arm: Arm) -> Cell:
     counts = arm.trials
-    by_state = {"running": counts.running, **{state: of(counts) for state, of in STATES.items()}}
-    states = (f"{number} {state}" for state, number in by_state.items() if number)
+    states = (f"{number} {state}" for state, number in counts.by_state.items() if number)
     return cell(counts.total, formats.count, small=formats.listing(states))
 
 

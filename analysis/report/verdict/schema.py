@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from analysis.report.values import (
+    STATES,
     ArmName,
     Count,
     First,
@@ -118,6 +119,11 @@ class TrialCounts(StateCounts):
     total: Count = Field(description="ended trials")
     running: Count = Field(description="trials that have not ended")
 
+    @property
+    def by_state(self) -> dict[str, Int]:
+        """Running ones, then ended ones by state."""
+        return {"running": self.running, **{state: of(self) for state, of in STATES.items()}}
+
 
 class EpochCounts(Part):
     """Epochs of an arm's trials."""
@@ -209,7 +215,7 @@ class Arm(Part):
 class FloorPart(Part):
     """A simple model that every network must exceed; intervals are over test pictures."""
 
-    floor: str = Field(description="majority or logistic_regression")
+    floor: Literal["majority", "logistic_regression"] = Field(description="which one")
     label: str = Field(description="display name")
     test_macro_f1: Known = Field(description="macro-F1 on the test split")
     test_accuracy: Known = Field(description="accuracy on the test split")

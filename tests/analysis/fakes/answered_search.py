@@ -14,8 +14,8 @@ from typed_report import some
 from analysis.inputs.search import Search
 from analysis.report.evidence import Evidence
 from analysis.report.presentation.blocks import Block, Chapter, Columns, Fold
-from analysis.report.schema import Report
 from analysis.report.quantities import Json, plain
+from analysis.report.schema import Report
 from analysis.report.verdict.section import search_section
 from analysis.settings import Settings
 from fer_tune.records import SCHEMAS

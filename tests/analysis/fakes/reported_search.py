@@ -13,9 +13,9 @@ from typed_report import typed
 from analysis.inputs.search import Search
 from analysis.report import build
 from analysis.report.presentation.blocks import Chapter, Picture, Table
-from analysis.report.schema import Report
 from analysis.report.presentation.render import Content, render_html, render_markdown
 from analysis.report.quantities import Json
+from analysis.report.schema import Report
 from analysis.settings import Settings
 
 Maker = Callable[[Report], Chapter]

@@ -18,9 +18,9 @@ import analysis
 from analysis.inputs.search import Search
 from analysis.report.evidence import Evidence
 from analysis.report.presentation.blocks import Chapter
-from analysis.report.schema import Report
 from analysis.report.presentation.render import Content, render_html
 from analysis.report.quantities import Json, plain
+from analysis.report.schema import Report
 from analysis.report.verdict.arms import arm_sections
 from analysis.report.verdict.section import search_section, verdict_section
 from analysis.settings import Settings
