@@ -14,12 +14,6 @@ from fer_tune.errors import UserError
 from fer_tune.escaping import json_text
 from fer_tune.storage import AnyPath, any_path
 
-#: Keys of report.json in the output of `rank --json`.
-_RANKED = (
-    *("schema_version", "schema_minor", "settings"),
-    *("search", "verdict", "pairs", "arms", "floors"),
-)
-
 
 def show_report(
     folders: Sequence[AnyPath | str],
@@ -48,7 +42,8 @@ def rank(folders: Sequence[AnyPath | str], settings: Settings, *, as_json: bool)
 
     document = build(load(list(folders)), settings)
     if as_json:
-        typer.echo(json_text({key: document[key] for key in _RANKED}, indent=2))
+        keys = ("schema_version", "settings", "search", "verdict", "pairs", "arms", "floors")
+        typer.echo(json_text({key: document[key] for key in keys}, indent=2))
     else:
         _say(rank_text(typed(document, shown=True)))
 

@@ -11,6 +11,7 @@ from analysis.report.values import (
     Count,
     First,
     Known,
+    Number,
     Part,
     Second,
     Share,
@@ -35,7 +36,7 @@ class Reliability(Part):
     unit: UnitText
     edges: tuple[Share, ...] = Field(description="edges of the bins, one more than bins")
     answers: tuple[Count, ...] = Field(description="predictions")
-    confidence: tuple[Share | None, ...] = Field(description="mean confidence")
+    confidence: tuple[Number | None, ...] = Field(description="mean confidence")
     accuracy: tuple[Share | None, ...] = Field(description="accuracy")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from analysis.report.values import ArmName, Count, Int, Known, Part, Share, UnitText
+from analysis.report.values import ArmName, Count, Int, Known, Number, Part, Share, UnitText
 
 
 class ShownArm(Part):
@@ -58,7 +58,7 @@ class PictureAnswer(Part):
     arm: ArmName
     class_: str = Field(alias="class", description="the predicted class")
     right: bool = Field(description="whether it is the true one")
-    probability: Share = Field(description="its mean probability")
+    probability: Number = Field(description="its mean probability, 0 to 1")
 
 
 class PictureEntry(Part):
