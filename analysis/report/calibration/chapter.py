@@ -93,7 +93,7 @@ def _meaning(section: CalibrationPart) -> str:
 def _lead(section: CalibrationPart) -> str:
     if not section.arms:
         return "No calibration yet: no confirmation run has test predictions."
-    arms = list(section.arms)
+    arms = section.arms
     clauses = [_of_arm(arm) for arm in arms] if len(arms) <= 2 else _grouped(arms)
     return f"{'; '.join([*clauses, *_better(section)])}."
 
@@ -180,7 +180,7 @@ def _measures(section: CalibrationPart, *, clean: bool) -> Table:
 
 
 def _differences(section: CalibrationPart) -> Table:
-    pairs = list(section.pairs)
+    pairs = section.pairs
     return Table(
         name="calibration-differences",
         label="Differences in calibration",

@@ -23,7 +23,7 @@ _ACROSS = 3
 
 def reliability(report: Report, section: CalibrationPart) -> Drawing:
     """A panel per arm, its bins' counts beneath."""
-    arms, styles = list(section.arms), looks(report)
+    arms, styles = section.arms, looks(report)
     across = min(len(arms), _ACROSS)
     bands = ceil(len(arms) / across)
 

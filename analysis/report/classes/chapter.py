@@ -64,7 +64,7 @@ def _blocks(report: Report, section: ClassesPart) -> tuple[Block, ...]:
         for measure in _OTHERS
         for block in (Heading(words=measure.name), _scores(section, measure, unit))
     )
-    pairs = list(section.pairs)
+    pairs = section.pairs
     compared = [Picture(drawing=differences(section), data=_differences(section))] if pairs else []
     return (
         Columns(parts=((scores,), tuple(compared))) if compared else scores,
@@ -85,7 +85,7 @@ def _confusion(section: ClassesPart, pairs: Sequence[ClassPair]) -> tuple[Block,
 
 
 def _scores(section: ClassesPart, measure: _Measure, unit: str) -> Table:
-    arms = list(section.arms)
+    arms = section.arms
     heads = [arm.arm for arm in arms]
     return Table(
         name=f"classes-{measure.key}",
@@ -111,7 +111,7 @@ def _scores(section: ClassesPart, measure: _Measure, unit: str) -> Table:
 
 
 def _differences(section: ClassesPart) -> Table:
-    pairs = list(section.pairs)
+    pairs = section.pairs
     levels = [row.f1.level for pair in pairs for row in pair.classes]
     level = next((one for one in levels if one is not None), None)
     several = len(pairs) > 1

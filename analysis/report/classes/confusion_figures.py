@@ -21,7 +21,7 @@ from analysis.report.presentation.tables import value_table
 
 def confusions(section: ClassesPart) -> Picture:
     """A matrix per arm: shares of the row with counts."""
-    arms = list(section.arms)
+    arms = section.arms
     names = [row.class_ for row in section.classes]
 
     def paint(figure: Figure) -> None:
@@ -65,7 +65,7 @@ def confusions(section: ClassesPart) -> Picture:
 
 def confusion_differences(section: ClassesPart) -> Picture:
     """A matrix per pair: first minus second, in points of the row's share."""
-    pairs = list(section.pairs)
+    pairs = section.pairs
     names = [row.class_ for row in section.classes]
     grids = [np.array(pair.share_differences.values) for pair in pairs]
     # Rounded up to five points, and five at least, so that noise stays pale.

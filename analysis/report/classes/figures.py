@@ -22,7 +22,7 @@ _STEP, _ROOM = 0.26, 0.34
 
 def f1_scores(report: Report, section: ClassesPart, unit: str) -> Drawing:
     """A row per class, a mark with interval per arm."""
-    arms, styles = list(section.arms), looks(report)
+    arms, styles = section.arms, looks(report)
     names = [row.class_ for row in section.classes]
 
     def paint(figure: Figure) -> None:
@@ -51,7 +51,7 @@ def f1_scores(report: Report, section: ClassesPart, unit: str) -> Drawing:
 
 def differences(section: ClassesPart) -> Drawing:
     """A panel per pair: differences of F1 and of recall with their joint intervals."""
-    pairs = list(section.pairs)
+    pairs = section.pairs
     names = [row.class_ for row in section.classes]
 
     def paint(figure: Figure) -> None:
@@ -79,7 +79,7 @@ def differences(section: ClassesPart) -> Drawing:
 
 def _pair(axes: Axes, pair: ClassPair, names: Sequence[str]) -> None:
     axes.axvline(0, color=INK, lw=1)
-    rows = list(pair.classes)
+    rows = pair.classes
     for place, row in enumerate(rows):
         face = INK if "f1" in row.found else "none"
         draw_estimate(axes, row.f1, place - 0.14, "D", INK, scale=100, mfc=face, ms=7, mew=1.5)

@@ -12,7 +12,7 @@ def lead(section: ClassesPart) -> str:
     """Classes with significant differences; of a single arm its best and its worst class."""
     if not section.arms:
         return "No results by class yet: no confirmation run has test predictions."
-    pairs = list(section.pairs)
+    pairs = section.pairs
     if not pairs:
         return _alone(section.arms[0])
     if pairs[0].classes[0].f1_p_holm.n < 2:

@@ -137,7 +137,7 @@ def _table(cost: CostPart) -> Table:
     }
     price = cost.price_per_hour
     at_price = f" At {formats.money(price)} {cost.currency} per hour." if price is not None else ""
-    arms = list(cost.arms)
+    arms = cost.arms
     return arms_table(
         "cost-arms",
         "Cost by arm",

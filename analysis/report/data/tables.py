@@ -131,7 +131,7 @@ def scores(report: Report) -> Table | None:
 
 def subsets(data: DataPart) -> Table | None:
     """Accuracy on leaked and on conflicting pictures alone; None where there are none."""
-    rows = list(data.subsets)
+    rows = data.subsets
     if not any(row.subset != "clean" for row in rows):
         return None
     numeric = ("pictures", "accuracy", f"accuracy {MINUS} clean, points")
@@ -160,7 +160,7 @@ def subsets(data: DataPart) -> Table | None:
 
 def verdicts(data: DataPart) -> Table | None:
     """Verdicts on all and on clean pictures; None where no pair has scores."""
-    rows = list(data.verdicts)
+    rows = data.verdicts
     if not rows:
         return None
     numeric = ("on all, points", "on clean, points", "change, points")

@@ -54,7 +54,7 @@ def _by_reason(dropped: Dropped) -> tuple[tuple[int | None, str], ...]:
 
 
 def _effect(data: DataPart) -> str:
-    rows = list(data.verdicts)
+    rows = data.verdicts
     if not data.scores:
         return "the effect is unknown before confirmation"
     largest = max((abs(row.change.value) for row in data.scores), default=0.0)

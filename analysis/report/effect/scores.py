@@ -51,7 +51,7 @@ def units(report: Report) -> Table:
     entries = [arm for arm in report.arms if arm.test_macro_f1]
     study = report.search.unit == "study"
     labels = sorted({unit.label for arm in entries for unit in arm.units})
-    runs = list(report.effect.runs)
+    runs = report.effect.runs
 
     def made(arm: Arm, label: int) -> Cell:
         mine = [unit for unit in arm.units if unit.label == label]

@@ -104,7 +104,7 @@ def decision(report: Report, pair: Pair) -> Table:
 
 def decisions(pairs: Sequence[Pair]) -> Table:
     """One decision table, with the pairs that each row decided."""
-    tables = [(pair, list(pair.table)) for pair in pairs if pair.table]
+    tables = [(pair, pair.table) for pair in pairs if pair.table]
     rows = []
     for number, row in enumerate(tables[0][1]):
         mine = [pair_name(pair) for pair, table in tables if table[number].fits]

@@ -32,7 +32,7 @@ def lead(report: Report) -> str:
             "test split."
         )
     if len(report.pairs) == 1:
-        analyses = list(report.effect.pairs[0].opinions)
+        analyses = report.effect.pairs[0].opinions
         return f"{_gap(*pairs[0])}{_opinions(analyses)}{_no_verdict(pairs[0][0])}."
     return _many(report, pairs)
 
@@ -132,7 +132,7 @@ def _no_verdict(pair: Pair) -> str:
 
 
 def _many(report: Report, pairs: Sequence[tuple[Pair, Known]]) -> str:
-    analyses = [list(pair.opinions) for pair in report.effect.pairs]
+    analyses = [pair.opinions for pair in report.effect.pairs]
     apart = sum(opinions[0].excludes_zero is True for opinions in analyses)
     against = sum(bool(dissent(opinions)) for opinions in analyses)
     widest = max(pairs, key=lambda found: found[1].value)

@@ -27,7 +27,7 @@ _END = {"low": "at the lower", "high": "at the upper"}
 
 def budgets(fairness: FairnessPart) -> Table:
     """Budget of each arm: trials by state and cohort, epochs, hours."""
-    arms = list(fairness.arms)
+    arms = fairness.arms
     lines: dict[str, Callable[[ArmBudget], Cell]] = {
         "trials ended": _number(lambda arm: arm.total),
         "still running": lambda arm: cell(arm.running, formats.count),
@@ -61,7 +61,7 @@ def budgets(fairness: FairnessPart) -> Table:
 
 def studies(fairness: FairnessPart) -> Table:
     """The same, study by study."""
-    rows = list(fairness.studies)
+    rows = fairness.studies
     states = {state: of for state, of in STATES.items() if any(of(row.states) for row in rows)}
     hours = _hours(fairness)
     names = ("study", "trials", *states, "to the end", "epochs run", "allowed", *hours)
@@ -90,14 +90,14 @@ def studies(fairness: FairnessPart) -> Table:
 
 def conditions(report: Report) -> Table:
     """The conditions of each arm; identical ones in one column."""
-    rows = list(report.fairness.conditions)
+    rows = report.fairness.conditions
     names = [row.name for row in rows]
     return _by_arm("fairness-conditions", "Conditions", "condition", names, report, rows)
 
 
 def parameters(report: Report) -> Table:
     """Sampled and fixed parameters of each arm."""
-    rows = list(report.fairness.parameters)
+    rows = report.fairness.parameters
     names = [row.parameter for row in rows]
     table = _by_arm("fairness-parameters", "Domains", "parameter", names, report, rows)
     conditional = [row.parameter for row in rows if row.conditional]
@@ -147,7 +147,7 @@ def _by_arm(
 
 def failures(fairness: FairnessPart) -> Table | None:
     """Failed and diverged trials with reasons; None where there are none."""
-    rows = list(fairness.failures)
+    rows = fairness.failures
     if not rows:
         return None
     numeric = ("trials", "share of arm")
@@ -178,7 +178,7 @@ def failures(fairness: FairnessPart) -> Table | None:
 
 def choices(report: Report, arm: ArmChoices, number: int) -> Table:
     """The chosen configurations of one arm, a column per study."""
-    studies = list(arm.studies)
+    studies = arm.studies
     # Merged searches may have sampled different parameters.
     names = dict.fromkeys(p.parameter for study in studies for p in study.parameters)
     metric = report.search.metric

@@ -14,7 +14,7 @@ _NAMED = 3
 
 def lead(fairness: FairnessPart) -> str:
     """Budgets and conditions of the arms, and how many trials failed."""
-    arms = list(fairness.arms)
+    arms = fairness.arms
     if not any(arm.total for arm in arms):
         return "No trial has ended yet, so there is nothing to compare."
     if len(arms) == 1:

@@ -18,7 +18,7 @@ from analysis.report.values import STATES, Int, StateCounts
 def chapter(report: Report) -> Chapter:
     """Epochs and time saved, rung fidelity, and the regret audit."""
     stopping = report.stopping
-    arms = list(stopping.arms)
+    arms = stopping.arms
     if not any(arm.trials for arm in arms):
         return _chapter("No trial has ended yet.")
     blocks: list[Block] = [_table(stopping), epochs_picture(report)]
@@ -33,7 +33,7 @@ def _chapter(lead: str, *blocks: Block) -> Chapter:
 
 
 def _lead(stopping: StoppingPart) -> str:
-    arms = list(stopping.arms)
+    arms = stopping.arms
     if not (stopping.rungs or stopping.stopper):
         return "This search uses no early stopping, neither by score nor by overfitting."
     saved = {cause.name: sum(map(cause.epochs, arms)) for cause in CAUSES}
@@ -51,7 +51,7 @@ def _lead(stopping: StoppingPart) -> str:
 
 
 def _table(stopping: StoppingPart) -> Table:
-    arms = list(stopping.arms)
+    arms = stopping.arms
 
     states = {f"trials: {state}": _in_state(of) for state, of in STATES.items()}
     saved = {f"epochs saved: {cause.name}": _counted(cause.epochs) for cause in CAUSES}

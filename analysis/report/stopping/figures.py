@@ -58,7 +58,7 @@ _NOT_RUN = (
 
 def epochs_picture(report: Report) -> Picture:
     """Per arm the epochs allowed: run, saved by cause, lost."""
-    arms, styles = list(report.stopping.arms), looks(report)
+    arms, styles = report.stopping.arms, looks(report)
 
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
@@ -106,7 +106,7 @@ def _epochs_data(arms: Sequence[StoppingArm]) -> Table:
 
 def fidelity_picture(report: Report) -> Picture | None:
     """Rank correlations per rung and arm; None where there is not one."""
-    rungs, styles = list(report.stopping.fidelity), looks(report)
+    rungs, styles = report.stopping.fidelity, looks(report)
     arms = report.search.arms
     dots = [
         dot

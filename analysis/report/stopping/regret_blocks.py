@@ -16,7 +16,7 @@ _LEAST = {"nats": "0.001", "points": "0.1"}
 
 def audit_words(stopping: StoppingPart) -> str:
     """Result of the audits of all arms, as the end of a sentence."""
-    entries = list(stopping.regret)
+    entries = stopping.regret
     compared, above = sum(e.compared for e in entries), sum(e.above for e in entries)
     audited = sum(e.audited for e in entries)
     if not sum(e.stopped for e in entries) + audited:
@@ -35,7 +35,7 @@ def audit_words(stopping: StoppingPart) -> str:
 
 def audit_blocks(stopping: StoppingPart) -> tuple[Block, ...]:
     """How often a stopped trial would have been the best, per arm, with intervals."""
-    entries = list(stopping.regret)
+    entries = stopping.regret
     share = stopping.audit_share
     stopped = sum(e.stopped + e.audited for e in entries)
     how = (

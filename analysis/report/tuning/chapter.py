@@ -103,7 +103,7 @@ def _points(doubling: Doubling) -> str:
 
 
 def _summary(tuning: TuningPart) -> Table:
-    arms = list(tuning.arms)
+    arms = tuning.arms
     spent = {arm.arm: arm.spent for arm in tuning.spending.arms}
     resource = tuning.spending.resource
     lines: dict[str, Callable[[TuningArm], Cell]] = {

@@ -50,7 +50,7 @@ def opening(report: Report) -> tuple[Block, ...]:
 
 
 def _arms(report: Report) -> Table:
-    arms, floors = list(report.arms), list(report.floors)
+    arms, floors = report.arms, report.floors
     units = formats.units(report.search.unit)
     metric = report.search.metric
     accelerated = any(map(_accelerated, arms))
@@ -171,7 +171,7 @@ def _forest(report: Report) -> Picture | None:
             _differences(top, pairs, bound)
         else:
             bottom = figure.subplots()
-        _scores(bottom, arms, list(report.floors))
+        _scores(bottom, arms, report.floors)
 
     return picture(
         "forest",
@@ -186,7 +186,7 @@ def _forest(report: Report) -> Picture | None:
         f"{score.of}; floors with an interval over test pictures.",
         (6.4, 0.9 + 0.42 * rows + (1.0 + 0.5 * len(pairs) if pairs else 0)),
         paint,
-        data=_forest_data(arms, list(report.floors), pairs),
+        data=_forest_data(arms, report.floors, pairs),
     )
 
 
