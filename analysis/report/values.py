@@ -8,6 +8,7 @@ number that it shows; what is computed from it is a plain number without a path.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import isfinite
 from typing import Annotated, Literal, Protocol, TypeAlias
 
 from pydantic import (
@@ -20,7 +21,7 @@ from pydantic import (
     WithJsonSchema,
 )
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
 
 class Int(int):
@@ -32,7 +33,7 @@ class Int(int):
     def __get_pydantic_core_schema__(
         cls, source: type, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
-        return core_schema.is_instance_schema(cls, cls_repr="integer")
+        return core_schema.no_info_plain_validator_function(_whole)
 
     @classmethod
     def __get_pydantic_json_schema__(
@@ -46,22 +47,33 @@ class Float(float):
 
     path: str = ""
 
-    @classmethod
-    def __get_pydantic_core_schema__(
-        cls, source: type, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        return core_schema.is_instance_schema(cls, cls_repr="number")
 
-    @classmethod
-    def __get_pydantic_json_schema__(
-        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        return {"type": "number"}
+class _Either:
+    """The schema of :data:`Number`, one for both types."""
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(_number)
+
+
+def _whole(value: object) -> Int:
+    if not isinstance(value, Int):
+        raise PydanticKnownError("int_type")
+    return value
+
+
+def _number(value: object) -> Int | Float:
+    if not isinstance(value, Int | Float):
+        raise PydanticKnownError("float_type")
+    if not isfinite(value):
+        raise PydanticKnownError("finite_number")
+    return value
 
 
 def _not_negative(number: Int) -> Int:
     if number < 0:
-        raise ValueError("must be 0 or more")
+        raise PydanticKnownError("greater_than_equal", {"ge": 0})
     return number
 
 
@@ -72,7 +84,7 @@ def _share(number: Int | Float) -> Int | Float:
 
 
 #: Any number; JSON writes some fractions as whole numbers.
-Number: TypeAlias = Annotated[Int | Float, WithJsonSchema({"type": "number"})]
+Number: TypeAlias = Annotated[Int | Float, _Either(), WithJsonSchema({"type": "number"})]
 #: A number of things.
 Count: TypeAlias = Annotated[
     Int, AfterValidator(_not_negative), WithJsonSchema({"type": "integer", "minimum": 0})
@@ -80,11 +92,12 @@ Count: TypeAlias = Annotated[
 #: A share or a score.
 Share: TypeAlias = Annotated[
     Int | Float,
+    _Either(),
     AfterValidator(_share),
     WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1}),
 ]
 #: A setting or a recorded value.
-Scalar: TypeAlias = bool | Int | Float | str | None
+Scalar: TypeAlias = bool | Number | str | None
 
 Status: TypeAlias = Literal["pass", "warn", "broken"]
 Kind: TypeAlias = Literal["better", "small", "inconclusive", "not comparable"]

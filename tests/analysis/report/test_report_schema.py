@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import tomllib
 import typing
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -141,6 +142,8 @@ def test_another_key_fails_validation(reports: dict[str, Json]) -> None:
         ("arms.0.trials.total", 1.5),
         ("arms.0.trials.total", True),
         ("arms.0.trials.total", "1"),
+        ("arms.0.test_macro_f1.value", float("nan")),
+        ("arms.0.test_macro_f1.high", float("inf")),
         ("arms.0.test_macro_f1.value", None),
         ("arms.0.test_macro_f1.level", 95),
         ("validity.0.status", "unknown"),
@@ -236,6 +239,11 @@ def test_the_schema_and_the_reference_are_current() -> None:
     assert REFERENCE_FILE.read_text(encoding="utf-8") == reference(), again
 
 
+def test_the_schema_is_shipped() -> None:
+    project = tomllib.loads((REFERENCE_FILE.parents[1] / "pyproject.toml").read_text("utf-8"))
+    assert SCHEMA_FILE.name in project["tool"]["setuptools"]["package-data"]["analysis"]
+
+
 def test_the_reference_has_every_key() -> None:
     text = reference()
     for kind in kinds()[1:]:
@@ -292,6 +300,7 @@ def test_of_a_later_minor_version_other_keys_are_left_out(file: Callable[[Json],
         ({"schema_version": "2"}, "is not a report.json"),
         ({"schema_version": None}, "is not a report.json"),
         ({"surplus": 1}, "surplus"),
+        ({"floors": None}, "floors must be a list"),
         ({"schema_minor": SCHEMA_MINOR + 1, "arms": None}, "arms must be a list"),
     ],
 )
