@@ -25,7 +25,7 @@ class StudyCost(Phases):
 
 
 class OneMore(Part):
-    """Cost of going on, by the mean so far."""
+    """Cost of more seeds or studies, by the mean so far."""
 
     seed: Quantity = Field(description="hours of one more confirmation seed")
     study: Quantity = Field(description="hours of one more study, its confirmation included")

@@ -34,7 +34,7 @@ class Budget(Part):
     states: StateCounts = Field(description="by state")
     cohorts: CohortCounts = Field(description="by allocation rule")
     micro_batches: Count | None = Field(
-        description="trials whose batches were split for want of memory; null: not recorded"
+        description="trials with micro-batches, as memory was short; null: not recorded"
     )
     to_the_end: Count = Field(description="trials that are complete or overfit")
     epochs_run: Count = Field(description="epochs that they ran")

@@ -66,7 +66,7 @@ class Regret(Part):
     audited: Count = Field(description="trials that continued")
     compared: Count = Field(description="those with a known result and choice")
     above: Count = Field(description="those that ended above their study's choice")
-    stopped: Count = Field(description="trials that ASHA stopped and nothing continued")
+    stopped: Count = Field(description="trials that ASHA stopped, without audited ones")
     stopped_per_study: Count = Field(description="the same per study, rounded")
     unit: UnitText
     chance: Known | None = Field(description="chance that a stopped trial was the best")

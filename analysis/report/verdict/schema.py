@@ -50,7 +50,7 @@ class SearchPart(Part):
 
 
 class VerdictPart(Part):
-    """The verdict in one sentence, its scope, and what speaks against it."""
+    """The verdict in one sentence, its scope, and the findings of failed checks and warnings."""
 
     kind: Kind | Literal["pairwise", "none"] = Field(
         description="of the only pair; pairwise: one for each of several pairs; none: no verdict"
@@ -103,7 +103,9 @@ class Pair(Part):
     difference: Known | None = Field(
         description="first minus second, test macro-F1, with Welch's interval; null without scores"
     )
-    superiority: Known | None = Field(description="P(A > B): a unit of first scores above one")
+    superiority: Known | None = Field(
+        description="P(A > B): probability that a unit of first scores above one of second"
+    )
     p_value: Quantity = Field(description="Welch's t test, two-sided, not corrected")
     p_holm: Quantity = Field(description="the same, adjusted by Holm over all pairs")
     broken: tuple[str, ...] = Field(description="names of the failed checks")
@@ -219,8 +221,8 @@ class FloorPart(Part):
     label: str = Field(description="display name")
     test_macro_f1: Known = Field(description="macro-F1 on the test split")
     test_accuracy: Known = Field(description="accuracy on the test split")
-    test_clean_macro_f1: Known = Field(description="macro-F1 on clean test pictures")
-    test_clean_accuracy: Known = Field(description="accuracy on clean test pictures")
+    test_clean_macro_f1: Quantity = Field(description="macro-F1 on clean test pictures")
+    test_clean_accuracy: Quantity = Field(description="accuracy on clean test pictures")
 
 
 class CheckPart(Part):

@@ -7,10 +7,12 @@ import json
 import tomllib
 import typing
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import jsonschema
+import numpy as np
 import pytest
 from fake_search import Plan, write
 from pydantic import ValidationError
@@ -159,6 +161,21 @@ def test_a_value_of_another_type_fails_validation(path: str, value: Any) -> None
     inner[int(last) if isinstance(inner, list) else last] = value
     with pytest.raises(ValidationError):
         typed(report)
+
+
+def test_a_report_without_clean_pictures_is_valid() -> None:
+    search = planned("whole")
+    spoilt = replace(
+        search,
+        predictions=search.predictions.assign(leaked=True),
+        floors=search.floors.assign(leaked=True),
+        confirmations=search.confirmations.assign(
+            test_clean_macro_f1=np.nan, test_clean_accuracy=np.nan
+        ),
+    )
+    report = typed(build(spoilt))
+    assert report.floors[0].test_clean_macro_f1.value is None
+    assert report.arms[0].test_clean_macro_f1 is None and report.data.scores == ()
 
 
 # -- numbers --------------------------------------------------------------------------------------
