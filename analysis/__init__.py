@@ -6,6 +6,7 @@
 
     search = analysis.load("results/quickstart")     # tidy pandas frames
     paths = analysis.write_report("results/quickstart")
+    report = analysis.read_report(paths.json)        # typed, see docs/report-json.md
 
 Importing this package loads nothing else: :func:`load` imports pandas, :func:`write_report`
 Matplotlib.
@@ -20,10 +21,11 @@ if TYPE_CHECKING:
 
     from analysis.inputs.search import Search
     from analysis.report import ReportPaths
+    from analysis.report.schema import Report
     from analysis.settings import Settings
     from fer_tune.storage import AnyPath
 
-__all__ = ["load", "write_report"]
+__all__ = ["load", "read_report", "write_report"]
 
 
 def load(folders: AnyPath | str | Sequence[AnyPath | str]) -> Search:
@@ -61,3 +63,18 @@ def write_report(
     from analysis.report import write_report as write
 
     return write(folders, out, settings)
+
+
+def read_report(path: AnyPath | str) -> Report:
+    """Reads a report.json as typed objects.
+
+    Args:
+        path: the file, on a path or at a URL.
+
+    Raises:
+        ResultsError: the file cannot be read, is of another version (see docs/report-json.md), or
+            is no complete report.
+    """
+    from analysis.report.reading import read_report as read
+
+    return read(path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 
@@ -17,6 +16,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     from analysis import write_report
     from analysis.outputs.terminal import summary_text
+    from analysis.report.reading import read_report
     from analysis.settings import Settings
 
     try:
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(lines(error), file=sys.stderr)
         return 2
-    print(lines(summary_text(json.loads(paths.json.read_text(encoding="utf-8")))))
+    print(lines(summary_text(read_report(paths.json, shown=True))))
     print(f"\nReport: {one_line(paths.html)}")
     if paths.explore:
         print(f"Interactive plots: {one_line(paths.explore)}")

@@ -27,7 +27,7 @@ def test_the_names_are_these() -> None:
         "resume",
         "search",
     ]
-    assert sorted(analysis.__all__) == ["load", "write_report"]
+    assert sorted(analysis.__all__) == ["load", "read_report", "write_report"]
     assert set(fer_tune.__all__) <= set(dir(fer_tune))
     for name in fer_tune.__all__:
         assert getattr(fer_tune, name).__name__ == name

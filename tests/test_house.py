@@ -361,7 +361,13 @@ def test_an_import_of_a_higher_layer_is_seen(tmp_path: Path) -> None:
 
 REPORT = ROOT / "analysis" / "report"
 #: What a chapter may import of ours, besides the modules of its topic.
-PRESENTING = {"analysis.formats", "analysis.settings", "analysis.report.presentation"}
+PRESENTING = {
+    "analysis.formats",
+    "analysis.settings",
+    "analysis.report.presentation",
+    "analysis.report.schema",
+    "analysis.report.values",
+}
 #: Modules from which presenting begins; what they import of their topic presents, too.
 ENTRIES = ("chapter", "opening")
 
@@ -412,7 +418,8 @@ def test_an_import_beyond_the_chapter_is_seen(tmp_path: Path) -> None:
         "from analysis.inputs.units import SEEDS_NEEDED\n"
         "from analysis.report.cost import figures\n"
         "from analysis.report.effect.tables import pairs\n"
-        "from analysis.report.presentation.cursor import At\n"
+        "from analysis.report.presentation.cells import cell\n"
+        "from analysis.report.schema import Report\n"
         "from fer_tune.records import TRIAL_STATES\n"
     )
     assert beyond_the_chapter("cost", bad) == [

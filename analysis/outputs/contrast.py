@@ -13,6 +13,8 @@ from analysis.inputs.units import arm_units
 from analysis.outputs.terminal import interval, paragraph, table
 from analysis.report.document import build
 from analysis.report.quantities import F1, Json, estimated, plain
+from analysis.report.reading import typed, typed_quantity
+from analysis.report.schema import Report
 from analysis.settings import Settings
 from fer_tune.escaping import readable
 
@@ -27,7 +29,7 @@ def contrast(first: Search, second: Search, settings: Settings | None = None) ->
     between the two configurations found, whose choice is partly luck, and does not show the effect
     of a setting. No difference is given where the data or the units of analysis differ.
     """
-    reports = [build(search, settings) for search in (first, second)]
+    reports = [typed(build(search, settings)) for search in (first, second)]
     same_data = _same_data(first, second)
     common = [arm for arm in first.arms if arm in second.arms]
     found: Json = plain(
@@ -35,9 +37,9 @@ def contrast(first: Search, second: Search, settings: Settings | None = None) ->
             "searches": [
                 {
                     "results": str(search.root),
-                    "name": report["search"]["name"],
-                    "verdict": report["verdict"]["chip"],
-                    "sentence": report["verdict"]["sentence"],
+                    "name": report.search.name,
+                    "verdict": report.verdict.chip,
+                    "sentence": report.verdict.sentence,
                 }
                 for search, report in zip((first, second), reports, strict=True)
             ],
@@ -112,13 +114,11 @@ def _notes(found: Json) -> list[str]:
     return notes
 
 
-def _broken(report: Json) -> list[str]:
+def _broken(report: Report) -> list[str]:
     """Checks on the scores themselves, rather than on the comparison of arms."""
     wanted = ("choice", "leaks", "data", "units")
     return [
-        check["name"]
-        for check in report["validity"]
-        if check["status"] == "broken" and check["id"] in wanted
+        check.name for check in report.validity if check.status == "broken" and check.id in wanted
     ]
 
 
@@ -136,8 +136,8 @@ def _row(arm: Json) -> list[str]:
         ends = f"{points(change['low'], sign=True)} to {points(change['high'], sign=True)}"
     return [
         arm["arm"],
-        interval(arm["first"]),
-        interval(arm["second"]),
+        interval(typed_quantity(arm["first"])),
+        interval(typed_quantity(arm["second"])),
         points(change["value"] if change else None, sign=True),
         ends,
     ]
@@ -148,9 +148,9 @@ def _short(value: object) -> str:
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 
-def _score(report: Json, arm: str) -> Json | None:
-    found: Json | None = next(a["test_macro_f1"] for a in report["arms"] if a["arm"] == arm)
-    return found
+def _score(report: Report, arm: str) -> Json | None:
+    found = next(one.test_macro_f1 for one in report.arms if one.arm == arm)
+    return found.model_dump() if found else None
 
 
 def _change(first: Search, second: Search, arm: str) -> Json | None:

@@ -7,6 +7,7 @@ from typing import Any
 from analysis.formats import NOTHING, count, percent, score
 from analysis.outputs.evaluation import SUBSETS
 from analysis.outputs.terminal import interval, table
+from analysis.report.reading import typed_quantity
 from fer_tune.escaping import markdown, readable
 
 _SCORES = {"accuracy": "accuracy", "macro_f1": "macro-F1"}
@@ -51,7 +52,7 @@ def markdown_row(name: str, found: dict[str, Any], milliseconds: float | None) -
 
 
 def _scored(subset: dict[str, Any]) -> list[str]:
-    return [count(subset["pictures"]), *(interval(subset[key]) for key in _SCORES)]
+    return [count(subset["pictures"]), *(interval(typed_quantity(subset[key])) for key in _SCORES)]
 
 
 def _score_rows(found: dict[str, Any]) -> list[list[str]]:
@@ -69,7 +70,7 @@ def _score_rows(found: dict[str, Any]) -> list[list[str]]:
 def _class_rows(subset: dict[str, Any], names: list[str]) -> list[list[str]]:
     rows = [["class", "pictures", "precision", "recall", "F1"]]
     for name, one in zip(names, subset["classes"], strict=True):
-        shares = [interval(one[key]) for key in ("precision", "recall")]
+        shares = [interval(typed_quantity(one[key])) for key in ("precision", "recall")]
         rows.append([name, count(one["support"]), *shares, score(one["f1"]["value"])])
     return rows
 

@@ -10,17 +10,17 @@ from dataclasses import dataclass, replace
 
 from analysis.inputs.loading import load
 from analysis.report.document import build
-from analysis.report.presentation.cursor import At
 from analysis.report.quantities import Json
+from analysis.report.reading import read_report, typed
 from analysis.report.topics import TOPICS, chapter_of
 from analysis.settings import Settings
 from fer_tune.errors import reporting
-from fer_tune.escaping import json_text, readable
+from fer_tune.escaping import json_text
 from fer_tune.schema import TooLarge, read_at_most
 from fer_tune.schema.limits import MIB
 from fer_tune.storage import AnyPath, any_path, remove_file, write_atomically
 
-__all__ = ["ReportPaths", "build", "write_report"]
+__all__ = ["ReportPaths", "build", "read_report", "write_report"]
 
 #: A larger report.md was not written by this package.
 _MARKDOWN_BYTES = 64 * MIB
@@ -81,7 +81,7 @@ def _try_writing(target: AnyPath, within: AnyPath) -> None:
         remove_file(probe, within=within)
 
 
-def _write(report: Json, text: str, target: AnyPath, within: AnyPath) -> ReportPaths:
+def _write(document: Json, text: str, target: AnyPath, within: AnyPath) -> ReportPaths:
     """Writes report.json's ``text`` and the files rendered from it into ``target``.
 
     The JSON keeps every name as it is; rendered files show names in readable form.
@@ -101,12 +101,11 @@ def _write(report: Json, text: str, target: AnyPath, within: AnyPath) -> ReportP
         markdown=target / "report.md",
         json=target / "report.json",
     )
-    report = readable(report)
-    at = At(report)
+    report = typed(document, shown=True)
     # Before any trial has reported there is the chapter on the method alone.
-    topics = TOPICS if report["arms"] else ("method",)
-    chapters = tuple(chapter_of(topic, at) for topic in topics)
-    content = Content(opening=opening(at), chapters=chapters)
+    topics = TOPICS if report.arms else ("method",)
+    chapters = tuple(chapter_of(topic, report) for topic in topics)
+    content = Content(opening=opening(report), chapters=chapters)
     markdown, figures = render_markdown(report, content)
     files = {paths.json: text, paths.html: render_html(report, content), paths.markdown: markdown}
     with _writing_to(target):

@@ -11,8 +11,8 @@ from importlib import import_module
 
 from analysis.report.evidence import Evidence
 from analysis.report.presentation.blocks import Chapter
-from analysis.report.presentation.cursor import At
 from analysis.report.quantities import Json
+from analysis.report.schema import Report
 
 TOPICS = (
     "effect",
@@ -36,7 +36,7 @@ def section_of(topic: str, evidence: Evidence) -> Json:
     return section
 
 
-def chapter_of(topic: str, report: At) -> Chapter:
+def chapter_of(topic: str, report: Report) -> Chapter:
     """A topic's chapter; where there is nothing to show, its lead says why."""
     chapter: Chapter = import_module(f"analysis.report.{topic}.chapter").chapter(report)
     return chapter

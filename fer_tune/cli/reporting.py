@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -28,14 +27,16 @@ def show_report(
 ) -> None:
     """The `report` command: writes the report and prints its summary, or just the verdict."""
     from analysis.outputs.terminal import summary_text
+    from analysis.report.reading import read_report
 
     written = write_report(list(folders), out, settings)
-    document = json.loads(written.json.read_text(encoding="utf-8"))
+    report = read_report(written.json, shown=True)
     if as_json:
         files = {name: file and str(file) for name, file in vars(written).items()}
-        typer.echo(json_text({"verdict": document["verdict"], "files": files}, indent=2))
+        verdict = report.verdict.model_dump(mode="json", by_alias=True)
+        typer.echo(json_text({"verdict": verdict, "files": files}, indent=2))
         return
-    _say(document["verdict"]["sentence"] if briefly else f"\n{summary_text(document)}\n")
+    _say(report.verdict.sentence if briefly else f"\n{summary_text(report)}\n")
     _say(f"report: {written.html}")
     if written.explore and not briefly:
         _say(f"interactive plots: {written.explore}")
@@ -64,13 +65,14 @@ def rank(folders: Sequence[AnyPath | str], settings: Settings, *, as_json: bool)
     """The `rank` command: the verdict and the arms from best to worst."""
     from analysis.outputs.terminal import rank_text
     from analysis.report import build
+    from analysis.report.reading import typed
 
     document = build(load(list(folders)), settings)
     if as_json:
         keys = ("schema_version", "settings", "search", "verdict", "pairs", "arms", "floors")
         typer.echo(json_text({key: document[key] for key in keys}, indent=2))
     else:
-        _say(rank_text(document))
+        _say(rank_text(typed(document, shown=True)))
 
 
 def compare(first: str, second: str, settings: Settings, *, as_json: bool) -> None:

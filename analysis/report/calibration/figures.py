@@ -9,10 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis import formats
+from analysis.report.calibration.schema import CalibrationArm, CalibrationPart
 from analysis.report.presentation.blocks import Drawing
-from analysis.report.presentation.cursor import At
 from analysis.report.presentation.plotting import Look, looks
 from analysis.report.presentation.svg import INK, draw
+from analysis.report.schema import Report
 
 #: Share of an arm's predictions below which a bin's marker is hollow.
 _FEW = 0.01
@@ -20,9 +21,9 @@ _FEW = 0.01
 _ACROSS = 3
 
 
-def reliability(report: At, section: At) -> Drawing:
+def reliability(report: Report, section: CalibrationPart) -> Drawing:
     """A panel per arm, its bins' counts beneath."""
-    arms, styles = list(section["arms"]), looks(report)
+    arms, styles = section.arms, looks(report)
     across = min(len(arms), _ACROSS)
     bands = ceil(len(arms) / across)
 
@@ -32,7 +33,7 @@ def reliability(report: At, section: At) -> Drawing:
             spare.set_visible(False)
         for number, arm in enumerate(arms):
             band, column = divmod(number, across)
-            style = styles[arm["arm"].value]
+            style = styles[arm.arm]
             _accuracy(axes[2 * band, column], arm, style)
             _counts(axes[2 * band + 1, column], arm, style)
 
@@ -47,14 +48,14 @@ def reliability(report: At, section: At) -> Drawing:
     )
 
 
-def _accuracy(axes: Axes, arm: At, style: Look) -> None:
+def _accuracy(axes: Axes, arm: CalibrationArm, style: Look) -> None:
     axes.set_visible(True)
-    bins = arm["reliability"].value
-    answers = np.array(bins["answers"])
+    bins = arm.reliability
+    answers = np.array(bins.answers)
     filled = answers > 0
     # Null of an empty bin becomes NaN.
     confidence, accuracy = (
-        np.array(bins[key], dtype=np.float64)[filled] for key in ("confidence", "accuracy")
+        np.array(shares, dtype=np.float64)[filled] for shares in (bins.confidence, bins.accuracy)
     )
     axes.plot([0, 1], [0, 1], color=INK, lw=1, ls="--")
     axes.vlines(confidence, accuracy, confidence, color=style.colour, lw=1, alpha=0.5)
@@ -74,18 +75,16 @@ def _accuracy(axes: Axes, arm: At, style: Look) -> None:
         )
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
-    axes.set_title(f"{arm['arm'].value} ({formats.plural(arm['runs'].value, 'run')})")
+    axes.set_title(f"{arm.arm} ({formats.plural(arm.runs, 'run')})")
     axes.set_ylabel("accuracy")
     axes.grid()
 
 
-def _counts(axes: Axes, arm: At, style: Look) -> None:
+def _counts(axes: Axes, arm: CalibrationArm, style: Look) -> None:
     axes.set_visible(True)
-    bins = arm["reliability"].value
-    edges = np.array(bins["edges"])
-    axes.bar(
-        edges[:-1], bins["answers"], np.diff(edges), align="edge", color=style.colour, alpha=0.6
-    )
+    bins = arm.reliability
+    edges = np.array(bins.edges)
+    axes.bar(edges[:-1], bins.answers, np.diff(edges), align="edge", color=style.colour, alpha=0.6)
     axes.set_xlim(0, 1)
     axes.set_xlabel("confidence")
     axes.set_ylabel("predictions")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
 from analysis import formats
 from analysis.report.classes.confusion_figures import confusion_differences, confusions
 from analysis.report.classes.figures import differences, f1_scores
+from analysis.report.classes.schema import ClassDifference, ClassesPart, ClassPair, ClassScores
 from analysis.report.classes.words import lead, taken_for
 from analysis.report.presentation.blocks import (
     Block,
@@ -20,31 +24,47 @@ from analysis.report.presentation.blocks import (
     Table,
     text,
 )
-from analysis.report.presentation.cursor import At, pair_name
+from analysis.report.presentation.cells import cell, estimate, pair_name
+from analysis.report.schema import Report
+from analysis.report.values import Known
 
-_WORDS = {"f1": "F1", "recall": "Recall", "precision": "Precision"}
+
+@dataclass(frozen=True, kw_only=True)
+class _Measure:
+    """A score by class: its key, its name, its place."""
+
+    key: str
+    name: str
+    of: Callable[[ClassScores], Known]
 
 
-def chapter(report: At) -> Chapter:
+_F1 = _Measure(key="f1", name="F1", of=lambda row: row.f1)
+_OTHERS = (
+    _Measure(key="recall", name="Recall", of=lambda row: row.recall),
+    _Measure(key="precision", name="Precision", of=lambda row: row.precision),
+)
+
+
+def chapter(report: Report) -> Chapter:
     """F1 with differences, then confusion matrices; before confirmation the lead alone."""
-    section = report["classes"]
+    section = report.classes
     return Chapter(
         name="classes",
         title="Results by class",
         lead=lead(section),
-        blocks=_blocks(report, section) if section["arms"] else (),
+        blocks=_blocks(report, section) if section.arms else (),
     )
 
 
-def _blocks(report: At, section: At) -> tuple[Block, ...]:
-    unit = section["arms"][0]["classes"][0]["f1"]["of"].value
-    scores = Picture(drawing=f1_scores(report, section, unit), data=_scores(section, "f1", unit))
+def _blocks(report: Report, section: ClassesPart) -> tuple[Block, ...]:
+    unit = section.arms[0].classes[0].f1.of
+    scores = Picture(drawing=f1_scores(report, section, unit), data=_scores(section, _F1, unit))
     others = tuple(
         block
-        for key in ("recall", "precision")
-        for block in (Heading(words=_WORDS[key]), _scores(section, key, unit))
+        for measure in _OTHERS
+        for block in (Heading(words=measure.name), _scores(section, measure, unit))
     )
-    pairs = list(section["pairs"])
+    pairs = section.pairs
     compared = [Picture(drawing=differences(section), data=_differences(section))] if pairs else []
     return (
         Columns(parts=((scores,), tuple(compared))) if compared else scores,
@@ -53,10 +73,10 @@ def _blocks(report: At, section: At) -> tuple[Block, ...]:
     )
 
 
-def _confusion(section: At, pairs: list[At]) -> tuple[Block, ...]:
+def _confusion(section: ClassesPart, pairs: Sequence[ClassPair]) -> tuple[Block, ...]:
     """Confusion matrices and the most frequent confusions in words."""
     heading = Heading(words="Confusion matrices")
-    words = Bullets(items=tuple(taken_for(arm) for arm in section["arms"]))
+    words = Bullets(items=tuple(taken_for(arm) for arm in section.arms))
     if len(pairs) == 1:
         difference = confusion_differences(section)
         return (heading, confusions(section), Columns(parts=((difference,), (words,))))
@@ -64,12 +84,12 @@ def _confusion(section: At, pairs: list[At]) -> tuple[Block, ...]:
     return (heading, words, confusions(section), *more)
 
 
-def _scores(section: At, key: str, unit: str) -> Table:
-    arms = list(section["arms"])
-    heads = [arm["arm"].value for arm in arms]
+def _scores(section: ClassesPart, measure: _Measure, unit: str) -> Table:
+    arms = section.arms
+    heads = [arm.arm for arm in arms]
     return Table(
-        name=f"classes-{key}",
-        label=f"{_WORDS[key]} by class",
+        name=f"classes-{measure.key}",
+        label=f"{measure.name} by class",
         columns=(
             Column(name="class"),
             Column(name="test pictures", numeric=True),
@@ -78,21 +98,21 @@ def _scores(section: At, key: str, unit: str) -> Table:
         rows=tuple(
             Row(
                 cells=(
-                    text(row["class"].value),
-                    row["test_pictures"].cell(formats.count),
-                    *(arm["classes"][place][key].estimate(formats.score) for arm in arms),
+                    text(row.class_),
+                    cell(row.test_pictures, formats.count),
+                    *(estimate(measure.of(arm.classes[place]), formats.score) for arm in arms),
                 )
             )
-            for place, row in enumerate(section["classes"])
+            for place, row in enumerate(section.classes)
         ),
-        caption=f"{_WORDS[key]}, from 0 to 1: mean over {unit}; small print: 95 % interval over "
+        caption=f"{measure.name}, from 0 to 1: mean over {unit}; small print: 95 % interval over "
         f"{unit}.",
     )
 
 
-def _differences(section: At) -> Table:
-    pairs = list(section["pairs"])
-    levels = [row["f1"]["level"].value for pair in pairs for row in pair["classes"]]
+def _differences(section: ClassesPart) -> Table:
+    pairs = section.pairs
+    levels = [row.f1.level for pair in pairs for row in pair.classes]
     level = next((one for one in levels if one is not None), None)
     several = len(pairs) > 1
     names = ("F1", "p", "recall", "p of recall")
@@ -107,10 +127,10 @@ def _differences(section: At) -> Table:
         rows=tuple(
             Row(
                 cells=(*([text(pair_name(pair))] if several else []), *_difference(row)),
-                strong=bool(row["found"]),
+                strong=bool(row.found),
             )
             for pair in pairs
-            for row in pair["classes"]
+            for row in pair.classes
         ),
         caption=f"{'First minus second' if several else pair_name(pairs[0])}, in points. "
         + _joint(level)
@@ -128,11 +148,11 @@ def _joint(level: float | None) -> str:
     )
 
 
-def _difference(row: At) -> tuple[Cell, ...]:
+def _difference(row: ClassDifference) -> tuple[Cell, ...]:
     return (
-        text(row["class"].value),
-        row["f1"].estimate(formats.signed_points),
-        row["f1_p_holm"]["value"].cell(formats.probability),
-        row["recall"].estimate(formats.signed_points),
-        row["recall_p_holm"]["value"].cell(formats.probability),
+        text(row.class_),
+        estimate(row.f1, formats.signed_points),
+        cell(row.f1_p_holm.value, formats.probability),
+        estimate(row.recall, formats.signed_points),
+        cell(row.recall_p_holm.value, formats.probability),
     )

@@ -11,21 +11,22 @@ from matplotlib.figure import Figure
 
 from analysis import formats
 from analysis.report.classes.matrices import DIVERGING, matrix
+from analysis.report.classes.schema import ClassesPart
 from analysis.report.presentation.blocks import Picture
-from analysis.report.presentation.cursor import At, Form, pair_name
+from analysis.report.presentation.cells import Form, pair_name
 from analysis.report.presentation.plotting import panels
 from analysis.report.presentation.svg import picture
 from analysis.report.presentation.tables import value_table
 
 
-def confusions(section: At) -> Picture:
+def confusions(section: ClassesPart) -> Picture:
     """A matrix per arm: shares of the row with counts."""
-    arms = list(section["arms"])
-    names = [row["class"].value for row in section["classes"]]
+    arms = section.arms
+    names = [row.class_ for row in section.classes]
 
     def paint(figure: Figure) -> None:
         for arm, axes in zip(arms, panels(figure, len(arms)), strict=True):
-            counts, shares = (arm["confusion"][key].value for key in ("counts", "shares"))
+            counts, shares = arm.confusion.counts, arm.confusion.shares
             matrix(
                 axes,
                 np.array(shares),
@@ -34,23 +35,21 @@ def confusions(section: At) -> Picture:
                     [f"{100 * s:.0f}\n{c}" for s, c in zip(*row, strict=True)]
                     for row in zip(shares, counts, strict=True)
                 ],
-                colours=matplotlib.colormaps["Blues"],
+                colours=matplotlib.colormaps.get_cmap("Blues"),
                 low=0,
                 high=1,
             )
-            axes.set_title(f"{arm['arm'].value} ({formats.plural(arm['runs'].value, 'run')})")
+            axes.set_title(f"{arm.arm} ({formats.plural(arm.runs, 'run')})")
 
     heads: dict[str, Form] = dict.fromkeys(["arm", "true", *(f"as {name}" for name in names)], str)
     rows = [
         [
-            arm["arm"].value,
+            arm.arm,
             true,
             *(f"{formats.count(c)} ({formats.percent(s)})" for c, s in zip(*pair, strict=True)),
         ]
         for arm in arms
-        for true, *pair in zip(
-            names, *(arm["confusion"][key].value for key in ("counts", "shares")), strict=True
-        )
+        for true, *pair in zip(names, arm.confusion.counts, arm.confusion.shares, strict=True)
     ]
     return picture(
         "classes-confusion",
@@ -64,11 +63,11 @@ def confusions(section: At) -> Picture:
     )
 
 
-def confusion_differences(section: At) -> Picture:
+def confusion_differences(section: ClassesPart) -> Picture:
     """A matrix per pair: first minus second, in points of the row's share."""
-    pairs = list(section["pairs"])
-    names = [row["class"].value for row in section["classes"]]
-    grids = [np.array(pair["share_differences"]["values"].value) for pair in pairs]
+    pairs = section.pairs
+    names = [row.class_ for row in section.classes]
+    grids = [np.array(pair.share_differences.values) for pair in pairs]
     # Rounded up to five points, and five at least, so that noise stays pale.
     bound = max(0.05, ceil(max(float(np.abs(grid).max()) for grid in grids) * 20) / 20)
 

@@ -9,32 +9,34 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis import formats
+from analysis.report.classes.schema import ClassesPart, ClassPair
 from analysis.report.presentation.blocks import Drawing
-from analysis.report.presentation.cursor import At, pair_name
+from analysis.report.presentation.cells import pair_name
 from analysis.report.presentation.plotting import GREY, draw_estimate, label_rows, looks, panels
 from analysis.report.presentation.svg import INK, draw
+from analysis.report.schema import Report
 
 #: Distance of neighbouring arms within a class, and largest distance from the class's centre.
 _STEP, _ROOM = 0.26, 0.34
 
 
-def f1_scores(report: At, section: At, unit: str) -> Drawing:
+def f1_scores(report: Report, section: ClassesPart, unit: str) -> Drawing:
     """A row per class, a mark with interval per arm."""
-    arms, styles = list(section["arms"]), looks(report)
-    names = [row["class"].value for row in section["classes"]]
+    arms, styles = section.arms, looks(report)
+    names = [row.class_ for row in section.classes]
 
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
         for number, arm in enumerate(arms):
-            style = styles[arm["arm"].value]
-            for place, row in enumerate(arm["classes"]):
+            style = styles[arm.arm]
+            for place, row in enumerate(arm.classes):
                 height = place + _offset(number, len(arms))
-                draw_estimate(axes, row["f1"], height, style.marker, style.colour, ms=7, mew=1.5)
+                draw_estimate(axes, row.f1, height, style.marker, style.colour, ms=7, mew=1.5)
         label_rows(axes, names, above=0.6)
         axes.set_xlabel("F1 on the test split")
         handles = [
             Line2D([], [], color=styles[n].colour, marker=styles[n].marker, lw=2, label=n)
-            for n in (arm["arm"].value for arm in arms)
+            for n in (arm.arm for arm in arms)
         ]
         figure.legend(handles=handles, loc="outside upper left", ncols=3, fontsize=9)
 
@@ -47,10 +49,10 @@ def f1_scores(report: At, section: At, unit: str) -> Drawing:
     )
 
 
-def differences(section: At) -> Drawing:
+def differences(section: ClassesPart) -> Drawing:
     """A panel per pair: differences of F1 and of recall with their joint intervals."""
-    pairs = list(section["pairs"])
-    names = [row["class"].value for row in section["classes"]]
+    pairs = section.pairs
+    names = [row.class_ for row in section.classes]
 
     def paint(figure: Figure) -> None:
         for pair, axes in zip(pairs, panels(figure, len(pairs), across=1), strict=True):
@@ -75,23 +77,21 @@ def differences(section: At) -> Drawing:
     )
 
 
-def _pair(axes: Axes, pair: At, names: Sequence[str]) -> None:
+def _pair(axes: Axes, pair: ClassPair, names: Sequence[str]) -> None:
     axes.axvline(0, color=INK, lw=1)
-    rows = list(pair["classes"])
+    rows = pair.classes
     for place, row in enumerate(rows):
-        face = INK if "f1" in row["found"].value else "none"
-        draw_estimate(axes, row["f1"], place - 0.14, "D", INK, scale=100, mfc=face, ms=7, mew=1.5)
-        draw_estimate(
-            axes, row["recall"], place + 0.2, "o", GREY, scale=100, dash=":", ms=5, mew=1.5
-        )
+        face = INK if "f1" in row.found else "none"
+        draw_estimate(axes, row.f1, place - 0.14, "D", INK, scale=100, mfc=face, ms=7, mew=1.5)
+        draw_estimate(axes, row.recall, place + 0.2, "o", GREY, scale=100, dash=":", ms=5, mew=1.5)
     label_rows(axes, names, above=0.6)
     axes.set_title(pair_name(pair))
     axes.set_xlabel("difference, points")
     right = axes.secondary_yaxis("right")
-    values = [row["f1_p_holm"]["value"].value for row in rows]
+    values = [row.f1_p_holm.value for row in rows]
     right.set_yticks(range(len(rows)), [_p(value) for value in values])
     right.tick_params(length=0)
-    right.spines["right"].set_visible(False)
+    right.spines.right.set_visible(False)
 
 
 def _p(value: float | None) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from analysis import formats
 from analysis.report.cost.figures import COSTS, arms_picture, trials_picture
+from analysis.report.cost.schema import CostArm, CostPart, Fronts, Phases, StudyCost
 from analysis.report.presentation.blocks import (
     Block,
     Cell,
@@ -18,21 +19,23 @@ from analysis.report.presentation.blocks import (
     columns,
     text,
 )
-from analysis.report.presentation.cursor import At, Form
+from analysis.report.presentation.cells import cell, estimate
 from analysis.report.presentation.tables import arms_table
+from analysis.report.schema import Report
+from analysis.report.values import Quantity
 
 #: Up to this many arms the lead names each.
 _NAMED = 3
 
 
-def chapter(report: At) -> Chapter:
+def chapter(report: Report) -> Chapter:
     """Hours and prices by arm, phase and study; speed and size; Pareto fronts."""
-    cost = report["cost"]
-    if not cost["total"]["both"]["n"].value:
+    cost = report.cost
+    if not cost.total.both.n:
         return _chapter("No trial has ended yet, so there is no cost to report.")
     blocks: list[Block] = [_table(cost)]
-    if cost["running"].value:
-        still = formats.plural(cost["running"].value, "trial")
+    if cost.running:
+        still = formats.plural(cost.running, "trial")
         blocks.append(Text(words=f"Excluding {still} still running.", faint=True))
     blocks += _studies(cost)
     fronts = [picture for picture in (arms_picture(report), trials_picture(report)) if picture]
@@ -55,93 +58,91 @@ def _chapter(lead: str, *blocks: Block) -> Chapter:
 # -- in a sentence ----------------------------------------------------------------------------
 
 
-def _lead(report: At) -> str:
-    cost = report["cost"]
-    unit = f"{cost['resource'].value}-hours"
-    arms = sorted(cost["arms"], key=lambda arm: arm["both"]["value"].value)
+def _lead(report: Report) -> str:
+    cost = report.cost
+    unit = f"{cost.resource}-hours"
+    arms = sorted(cost.arms, key=lambda arm: arm.both.value)
     if len(arms) > _NAMED:
-        cheap, dear = (f"{_hours(arm)} ({arm['arm'].value})" for arm in (arms[0], arms[-1]))
+        cheap, dear = (f"{_hours(arm)} ({arm.arm})" for arm in (arms[0], arms[-1]))
         lead = f"The arms cost from {cheap} to {dear} {unit}"
     else:
-        first, *others = cost["arms"]
-        lead = f"{first['arm'].value} cost {_hours(first)} {unit}"
+        first, *others = cost.arms
+        lead = f"{first.arm} cost {_hours(first)} {unit}"
         if others:
-            against = (f"{_hours(arm)} for {arm['arm'].value}" for arm in others)
+            against = (f"{_hours(arm)} for {arm.arm}" for arm in others)
             lead += f", compared with {formats.listing(against)}"
     return f"{lead}{_sum(cost)}{_front_words(report)}."
 
 
-def _sum(cost: At) -> str:
-    total, price = cost["total"], cost["total"]["price"]
-    parts = [f"{_hours(total)} in total"] if len(cost["arms"]) > 1 else []
+def _sum(cost: CostPart) -> str:
+    total, price = cost.total, cost.total.price
+    parts = [f"{_hours(total)} in total"] if len(cost.arms) > 1 else []
     if price:
-        parts.append(f"{formats.money(price['value'].value)} {price['unit'].value}")
+        parts.append(f"{formats.money(price.value)} {price.unit}")
     return f" ({formats.listing(parts)})" if parts else ""
 
 
-def _hours(phases: At) -> str:
-    return formats.hours(phases["both"]["value"].value)
+def _hours(phases: Phases) -> str:
+    return formats.hours(phases.both.value)
 
 
-def _front_words(report: At) -> str:
+def _front_words(report: Report) -> str:
     """Which arms are on which Pareto front, if at least two arms have scores."""
-    scored = [arm["arm"].value for arm in report["arms"] if arm["test_macro_f1"]]
+    scored = [arm.arm for arm in report.arms if arm.test_macro_f1]
     if len(scored) < 2:
         return ""
-    fronts = {name: on for name, on in report["cost"]["fronts"].value.items() if on}
+    fronts = report.cost.fronts
     if len(scored) > _NAMED:
-        on = formats.listing(fronts["search"])
+        on = formats.listing(fronts.search)
         return f"; on the Pareto front of score against search cost: {on}"
     parts = [f"{arm} for {_which(arm, fronts)}" for arm in scored]
     return f"; on the Pareto front of score against cost: {'; '.join(parts)}"
 
 
-def _which(arm: str, fronts: dict[str, list[str]]) -> str:
-    mine = [COSTS[name].name for name, on in fronts.items() if arm in on]
+def _which(arm: str, fronts: Fronts) -> str:
+    mine = [cost.name for cost in COSTS if arm in cost.front(fronts)]
     return formats.listing(mine) or "nothing"
 
 
 # -- tables -----------------------------------------------------------------------------------
 
 
-def _table(cost: At) -> Table:
-    unit = f"{cost['resource'].value}-hours"
-    lines: dict[str, Callable[[At], Cell]] = {
-        f"search, {unit}": lambda arm: _phase(arm["search"]),
-        f"confirmation, {unit}": lambda arm: _phase(arm["confirmation"]),
-        f"both, {unit}": lambda arm: arm["both"].estimate(formats.hours),
+def _table(cost: CostPart) -> Table:
+    unit = f"{cost.resource}-hours"
+    lines: dict[str, Callable[[CostArm], Cell]] = {
+        f"search, {unit}": lambda arm: _phase(arm.search),
+        f"confirmation, {unit}": lambda arm: _phase(arm.confirmation),
+        f"both, {unit}": lambda arm: estimate(arm.both, formats.hours),
     }
-    if cost["price_per_hour"].value is not None:
-        lines[f"price of both, {cost['currency'].value}"] = lambda arm: arm["price"].estimate(
-            formats.money
-        )
+    if cost.price_per_hour is not None:
+        lines[f"price of both, {cost.currency}"] = lambda arm: estimate(arm.price, formats.money)
     lines |= {
-        f"one more study, {unit}": lambda arm: arm["one_more"]["study"].estimate(formats.hours),
-        f"one more seed, {unit}": lambda arm: arm["one_more"]["seed"].estimate(formats.hours),
-        "epochs per hour of trial time": lambda arm: arm["epochs_per_hour"].estimate(formats.count),
-        "seconds per epoch, median trial": lambda arm: arm["seconds_per_epoch"].estimate(
-            formats.general
+        f"one more study, {unit}": lambda arm: estimate(arm.one_more.study, formats.hours),
+        f"one more seed, {unit}": lambda arm: estimate(arm.one_more.seed, formats.hours),
+        "epochs per hour of trial time": lambda arm: estimate(arm.epochs_per_hour, formats.count),
+        "seconds per epoch, median trial": lambda arm: estimate(
+            arm.seconds_per_epoch, formats.general
         ),
-        "ms per picture, median": lambda arm: _measured(arm, "p50_ms"),
-        "ms per picture, 95th percentile": lambda arm: _measured(arm, "p95_ms"),
-        "measured beside other runs": lambda arm: _beside_others(arm["measured_beside_others"]),
-        "peak memory in training, MiB": lambda arm: _measured(
-            arm, "peak_memory_mib", formats.count
+        "ms per picture, median": lambda arm: estimate(
+            arm.latency.p50_ms if arm.latency else None, formats.general
         ),
-        "parameters": lambda arm: arm["parameters"].cell(formats.millions),
+        "ms per picture, 95th percentile": lambda arm: estimate(
+            arm.latency.p95_ms if arm.latency else None, formats.general
+        ),
+        "measured beside other runs": lambda arm: _beside_others(arm.measured_beside_others),
+        "peak memory in training, MiB": lambda arm: estimate(
+            arm.latency.peak_memory_mib if arm.latency else None, formats.count
+        ),
+        "parameters": lambda arm: cell(arm.parameters, formats.millions),
     }
-    price = cost["price_per_hour"].value
-    at_price = (
-        f" At {formats.money(price)} {cost['currency'].value} per hour."
-        if price is not None
-        else ""
-    )
-    arms = list(cost["arms"])
+    price = cost.price_per_hour
+    at_price = f" At {formats.money(price)} {cost.currency} per hour." if price is not None else ""
+    arms = cost.arms
     return arms_table(
         "cost-arms",
         "Cost by arm",
         arms,
-        [arm["arm"].value for arm in arms],
+        [arm.arm for arm in arms],
         lines,
         strong=(f"both, {unit}",),
         caption="Hours of ended runs without setup; floors are not included. One more study: "
@@ -153,51 +154,43 @@ def _table(cost: At) -> Table:
     )
 
 
-def _phase(hours: At) -> Cell:
-    one = "trial" if hours["of"].value == "trials" else "run"
-    return hours.estimate(formats.hours, small=formats.plural(hours["n"].value, one))
+def _phase(hours: Quantity) -> Cell:
+    one = "trial" if hours.of == "trials" else "run"
+    return estimate(hours, formats.hours, small=formats.plural(hours.n, one))
 
 
-def _measured(arm: At, name: str, form: Form = formats.general) -> Cell:
-    if not arm["latency"]:
-        return text(formats.NOTHING)
-    return arm["latency"][name].estimate(form)
-
-
-def _beside_others(runs: At) -> Cell:
+def _beside_others(runs: Quantity | None) -> Cell:
     """Of how many runs the time per picture was measured while others ran."""
     if not runs:
         return text(formats.NOTHING)
-    if runs["value"].value is None:
+    if runs.value is None:
         return text("not recorded")
-    return runs["value"].cell(formats.count, small=f"of {formats.plural(runs['n'].value, 'run')}")
+    return cell(runs.value, formats.count, small=f"of {formats.plural(runs.n, 'run')}")
 
 
-def _studies(cost: At) -> tuple[Block, ...]:
+def _studies(cost: CostPart) -> tuple[Block, ...]:
     """Hours of every study, folded; nothing if no arm has more than one."""
-    if max(len(arm["studies"]) for arm in cost["arms"]) < 2:
+    if max(len(arm.studies) for arm in cost.arms) < 2:
         return ()
-    unit = f"{cost['resource'].value}-hours"
-    priced = cost["price_per_hour"].value is not None
+    unit = f"{cost.resource}-hours"
+    priced = cost.price_per_hour is not None
     heads = ["study", "search", "confirmation", "both"]
-    heads += [f"price, {cost['currency'].value}"] if priced else []
+    heads += [f"price, {cost.currency}"] if priced else []
     table = Table(
         name="cost-studies",
         label="Cost by study",
         columns=columns("arm", *heads, numeric=heads),
-        rows=tuple(_study_row(arm, study, priced=priced) for arm in cost["arms"]
-                   for study in arm["studies"]),
+        rows=tuple(_study_row(arm, study, priced=priced) for arm in cost.arms
+                   for study in arm.studies),
         caption=f"In {unit}.",
-        tall=sum(len(arm["studies"]) for arm in cost["arms"]) > 12,
+        tall=sum(len(arm.studies) for arm in cost.arms) > 12,
     )  # fmt: skip
     return (Fold(summary="Cost by study", blocks=(table,)),)
 
 
-def _study_row(arm: At, study: At, *, priced: bool) -> Row:
+def _study_row(arm: CostArm, study: StudyCost, *, priced: bool) -> Row:
     phases: Sequence[Cell] = [
-        study[phase].estimate(formats.hours) for phase in ("search", "confirmation", "both")
+        estimate(phase, formats.hours) for phase in (study.search, study.confirmation, study.both)
     ]
-    price = [study["price"].estimate(formats.money)] if priced else []
-    return Row(
-        cells=(text(arm["arm"].value), study["replicate"].cell(formats.count), *phases, *price)
-    )
+    price = [estimate(study.price, formats.money)] if priced else []
+    return Row(cells=(text(arm.arm), cell(study.replicate, formats.count), *phases, *price))

@@ -9,20 +9,23 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis import formats
+from analysis.report.curves.schema import CurvesPart, DepthOnset, Onset, OnsetArm
 from analysis.report.presentation.blocks import Cell, Picture, Row, Table, columns, text
-from analysis.report.presentation.cursor import At
+from analysis.report.presentation.cells import cell, estimate
 from analysis.report.presentation.dots import Dot, arm_handles, draw_dots
 from analysis.report.presentation.plotting import Look, looks
 from analysis.report.presentation.svg import INK, picture
+from analysis.report.schema import Report
+from analysis.report.values import Quantity
 
 
-def onset_words(onset: At) -> str:
+def onset_words(onset: Onset) -> str:
     """A median onset with its interval, or why there is none."""
-    median, overfitted = onset["median"], onset["overfitted"].value
-    counted = overfitted + onset["not_reached"].value
-    if not counted:
+    if onset.median is None:
         return "unknown: no trial ran long enough"
-    value, low, high = (median[key].value for key in ("value", "low", "high"))
+    overfitted = onset.overfitted
+    counted = overfitted + onset.not_reached
+    value, low, high = onset.median.span
     if value is None:
         return f"not reached: {overfitted} of {formats.plural(counted, 'trial')} overfitted"
     if low is None:
@@ -39,7 +42,7 @@ def interval_words(low: float | None, high: float | None) -> str:
     return f" (95 % interval {formats.general(low)} to {formats.general(high)})"
 
 
-def arms_onset_table(onsets: At) -> Table:
+def arms_onset_table(onsets: Sequence[OnsetArm]) -> Table:
     """Per arm over all depths: onset, trials, generalisation gap, macro-F1 after the onset."""
     names = ("median onset", "overfitted", "did not", "excluded", "generalisation gap",
              "best macro-F1 after the onset")  # fmt: skip
@@ -50,10 +53,10 @@ def arms_onset_table(onsets: At) -> Table:
         rows=tuple(
             Row(
                 cells=(
-                    text(entry["arm"].value),
-                    *_onset_cells(entry["all"]),
-                    entry["gap"].estimate(formats.score),
-                    entry["late_best"]["share"].estimate(formats.percent),
+                    text(entry.arm),
+                    *_onset_cells(entry.all),
+                    estimate(entry.gap, formats.score),
+                    estimate(entry.late_best.share, formats.percent),
                 )
             )
             for entry in onsets
@@ -66,36 +69,36 @@ def arms_onset_table(onsets: At) -> Table:
     )
 
 
-def onset_picture(report: At) -> Picture | None:
+def onset_picture(report: Report) -> Picture | None:
     """Medians with intervals by depth and arm, and the onsets of manual fine-tuning.
 
     None where no depth of any arm reached its median.
     """
-    curves, styles = report["curves"], looks(report)
-    entries = [entry for entry in curves["onsets"] if entry["depths"]]
-    depths = sorted({row["depth"].value for entry in entries for row in entry["depths"]})
-    counted = [row for entry in entries for row in entry["depths"] if row["median"]]
-    if not any(row["median"]["value"].value is not None for row in counted):
+    curves, styles = report.curves, looks(report)
+    entries = [entry for entry in curves.onsets if entry.depths]
+    depths = sorted({row.depth for entry in entries for row in entry.depths})
+    medians = [row.median for entry in entries for row in entry.depths if row.median]
+    if not any(median.value is not None for median in medians):
         return None
-    by_hand = [entry for entry in entries if entry["by_hand"].value is not None]
-    ceiling = _ceiling(curves, counted, by_hand)
+    by_hand = [entry for entry in entries if entry.by_hand is not None]
+    ceiling = _ceiling(curves, medians, by_hand)
     dots = [
-        _dot(row, depths.index(row["depth"].value), place)
+        _dot(row.median, depths.index(row.depth), place)
         for place, entry in enumerate(entries)
-        for row in entry["depths"]
-        if row["median"]
+        for row in entry.depths
+        if row.median
     ]
-    mine = [styles[entry["arm"].value] for entry in entries]
+    mine = [styles[entry.arm] for entry in entries]
 
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
         draw_dots(axes, dots, mine, [str(depth) for depth in depths], ceiling=ceiling)
         for entry in by_hand:
-            _manual_onset(axes, entry, styles[entry["arm"].value])
+            _manual_onset(axes, entry, styles[entry.arm])
         axes.set_ylim(0, ceiling + 0.8)
         axes.set_xlabel("unfreeze depth (trained stages, counted from the head)")
         axes.set_ylabel("onset of overfitting (epoch)")
-        handles = arm_handles([entry["arm"].value for entry in entries], mine)
+        handles = arm_handles([entry.arm for entry in entries], mine)
         if by_hand:
             handles.append(Line2D([], [], color=INK, lw=1.4, ls=":", label="manual fine-tuning"))
         figure.legend(handles=handles, loc="outside upper center", ncols=4, fontsize=9)
@@ -113,14 +116,14 @@ def onset_picture(report: At) -> Picture | None:
     )
 
 
-def _ceiling(curves: At, counted: Sequence[At], by_hand: Sequence[At]) -> float:
-    ends = [row["median"][key].value for row in counted for key in ("value", "low", "high")]
-    seen = [curves["max_epochs"].value, *ends, *(entry["by_hand"].value for entry in by_hand)]
+def _ceiling(curves: CurvesPart, medians: Sequence[Quantity], by_hand: Sequence[OnsetArm]) -> float:
+    ends = [end for median in medians for end in median.span]
+    seen = [curves.max_epochs, *ends, *(entry.by_hand for entry in by_hand)]
     return max(float(value) for value in seen if value is not None) + 1
 
 
-def _dot(row: At, category: int, arm: int) -> Dot:
-    value, low, high = (row["median"][key].value for key in ("value", "low", "high"))
+def _dot(median: Quantity, category: int, arm: int) -> Dot:
+    value, low, high = median.span
     return Dot(
         category=category,
         arm=arm,
@@ -131,11 +134,12 @@ def _dot(row: At, category: int, arm: int) -> Dot:
     )
 
 
-def _manual_onset(axes: Axes, entry: At, style: Look) -> None:
-    epoch = entry["by_hand"].value
+def _manual_onset(axes: Axes, entry: OnsetArm, style: Look) -> None:
+    epoch = entry.by_hand
+    assert epoch is not None
     axes.axhline(epoch, color=style.colour, lw=1.4, ls=":")
     axes.annotate(
-        f"{entry['arm'].value}\nmanual: {epoch}",
+        f"{entry.arm}\nmanual: {epoch}",
         (1, epoch),
         xycoords=("axes fraction", "data"),
         xytext=(5, 0),
@@ -145,18 +149,18 @@ def _manual_onset(axes: Axes, entry: At, style: Look) -> None:
     )
 
 
-def _depth_table(entries: Sequence[At]) -> Table:
+def _depth_table(entries: Sequence[OnsetArm]) -> Table:
     rows = [
         Row(
             cells=(
-                text(entry["arm"].value),
-                row["depth"].cell(formats.count) if "depth" in row.value else text("all"),
+                text(entry.arm),
+                cell(row.depth, formats.count) if isinstance(row, DepthOnset) else text("all"),
                 *_onset_cells(row),
             ),
-            strong="depth" not in row.value,
+            strong=not isinstance(row, DepthOnset),
         )
         for entry in entries
-        for row in (*entry["depths"], entry["all"])
+        for row in (*entry.depths, entry.all)
     ]
     numeric = ("overfitted", "did not", "excluded")
     return Table(
@@ -168,17 +172,17 @@ def _depth_table(entries: Sequence[At]) -> Table:
     )
 
 
-def _onset_cells(onset: At) -> tuple[Cell, ...]:
-    counts = (onset[key].cell(formats.count) for key in ("overfitted", "not_reached", "left_out"))
-    return (_median_cell(onset), *counts)
+def _onset_cells(onset: Onset) -> tuple[Cell, ...]:
+    counts = (onset.overfitted, onset.not_reached, onset.left_out)
+    return (_median_cell(onset), *(cell(number, formats.count) for number in counts))
 
 
-def _median_cell(onset: At) -> Cell:
-    median = onset["median"]
+def _median_cell(onset: Onset) -> Cell:
+    median = onset.median
     if not median:
         return text(formats.NOTHING)
-    value, low, high = (median[key].value for key in ("value", "low", "high"))
+    value, low, high = median.span
     small = "" if high is not None else interval_words(low, high).strip(" ()")
     if value is None:
         return text("not reached", small=small)
-    return median.estimate(formats.general, small=small)
+    return estimate(median, formats.general, small=small)

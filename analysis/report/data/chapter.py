@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from analysis import formats
 from analysis.report.data import tables as data_tables
+from analysis.report.data.schema import DataPart
 from analysis.report.data.words import findings, lead, left_out
 from analysis.report.presentation.blocks import (
     Block,
@@ -15,14 +16,14 @@ from analysis.report.presentation.blocks import (
     Table,
     Text,
 )
-from analysis.report.presentation.cursor import At
 from analysis.report.presentation.tables import pairs_table
+from analysis.report.schema import Report
 
 
-def chapter(report: At) -> Chapter:
+def chapter(report: Report) -> Chapter:
     """Findings and splits first, then their effect on scores and verdict."""
-    data = report["data"]
-    split = data["splits"]["test"].value is not None
+    data = report.data
+    split = data.splits.test is not None
     return Chapter(
         name="data",
         title="Data audit and its effect",
@@ -31,24 +32,24 @@ def chapter(report: At) -> Chapter:
     )
 
 
-def _audit(data: At) -> tuple[Block, ...]:
-    if not data["counts"]:
+def _audit(data: DataPart) -> tuple[Block, ...]:
+    if not data.counts:
         return (Text(words="The manifest has no audit."),)
-    fingerprint = formats.general(data["fingerprint"].value)
+    fingerprint = formats.general(data.fingerprint)
     return (
         Heading(words="Audit findings"),
         Bullets(items=findings(data)),
         Fold(
             summary="All numbers of the audit",
             blocks=(
-                pairs_table("audit", "Audit", data["audit"]),
+                pairs_table("audit", "Audit", data.audit),
                 Text(words=f"Dataset fingerprint {fingerprint}.", faint=True),
             ),
         ),
     )
 
 
-def _splits(data: At) -> tuple[Block, ...]:
+def _splits(data: DataPart) -> tuple[Block, ...]:
     figure = data_tables.balance(data)
     table = (data_tables.splits(data), Text(words=left_out(data), faint=True))
     return (
@@ -57,8 +58,8 @@ def _splits(data: At) -> tuple[Block, ...]:
     )
 
 
-def _effect(report: At) -> tuple[Block, ...]:
-    data = report["data"]
+def _effect(report: Report) -> tuple[Block, ...]:
+    data = report.data
     tables = _present(
         data_tables.scores(report), data_tables.verdicts(data), data_tables.subsets(data)
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from analysis.report.data.effect import clean_rows, clean_verdicts, subset_rows
@@ -27,6 +28,8 @@ _WORDS = (
     "near_in_training",
     "near_in_validation",
 )
+#: Reasons for which pictures are removed from training and validation.
+_REASONS = ("leaked", "conflicting", "copy_of_validation")
 
 
 def section(evidence: Evidence) -> Json:
@@ -39,7 +42,7 @@ def section(evidence: Evidence) -> Json:
         "fingerprint": search.get("dataset", "fingerprint"),
         "unit": "pictures",
         "splits": {name: splits.get(name) for name in (*parts, "test_clean")},
-        "dropped": dict(splits.get("dropped") or {}),
+        "dropped": _dropped(splits.get("dropped") or {}),
         "handling": {key: search.get("space", "data", key) for key in ("leaks", "conflicts")},
         "near_copies_count": search.near_copies_count,
         "classes": [
@@ -54,4 +57,13 @@ def section(evidence: Evidence) -> Json:
         "scores": clean_rows(evidence),
         "subsets": subset_rows(evidence),
         "verdicts": clean_verdicts(evidence),
+    }
+
+
+def _dropped(recorded: Mapping[str, int]) -> dict[str, int | None]:
+    """Pictures removed, by reason; reasons of later versions together."""
+    other = [number for reason, number in recorded.items() if reason not in _REASONS]
+    return {
+        **{reason: recorded.get(reason) for reason in _REASONS},
+        "other": sum(other) if other else None,
     }

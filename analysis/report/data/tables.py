@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from matplotlib.figure import Figure
 
 from analysis import formats
 from analysis.formats import MINUS
+from analysis.report.data.schema import ClassSplits, CleanVerdict, DataPart, SplitSizes
 from analysis.report.presentation.blocks import Picture, Row, Table, columns, text
-from analysis.report.presentation.cursor import At, Form, pair_name
+from analysis.report.presentation.cells import Form, cell, estimate, pair_name
 from analysis.report.presentation.plotting import GREY, label_rows
 from analysis.report.presentation.svg import INK, picture
 from analysis.report.presentation.tables import value_table
+from analysis.report.schema import Report
+from analysis.report.values import Int
 
 PARTS = ("train", "validation", "test")
 #: Fill and hatch of each split.
 _FILLS = {"train": (INK, ""), "validation": ("none", "//"), "test": (GREY, "")}
 
 
-def splits(data: At) -> Table:
+def by_split(row: ClassSplits | SplitSizes) -> tuple[Int | None, ...]:
+    """Pictures by split, in the order of :data:`PARTS`."""
+    return row.train, row.validation, row.test
+
+
+def splits(data: DataPart) -> Table:
     """Pictures by class and split."""
     rows = [
-        Row(cells=(text(row["class"].value), *(row[part].cell(formats.count) for part in PARTS)))
-        for row in data["classes"]
+        Row(cells=(text(row.class_), *(cell(n, formats.count) for n in by_split(row))))
+        for row in data.classes
     ]
     rows.append(
         Row(
-            cells=(text("all"), *(data["splits"][part].cell(formats.count) for part in PARTS)),
+            cells=(text("all"), *(cell(n, formats.count) for n in by_split(data.splits))),
             strong=True,
         )
     )
@@ -39,15 +47,19 @@ def splits(data: At) -> Table:
     )
 
 
-def balance(data: At) -> Picture | None:
+def balance(data: DataPart) -> Picture | None:
     """Share of each class in each split; None before the splits are known."""
-    classes = list(data["classes"])
-    known = [p for p in PARTS if classes and all(c[p].value is not None for c in classes)]
+    names = [row.class_ for row in data.classes]
+    shares = {
+        part: _shares(number for number in numbers if number is not None)
+        for part, numbers in zip(
+            PARTS, zip(*map(by_split, data.classes), strict=True), strict=False
+        )
+        if None not in numbers
+    }
+    known = list(shares)
     if not known:
         return None
-    totals = {part: sum(c[part].value for c in classes) or 1 for part in known}
-    shares = {part: [c[part].value / totals[part] for c in classes] for part in known}
-    names = [c["class"].value for c in classes]
 
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
@@ -83,13 +95,19 @@ def balance(data: At) -> Picture | None:
     )
 
 
-def scores(report: At) -> Table | None:
+def _shares(numbers: Iterable[int]) -> list[float]:
+    counts = list(numbers)
+    total = sum(counts) or 1
+    return [number / total for number in counts]
+
+
+def scores(report: Report) -> Table | None:
     """Each arm on all and on clean pictures; None before confirmation."""
-    changes = {row["arm"].value: row["change"] for row in report["data"]["scores"]}
-    arms = [arm for arm in report["arms"] if arm["arm"].value in changes]
+    changes = {row.arm: row.change for row in report.data.scores}
+    arms = [arm for arm in report.arms if arm.arm in changes]
     if not arms:
         return None
-    of = next(iter(changes.values()))["of"].value
+    of = next(iter(changes.values())).of
     numeric = ("all pictures", "clean pictures", f"clean {MINUS} all, points")
     return Table(
         name="data-scores",
@@ -98,10 +116,10 @@ def scores(report: At) -> Table | None:
         rows=tuple(
             Row(
                 cells=(
-                    text(arm["arm"].value),
-                    arm["test_macro_f1"].estimate(formats.score),
-                    arm["test_clean_macro_f1"].estimate(formats.score),
-                    changes[arm["arm"].value].estimate(formats.signed_points),
+                    text(arm.arm),
+                    estimate(arm.test_macro_f1, formats.score),
+                    estimate(arm.test_clean_macro_f1, formats.score),
+                    estimate(changes[arm.arm], formats.signed_points),
                 )
             )
             for arm in arms
@@ -111,10 +129,10 @@ def scores(report: At) -> Table | None:
     )
 
 
-def subsets(data: At) -> Table | None:
+def subsets(data: DataPart) -> Table | None:
     """Accuracy on leaked and on conflicting pictures alone; None where there are none."""
-    rows = list(data["subsets"])
-    if not any(row["subset"].value != "clean" for row in rows):
+    rows = data.subsets
+    if not any(row.subset != "clean" for row in rows):
         return None
     numeric = ("pictures", "accuracy", f"accuracy {MINUS} clean, points")
     return Table(
@@ -124,13 +142,11 @@ def subsets(data: At) -> Table | None:
         rows=tuple(
             Row(
                 cells=(
-                    text(row["arm"].value),
-                    text(row["subset"].value),
-                    row["pictures"].cell(formats.count),
-                    row["accuracy"].estimate(
-                        formats.score, small="" if row["accuracy"] else "too few"
-                    ),
-                    row["against_clean"].estimate(formats.signed_points),
+                    text(row.arm),
+                    text(row.subset),
+                    cell(row.pictures, formats.count),
+                    estimate(row.accuracy, formats.score, small="" if row.accuracy else "too few"),
+                    estimate(row.against_clean, formats.signed_points),
                 )
             )
             for row in rows
@@ -142,9 +158,9 @@ def subsets(data: At) -> Table | None:
     )
 
 
-def verdicts(data: At) -> Table | None:
+def verdicts(data: DataPart) -> Table | None:
     """Verdicts on all and on clean pictures; None where no pair has scores."""
-    rows = list(data["verdicts"])
+    rows = data.verdicts
     if not rows:
         return None
     numeric = ("on all, points", "on clean, points", "change, points")
@@ -156,10 +172,10 @@ def verdicts(data: At) -> Table | None:
             Row(
                 cells=(
                     text(pair_name(row)),
-                    row["difference"].estimate(formats.signed_points),
-                    row["clean_difference"].estimate(formats.signed_points),
-                    row["change"].estimate(formats.signed_points),
-                    text(row["all"].value),
+                    estimate(row.difference, formats.signed_points),
+                    estimate(row.clean_difference, formats.signed_points),
+                    estimate(row.change, formats.signed_points),
+                    text(row.all),
                     text(_on_clean(row)),
                 )
             )
@@ -171,9 +187,9 @@ def verdicts(data: At) -> Table | None:
     )
 
 
-def _on_clean(row: At) -> str:
-    kind = row["clean"].value
+def _on_clean(row: CleanVerdict) -> str:
+    kind = row.clean
     if kind is None:
         return "no interval"
-    turned = row["clean_first"].value != row["first"].value
-    return f"{kind}, {row['clean_first'].value} higher" if turned else str(kind)
+    turned = row.clean_first != row.first
+    return f"{kind}, {row.clean_first} higher" if turned else str(kind)

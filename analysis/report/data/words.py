@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 from analysis.formats import NEAR_COPIES, capped, count, general, listing, percent, points
-from analysis.report.presentation.cursor import At
-
-_DROPPED = {
-    "leaked": "copies of test pictures",
-    "leaked_or_near": "copies and near copies of test pictures",
-    "conflicting": "pictures with a copy of another label",
-    "copy_of_validation": "copies of validation pictures",
-}
+from analysis.report.data.schema import AuditCounts, CleanVerdict, DataPart
 
 
-def lead(data: At) -> str:
+def lead(data: DataPart) -> str:
     """How much of the test split is not clean, and its effect."""
-    test, clean = data["splits"]["test"].value, data["splits"]["test_clean"].value
+    test, clean = data.splits.test, data.splits.test_clean
     if test is None or clean is None:
         return "The splits are not recorded yet."
     share = (
         f"{count(test - clean)} of {count(test)} test pictures ({percent((test - clean) / test)})"
     )
     cleanness = (
-        f"{share} have {'copies or near copies' if data['near_copies_count'].value else 'copies'} "
+        f"{share} have {'copies or near copies' if data.near_copies_count else 'copies'} "
         "outside the test split or conflicting labels"
         if test > clean
         else f"All {count(test)} test pictures are clean"
@@ -30,9 +23,11 @@ def lead(data: At) -> str:
     return f"{cleanness}; {_effect(data)}."
 
 
-def findings(data: At) -> tuple[str, ...]:
+def findings(data: DataPart) -> tuple[str, ...]:
     """The findings of the audit, a sentence each."""
-    counts = data["counts"].value
+    counts = data.counts
+    if counts is None:
+        return ()
     sentences = (
         _copies(counts),
         _leaks(counts, data),
@@ -44,28 +39,28 @@ def findings(data: At) -> tuple[str, ...]:
     return tuple(sentence for sentence in sentences if sentence)
 
 
-def left_out(data: At) -> str:
+def left_out(data: DataPart) -> str:
     """Pictures that were removed from training and validation."""
-    near = bool(data["near_copies_count"].value)
-    dropped = [
-        f"{count(number)} {_dropped(reason, near=near)}"
-        for reason, number in data["dropped"].value.items()
-        if number
-    ]
-    clean = f"Clean test pictures: {count(data['splits']['test_clean'].value)}."
+    dropped = [f"{count(number)} {words}" for number, words in _by_reason(data) if number]
+    clean = f"Clean test pictures: {count(data.splits.test_clean)}."
     return f"{clean} Removed from training and validation: {listing(dropped) or 'none'}."
 
 
-def _dropped(reason: str, *, near: bool) -> str:
-    key = "leaked_or_near" if near and reason == "leaked" else reason
-    return _DROPPED.get(key, key.replace("_", " "))
+def _by_reason(data: DataPart) -> tuple[tuple[int | None, str], ...]:
+    dropped, near = data.dropped, " and near copies" if data.near_copies_count else ""
+    return (
+        (dropped.leaked, f"copies{near} of test pictures"),
+        (dropped.conflicting, "pictures with a copy of another label"),
+        (dropped.copy_of_validation, "copies of validation pictures"),
+        (dropped.other, "for other reasons"),
+    )
 
 
-def _effect(data: At) -> str:
-    rows = list(data["verdicts"])
-    if not data["scores"]:
+def _effect(data: DataPart) -> str:
+    rows = data.verdicts
+    if not data.scores:
         return "the effect is unknown before confirmation"
-    largest = max((abs(row["change"]["value"].value) for row in data["scores"]), default=0.0)
+    largest = max((abs(row.change.value) for row in data.scores), default=0.0)
     moved = f"on clean pictures alone scores change by up to {points(largest)} points"
     if not rows:
         return moved
@@ -76,7 +71,7 @@ def _effect(data: At) -> str:
         return f"{moved}{same}"
     row = rows[0]
     on_all, on_clean = (
-        points(row[key]["value"].value, sign=True) for key in ("difference", "clean_difference")
+        points(found.value, sign=True) for found in (row.difference, row.clean_difference)
     )
     effect = f"{moved} and the difference is {on_clean} points ({on_all} on all)"
     if not _decided(row):
@@ -84,35 +79,35 @@ def _effect(data: At) -> str:
     return f"{effect}; {_other_verdict(row) if _changed(row) else 'the verdict stays the same'}"
 
 
-def _decided(row: At) -> bool:
+def _decided(row: CleanVerdict) -> bool:
     """Whether there is a verdict on all pictures and one on the clean ones."""
-    return row["clean"].value is not None and row["all"].value != "not comparable"
+    return row.clean is not None and row.all != "not comparable"
 
 
-def _other_verdict(row: At) -> str:
-    turned = row["clean_first"].value != row["first"].value
-    ahead = f" in favour of {row['clean_first'].value}" if turned else ""
-    return f"the verdict would be {row['clean'].value!r}{ahead} instead of {row['all'].value!r}"
+def _other_verdict(row: CleanVerdict) -> str:
+    turned = row.clean_first != row.first
+    ahead = f" in favour of {row.clean_first}" if turned else ""
+    return f"the verdict would be {row.clean!r}{ahead} instead of {row.all!r}"
 
 
-def _changed(row: At) -> bool:
+def _changed(row: CleanVerdict) -> bool:
     """Another verdict, or the same one in favour of the other arm, of a decided pair."""
-    turned = row["clean_first"].value != row["first"].value
-    return bool(row["clean"].value != row["all"].value or (turned and row["all"].value == "better"))
+    turned = row.clean_first != row.first
+    return bool(row.clean != row.all or (turned and row.all == "better"))
 
 
-def _copies(counts: dict[str, float | None]) -> str:
-    groups, copies = counts["copy_groups"], counts["copy_pictures"]
+def _copies(counts: AuditCounts) -> str:
+    groups, copies = counts.copy_groups, counts.copy_pictures
     if not groups or not copies:
         return "No picture is an exact copy of another." if groups == 0 else ""
     return (
-        f"{count(copies)} of {count(counts['pictures'])} pictures are exact copies of one another, "
+        f"{count(copies)} of {count(counts.pictures)} pictures are exact copies of one another, "
         f"in {_many(groups, 'group')}."
     )
 
 
-def _leaks(counts: dict[str, float | None], data: At) -> str:
-    training, validation = counts["test_in_training"], counts["test_in_validation"]
+def _leaks(counts: AuditCounts, data: DataPart) -> str:
+    training, validation = counts.test_in_training, counts.test_in_validation
     if training is None:
         return ""
     if not training and not validation:
@@ -120,7 +115,7 @@ def _leaks(counts: dict[str, float | None], data: At) -> str:
     also = f", {count(validation)} in its validation split" if validation else ""
     done = (
         "The copies stayed in training, which favours the model that memorises best."
-        if data["handling"]["leaks"].value == "keep"
+        if data.handling.leaks == "keep"
         else "The copies were removed from training and validation; the test split is unchanged."
     )
     are = "is" if training == 1 else "are"
@@ -130,15 +125,14 @@ def _leaks(counts: dict[str, float | None], data: At) -> str:
     )
 
 
-def _near(counts: dict[str, float | None], data: At) -> str:
+def _near(counts: AuditCounts, data: DataPart) -> str:
     """Near copies, what they are, and what became of them; empty if none were searched for."""
-    groups, pictures = counts.get("near_groups"), counts.get("near_pictures")
+    groups, pictures = counts.near_groups, counts.near_pictures
     if groups is None or pictures is None:
         return ""
     if not groups:
         return f"No picture is a near copy of another; {NEAR_COPIES}."
-    training = counts.get("near_in_training") or 0
-    validation = counts.get("near_in_validation") or 0
+    training, validation = counts.near_in_training or 0, counts.near_in_validation or 0
     also = f", {count(validation)} in its validation split" if validation else ""
     further = (
         f" {_many(training, 'further test picture has', 'further test pictures have')} near "
@@ -153,23 +147,23 @@ def _near(counts: dict[str, float | None], data: At) -> str:
     )
 
 
-def _treated(data: At) -> str:
-    if data["handling"]["leaks"].value == "keep":
+def _treated(data: DataPart) -> str:
+    if data.handling.leaks == "keep":
         return "They stayed in training."
-    if data["near_copies_count"].value:
+    if data.near_copies_count:
         return (
             "They were removed from training and validation, and those test pictures are not clean."
         )
     return "They stayed in training, as only exact copies count as leaks in this search."
 
 
-def _conflicts(counts: dict[str, float | None], data: At) -> str:
-    groups, pictures = counts["conflicting_groups"], counts["conflicting_pictures"]
+def _conflicts(counts: AuditCounts, data: DataPart) -> str:
+    groups, pictures = counts.conflicting_groups, counts.conflicting_pictures
     if groups is None:
         return ""
     if not groups or not pictures:
         return "No picture has a copy with another label."
-    done = "kept" if data["handling"]["conflicts"].value == "keep" else "removed"
+    done = "kept" if data.handling.conflicts == "keep" else "removed"
     return (
         f"{_many(pictures, 'picture')} in {_many(groups, 'group')} of copies have conflicting "
         "labels: the same picture with two expressions, so at least one label is wrong and no "
@@ -178,8 +172,8 @@ def _conflicts(counts: dict[str, float | None], data: At) -> str:
     )
 
 
-def _blanks(counts: dict[str, float | None]) -> str:
-    blank = counts["blank_pictures"]
+def _blanks(counts: AuditCounts) -> str:
+    blank = counts.blank_pictures
     if blank is None:
         return ""
     if not blank:
@@ -190,8 +184,8 @@ def _blanks(counts: dict[str, float | None]) -> str:
     )
 
 
-def _balance(counts: dict[str, float | None]) -> str:
-    ratio = counts["imbalance"]
+def _balance(counts: AuditCounts) -> str:
+    ratio = counts.imbalance
     if ratio is None:
         return ""
     return capped(

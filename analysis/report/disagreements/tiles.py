@@ -2,54 +2,59 @@
 
 from __future__ import annotations
 
-from analysis import formats
-from analysis.report.presentation.blocks import Block, Column, Gallery, Row, Table, Tile, text
-from analysis.report.presentation.cursor import At
+from collections.abc import Sequence
 
-_FLAGS = {"leaked": "leaked", "conflicting": "conflicting labels", "blank": "blank"}
+from analysis import formats
+from analysis.report.disagreements.schema import PictureAnswer, PictureEntry
+from analysis.report.presentation.blocks import Block, Column, Gallery, Row, Table, Tile, text
+from analysis.report.presentation.cells import cell
 
 #: Keeps a class and its probability on one line.
 _GLUE = "\N{NO-BREAK SPACE}"
 
 
-def gallery(name: str, label: str, pictures: At) -> Block:
+def gallery(name: str, label: str, pictures: Sequence[PictureEntry]) -> Block:
     """Every picture with its true class and each arm's prediction; without thumbnails a table.
 
     Args:
-        pictures: a cursor on entries of :func:`analysis.report.disagreements.gallery.tiles`, one or
-            more.
+        pictures: one or more.
     """
-    shown = tuple(_tile(entry) for entry in pictures if entry["png"])
+    shown = tuple(_tile(entry) for entry in pictures if entry.png)
     data = _table(name, label, pictures)
     return Gallery(label=label, tiles=shown, data=data) if shown else data
 
 
-def _tile(entry: At) -> Tile:
+def _tile(entry: PictureEntry) -> Tile:
     flags = _flags(entry)
-    true = entry["true"].value
+    true = entry.true
     return Tile(
-        image=f"data:image/png;base64,{entry['png'].value}",
-        alternative=f"Test picture {entry['position'].value}, labelled {true}",
+        image=f"data:image/png;base64,{entry.png}",
+        alternative=f"Test picture {entry.position}, labelled {true}",
         lines=(
             f"labelled {true}",
-            *(_answer(answer) for answer in entry["answers"]),
+            *(_answer(answer) for answer in entry.answers),
             *([flags] if flags else []),
         ),
     )
 
 
-def _answer(answer: At) -> str:
-    mark = "✓" if answer["right"].value else "✗"
-    probability = formats.probability(answer["probability"].value)
-    return f"{mark} {answer['arm'].value}: {answer['class'].value}{_GLUE}{probability}"
+def _answer(answer: PictureAnswer) -> str:
+    mark = "✓" if answer.right else "✗"
+    probability = formats.probability(answer.probability)
+    return f"{mark} {answer.arm}: {answer.class_}{_GLUE}{probability}"
 
 
-def _flags(entry: At) -> str:
-    return formats.listing(words for flag, words in _FLAGS.items() if entry[flag].value)
+def _flags(entry: PictureEntry) -> str:
+    flags = (
+        (entry.leaked, "leaked"),
+        (entry.conflicting, "conflicting labels"),
+        (entry.blank, "blank"),
+    )
+    return formats.listing(words for flag, words in flags if flag)
 
 
-def _table(name: str, label: str, pictures: At) -> Table:
-    arms = [answer["arm"].value for answer in pictures[0]["answers"]]
+def _table(name: str, label: str, pictures: Sequence[PictureEntry]) -> Table:
+    arms = [answer.arm for answer in pictures[0].answers]
     columns = [Column(name="picture", numeric=True), Column(name="labelled")]
     for arm in arms:
         columns += [Column(name=arm), Column(name="probability", numeric=True)]
@@ -64,19 +69,19 @@ def _table(name: str, label: str, pictures: At) -> Table:
     )
 
 
-def _row(entry: At) -> Row:
+def _row(entry: PictureEntry) -> Row:
     answers = [
-        cell
-        for answer in entry["answers"]
-        for cell in (
-            text(f"{'✓' if answer['right'].value else '✗'} {answer['class'].value}"),
-            answer["probability"].cell(formats.probability),
+        made
+        for answer in entry.answers
+        for made in (
+            text(f"{'✓' if answer.right else '✗'} {answer.class_}"),
+            cell(answer.probability, formats.probability),
         )
     ]
     return Row(
         cells=(
-            entry["position"].cell(formats.count),
-            text(entry["true"].value),
+            cell(entry.position, formats.count),
+            text(entry.true),
             *answers,
             text(_flags(entry)),
         )

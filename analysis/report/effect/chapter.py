@@ -17,12 +17,12 @@ from analysis.report.presentation.blocks import (
     Table,
     Text,
 )
-from analysis.report.presentation.cursor import At
+from analysis.report.schema import Report
 
 
-def chapter(report: At) -> Chapter:
+def chapter(report: Report) -> Chapter:
     """The effect; before confirmation a lead alone."""
-    scored = any(arm["test_macro_f1"] for arm in report["arms"])
+    scored = any(arm.test_macro_f1 for arm in report.arms)
     blocks = (
         (
             *_difference(report),
@@ -37,10 +37,10 @@ def chapter(report: At) -> Chapter:
     return Chapter(name="effect", title="Effect size", lead=lead(report), blocks=blocks)
 
 
-def _difference(report: At) -> tuple[Block, ...]:
-    if not any(pair["difference"] for pair in report["pairs"]):
+def _difference(report: Report) -> tuple[Block, ...]:
+    if not any(pair.difference for pair in report.pairs):
         return ()
-    many = len(report["pairs"]) > 1
+    many = len(report.pairs) > 1
     analyses = effect_tables.opinions(report)
     reading = Fold(
         summary="Assumptions of the analyses",
@@ -75,13 +75,13 @@ def _difference(report: At) -> tuple[Block, ...]:
     )
 
 
-def _decided(report: At) -> tuple[Block, ...]:
-    pairs = [pair for pair in report["pairs"] if pair["table"]]
+def _decided(report: Report) -> tuple[Block, ...]:
+    pairs = [pair for pair in report.pairs if pair.table]
     if not pairs:
         return ()
-    single = len(report["pairs"]) == 1
+    single = len(report.pairs) == 1
     table = effect_tables.decision(report, pairs[0]) if single else effect_tables.decisions(pairs)
-    why = report["effect"]["pairs"][0]["because"].value if single else None
+    why = report.effect.pairs[0].because if single else None
     sizes = effect_tables.remedies(report)
     remedy = (Heading(words="Required sample size"), sizes) if sizes else ()
     return (
@@ -92,7 +92,7 @@ def _decided(report: At) -> tuple[Block, ...]:
     )
 
 
-def _arms(report: At) -> tuple[Block, ...]:
+def _arms(report: Report) -> tuple[Block, ...]:
     units = effect_scores.units(report)
     return (
         Heading(words="Scores by arm"),
@@ -101,12 +101,12 @@ def _arms(report: At) -> tuple[Block, ...]:
     )
 
 
-def _optimism(report: At) -> tuple[Block, ...]:
+def _optimism(report: Report) -> tuple[Block, ...]:
     table = effect_scores.optimism(report)
     if table is None:
         words = (
             "Trials were ranked by loss, which is not recorded on the test split."
-            if report["search"]["metric"].value == "loss"
+            if report.search.metric == "loss"
             else "No confirmation run can be compared with the validation score of its choice."
         )
         table_or_note: Block = Text(words=words, faint=True)
@@ -115,7 +115,7 @@ def _optimism(report: At) -> tuple[Block, ...]:
     return (Heading(words="Selection optimism"), table_or_note)
 
 
-def _checkpoints(report: At) -> tuple[Block, ...]:
+def _checkpoints(report: Report) -> tuple[Block, ...]:
     table = effect_scores.checkpoints(report)
     if table is None:
         return ()

@@ -8,23 +8,29 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis import formats
+from analysis.report.effect.schema import EffectPair, Opinion
 from analysis.report.presentation.blocks import Picture, Table
-from analysis.report.presentation.cursor import At, Form, pair_name
+from analysis.report.presentation.cells import Form, pair_name
 from analysis.report.presentation.plotting import GREY, draw_estimate, label_rows, looks
 from analysis.report.presentation.svg import INK, picture
 from analysis.report.presentation.tables import value_table
+from analysis.report.schema import Report
+from analysis.report.values import Known
+
+#: Arms with their scores.
+Scored = Sequence[tuple[str, Known]]
 
 #: Marker and colour of each analysis; the permutation test has no interval to draw.
 _MARKERS = {"welch": ("D", INK), "bca": ("o", GREY), "clean": ("^", GREY), "accuracy": ("s", GREY)}
 
 
-def opinions(report: At) -> Picture | None:
+def opinions(report: Report) -> Picture | None:
     """Each pair's difference by analysis; None where no pair has a difference."""
-    pairs = [pair for pair in report["effect"]["pairs"] if pair["opinions"][0]["estimate"]]
+    pairs = [pair for pair in report.effect.pairs if pair.opinions[0].estimate]
     if not pairs:
         return None
-    bound = report["verdict"]["smallest_effect"]["value"].value
-    shown = [[one for one in pair["opinions"] if one["id"].value in _MARKERS] for pair in pairs]
+    bound = report.verdict.smallest_effect.value
+    shown = [[one for one in pair.opinions if one.id in _MARKERS] for pair in pairs]
     return picture(
         "effect-opinions",
         "Difference by analysis",
@@ -39,35 +45,35 @@ def opinions(report: At) -> Picture | None:
 
 
 def _opinions(
-    figure: Figure, pairs: Sequence[At], shown: Sequence[Sequence[At]], bound: float
+    figure: Figure, pairs: Sequence[EffectPair], shown: Sequence[Sequence[Opinion]], bound: float
 ) -> None:
     axes = figure.subplots()
     axes.axvspan(-100 * bound, 100 * bound, color=GREY, alpha=0.18, lw=0)
     axes.axvline(0, color=INK, lw=1)
     for place, row in enumerate(shown):
         for number, one in enumerate(row):
-            marker, colour = _MARKERS[one["id"].value]
+            marker, colour = _MARKERS[one.id]
             height = place + 0.19 * (number - (len(row) - 1) / 2)
-            draw_estimate(axes, one["estimate"], height, marker, colour, scale=100, ms=6.5, mew=0)
+            draw_estimate(axes, one.estimate, height, marker, colour, scale=100, ms=6.5, mew=0)
     label_rows(axes, [pair_name(pair).replace(" ", "\n", 1) for pair in pairs])
     axes.set_xlabel("difference on the test split, points")
     handles = [
         Line2D(
             [],
             [],
-            color=_MARKERS[one["id"].value][1],
-            marker=_MARKERS[one["id"].value][0],
+            color=_MARKERS[one.id][1],
+            marker=_MARKERS[one.id][0],
             lw=2,
-            label=one["name"].value,
+            label=one.name,
         )
         for one in shown[0]
     ]
     figure.legend(handles=handles, loc="outside upper left", ncols=2, fontsize=9)
 
 
-def _opinion_data(pairs: Sequence[At], shown: Sequence[Sequence[At]]) -> Table:
+def _opinion_data(pairs: Sequence[EffectPair], shown: Sequence[Sequence[Opinion]]) -> Table:
     rows = [
-        [pair_name(pair), one["name"].value, *_estimate(one["estimate"])]
+        [pair_name(pair), one.name, *(one.estimate.span if one.estimate else (None,) * 3)]
         for pair, row in zip(pairs, shown, strict=True)
         for one in row
     ]
@@ -81,19 +87,19 @@ def _opinion_data(pairs: Sequence[At], shown: Sequence[Sequence[At]]) -> Table:
     return value_table("effect-opinions-data", "Differences", heads, rows)
 
 
-def groups(report: At) -> Picture | None:
+def groups(report: Report) -> Picture | None:
     """Arms by descending score; a bar on the right joins those that do not differ significantly.
 
     None with fewer than three arms that have a score.
     """
     arms = sorted(
-        (arm for arm in report["arms"] if arm["test_macro_f1"]),
-        key=lambda arm: -arm["test_macro_f1"]["value"].value,
+        ((arm.arm, arm.test_macro_f1) for arm in report.arms if arm.test_macro_f1),
+        key=lambda found: -found[1].value,
     )
     if len(arms) < 3:
         return None
-    names = [arm["arm"].value for arm in arms]
-    joined = [[names.index(name) for name in group] for group in report["effect"]["groups"].value]
+    names = [name for name, _ in arms]
+    joined = [[names.index(name) for name in group] for group in report.effect.groups]
     return picture(
         "effect-groups",
         "Arms by score, and groups without significant differences",
@@ -107,15 +113,13 @@ def groups(report: At) -> Picture | None:
     )
 
 
-def _groups(
-    figure: Figure, report: At, arms: Sequence[At], joined: Sequence[Sequence[int]]
-) -> None:
+def _groups(figure: Figure, report: Report, arms: Scored, joined: Sequence[Sequence[int]]) -> None:
     styles = looks(report)
     axes, side = figure.subplots(1, 2, sharey=True, width_ratios=[6, 0.25 + 0.3 * len(joined)])
-    for place, arm in enumerate(arms):
-        style = styles[arm["arm"].value]
-        draw_estimate(axes, arm["test_macro_f1"], place, style.marker, style.colour, ms=6.5, mew=0)
-    label_rows(axes, [arm["arm"].value for arm in arms])
+    for place, (name, score) in enumerate(arms):
+        style = styles[name]
+        draw_estimate(axes, score, place, style.marker, style.colour, ms=6.5, mew=0)
+    label_rows(axes, [name for name, _ in arms])
     axes.set_xlabel("macro-F1 on the test split")
     for number, group in enumerate(joined):
         side.plot(
@@ -129,20 +133,20 @@ def _groups(
     side.set_axis_off()
 
 
-def _group_data(report: At, arms: Sequence[At]) -> Table:
+def _group_data(report: Report, arms: Scored) -> Table:
     alike = [
-        {pair["first"].value, pair["second"].value}
-        for pair in report["effect"]["pairs"]
-        if pair["opinions"][0]["excludes_zero"].value is not True
+        {pair.first, pair.second}
+        for pair in report.effect.pairs
+        if pair.opinions[0].excludes_zero is not True
     ]
-    names = [arm["arm"].value for arm in arms]
+    names = [name for name, _ in arms]
     rows = [
         [
             name,
-            *_estimate(arm["test_macro_f1"]),
+            *score.span,
             formats.listing(other for other in names if {name, other} in alike) or "none",
         ]
-        for name, arm in zip(names, arms, strict=True)
+        for name, score in arms
     ]
     heads: Mapping[str, Form] = {
         "arm": str,
@@ -152,7 +156,3 @@ def _group_data(report: At, arms: Sequence[At]) -> Table:
         "not significantly different from": str,
     }
     return value_table("effect-groups-data", "Arms by score", heads, rows)
-
-
-def _estimate(quantity: At) -> list[object]:
-    return [quantity[key].value if quantity else None for key in ("value", "low", "high")]

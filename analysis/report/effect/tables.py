@@ -6,21 +6,23 @@ from collections.abc import Sequence
 
 from analysis import formats
 from analysis.formats import MINUS, capped, listing, points
+from analysis.report.effect.schema import EffectPair, Opinion
 from analysis.report.effect.words import found, level
 from analysis.report.presentation.blocks import Row, Table, columns, text
-from analysis.report.presentation.cursor import At, pair_name
+from analysis.report.presentation.cells import cell, estimate, pair_name
+from analysis.report.schema import Pair, Report
 
 _ANSWERS = {True: "yes", False: "no", None: "unknown"}
 
 
-def opinions(report: At) -> Table:
+def opinions(report: Report) -> Table:
     """Every analysis of every pair, and the probability that a unit scores above another."""
-    many = len(report["pairs"]) > 1
+    many = len(report.pairs) > 1
     rows = [
         row
-        for pair, more in zip(report["pairs"], report["effect"]["pairs"], strict=True)
-        if pair["difference"]
-        for row in _opinion_rows(pair, more["opinions"], many)
+        for pair, more in zip(report.pairs, report.effect.pairs, strict=True)
+        if pair.difference
+        for row in _opinion_rows(pair, more.opinions, many)
     ]
     at = _level(report)
     small = [f"small print: intervals at {at}"] if at else []
@@ -35,62 +37,59 @@ def opinions(report: At) -> Table:
         rows=tuple(rows),
         caption=f"{capped('; '.join(small))}{'. ' if small else ''}The alternative analyses do "
         "not affect the verdict. P(A > B) is the probability that a unit "
-        f"({report['search']['unit'].value}) of A scores above one of B.",
+        f"({report.search.unit}) of A scores above one of B.",
         tall=len(rows) > 24,
     )
 
 
-def _level(report: At) -> str:
+def _level(report: Report) -> str:
     """Coverage of the differences' intervals; empty where no pair has an interval."""
-    gaps = [pair["difference"] for pair in report["pairs"] if pair["difference"]]
-    return next((level(gap) for gap in gaps if gap["level"].value is not None), "")
+    gaps = [pair.difference for pair in report.pairs if pair.difference]
+    return next((level(gap) for gap in gaps if gap.level is not None), "")
 
 
-def _opinion_rows(pair: At, opinions: At, many: bool) -> list[Row]:
+def _opinion_rows(pair: Pair, opinions: Sequence[Opinion], many: bool) -> list[Row]:
     head = (text(pair_name(pair)),) if many else ()
     rows = [
         Row(
             cells=(
                 *head,
-                text(one["name"].value),
-                one["estimate"].estimate(formats.signed_points),
-                one["p_holm" if many else "p_value"].estimate(
-                    formats.probability, small=_least(one)
+                text(one.name),
+                estimate(one.estimate, formats.signed_points),
+                estimate(
+                    one.p_holm if many else one.p_value, formats.probability, small=_least(one)
                 ),
-                text(_ANSWERS[one["excludes_zero"].value]),
+                text(_ANSWERS[one.excludes_zero]),
             ),
-            strong=one["id"].value == "welch",
+            strong=one.id == "welch",
         )
         for one in opinions
     ]
-    chance = pair["superiority"]
-    name = f"P({pair['first'].value} > {pair['second'].value})"
+    chance = pair.superiority
+    name = f"P({pair.first} > {pair.second})"
     return [
         *rows,
-        Row(cells=(*head, text(name), chance.estimate(formats.probability), text(""), text(""))),
+        Row(cells=(*head, text(name), estimate(chance, formats.probability), text(""), text(""))),
     ]
 
 
-def _least(opinion: At) -> str:
-    if opinion["excludes_zero"].value is not None or not opinion["least"]:
+def _least(opinion: Opinion) -> str:
+    if opinion.excludes_zero is not None or not opinion.least:
         return ""
-    return f"{formats.probability(opinion['least']['value'].value)} is the smallest possible"
+    return f"{formats.probability(opinion.least.value)} is the smallest possible"
 
 
-def decision(report: At, pair: At) -> Table:
+def decision(report: Report, pair: Pair) -> Table:
     """The decision table as applied to one pair."""
-    smallest = report["verdict"]["smallest_effect"]["value"].value
+    smallest = report.verdict.smallest_effect.value
     rows, decided = [], False
-    for row, observed in zip(pair["table"], found(pair, smallest), strict=True):
-        fits = bool(row["fits"].value)
+    for row, observed in zip(pair.table, found(pair, smallest), strict=True):
+        fits = bool(row.fits)
         answer = "✓ decides" if fits else "not reached" if decided else "no"
         decided = decided or fits
         rows.append(
             Row(
-                cells=tuple(
-                    text(w)
-                    for w in (row["condition"].value, observed, answer, row["verdict"].value)
-                ),
+                cells=tuple(text(w) for w in (row.condition, observed, answer, row.verdict)),
                 strong=fits,
             )
         )
@@ -103,13 +102,13 @@ def decision(report: At, pair: At) -> Table:
     )
 
 
-def decisions(pairs: Sequence[At]) -> Table:
+def decisions(pairs: Sequence[Pair]) -> Table:
     """One decision table, with the pairs that each row decided."""
-    tables = [(pair, list(pair["table"])) for pair in pairs if pair["table"]]
+    tables = [(pair, pair.table) for pair in pairs if pair.table]
     rows = []
     for number, row in enumerate(tables[0][1]):
-        mine = [pair_name(pair) for pair, table in tables if table[number]["fits"].value]
-        cells = (row["condition"].value, row["verdict"].value, listing(mine) or "none")
+        mine = [pair_name(pair) for pair, table in tables if table[number].fits]
+        cells = (row.condition, row.verdict, listing(mine) or "none")
         rows.append(Row(cells=tuple(map(text, cells)), strong=bool(mine)))
     return Table(
         name="effect-decision",
@@ -120,23 +119,23 @@ def decisions(pairs: Sequence[At]) -> Table:
     )
 
 
-def pairs(report: At) -> Table:
+def pairs(report: Report) -> Table:
     """Every pair: difference, probability, p-values, verdict and reason."""
     numeric = ("difference, points", "P(A > B)", "p", "p, Holm")
     rows = [
         Row(
             cells=(
                 text(pair_name(pair)),
-                pair["difference"].estimate(formats.signed_points),
-                pair["superiority"].estimate(formats.probability),
-                pair["p_value"].estimate(formats.probability),
-                pair["p_holm"].estimate(formats.probability),
-                text(pair["verdict"].value),
+                estimate(pair.difference, formats.signed_points),
+                estimate(pair.superiority, formats.probability),
+                estimate(pair.p_value, formats.probability),
+                estimate(pair.p_holm, formats.probability),
+                text(pair.verdict),
                 text(_reason(pair, more)),
             ),
-            strong=pair["verdict"].value == "better",
+            strong=pair.verdict == "better",
         )
-        for pair, more in zip(report["pairs"], report["effect"]["pairs"], strict=True)
+        for pair, more in zip(report.pairs, report.effect.pairs, strict=True)
     ]
     at = _level(report)
     joint = f" at {at} each, so that they cover jointly at 95 %" if at else ""
@@ -149,19 +148,19 @@ def pairs(report: At) -> Table:
     )
 
 
-def _reason(pair: At, more: At) -> str:
-    if more["because"]:
-        return str(more["because"].value)
-    return f"Failed checks: {listing(pair['broken'].value)}."
+def _reason(pair: Pair, more: EffectPair) -> str:
+    if more.because:
+        return str(more.because)
+    return f"Failed checks: {listing(pair.broken)}."
 
 
-def remedies(report: At) -> Table | None:
+def remedies(report: Report) -> Table | None:
     """The sample sizes that inconclusive pairs require."""
-    entries = [pair for pair in report["pairs"] if pair["remedy"]]
+    entries = [(pair, pair.remedy) for pair in report.pairs if pair.remedy]
     if not entries:
         return None
-    remedy = entries[0]["remedy"]
-    of, resource = remedy["of"].value, remedy["resource"].value
+    _, remedy = entries[0]
+    of, resource = remedy.of, remedy.resource
     numeric = (
         "effect, points",
         f"{of} per arm now",
@@ -172,16 +171,16 @@ def remedies(report: At) -> Table | None:
         Row(
             cells=(
                 text(pair_name(pair)),
-                step["effect"].cell(points),
-                pair["remedy"]["units_now"].cell(formats.count),
-                step["units_per_arm"].cell(formats.count),
-                step["more_hours"].cell(formats.hours),
+                cell(step.effect, points),
+                cell(mine.units_now, formats.count),
+                cell(step.units_per_arm, formats.count),
+                cell(step.more_hours, formats.hours),
             )
         )
-        for pair in entries
-        for step in pair["remedy"]["steps"]
+        for pair, mine in entries
+        for step in mine.steps
     ]
-    power = formats.percent(remedy["power"].value)
+    power = formats.percent(remedy.power)
     return Table(
         name="effect-remedies",
         label="Required sample size",

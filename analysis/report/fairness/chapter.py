@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from analysis.report.fairness import figures as fairness_figures
 from analysis.report.fairness import tables as fairness_tables
+from analysis.report.fairness.schema import FairnessPart
 from analysis.report.fairness.words import at_limits, lead
 from analysis.report.presentation.blocks import Block, Chapter, Columns, Fold, Heading, Text
-from analysis.report.presentation.cursor import At
+from analysis.report.schema import Report
 
 
-def chapter(report: At) -> Chapter:
+def chapter(report: Report) -> Chapter:
     """Budgets, conditions, failures and choices; before any trial has ended, conditions alone."""
-    fairness = report["fairness"]
-    ended = any(arm["total"].value for arm in fairness["arms"])
+    fairness = report.fairness
+    ended = any(arm.total for arm in fairness.arms)
     return Chapter(
         name="fairness",
         title="Fairness of the search",
@@ -26,8 +27,8 @@ def chapter(report: At) -> Chapter:
     )
 
 
-def _budgets(report: At) -> tuple[Block, ...]:
-    fairness = report["fairness"]
+def _budgets(report: Report) -> tuple[Block, ...]:
+    fairness = report.fairness
     figure = fairness_figures.states(report)
     arms = fairness_tables.budgets(fairness)
     studies = fairness_tables.studies(fairness)
@@ -38,7 +39,7 @@ def _budgets(report: At) -> tuple[Block, ...]:
     )
 
 
-def _conditions(report: At) -> tuple[Block, ...]:
+def _conditions(report: Report) -> tuple[Block, ...]:
     tables = (
         (Heading(words="Search space"), fairness_tables.parameters(report)),
         (Heading(words="Conditions"), fairness_tables.conditions(report)),
@@ -46,17 +47,17 @@ def _conditions(report: At) -> tuple[Block, ...]:
     return (Columns(parts=tuple(part for part in tables if part[1].rows)),)
 
 
-def _failures(fairness: At) -> tuple[Block, ...]:
+def _failures(fairness: FairnessPart) -> tuple[Block, ...]:
     table = fairness_tables.failures(fairness)
     return (Heading(words="Failed and diverged trials"), table) if table else ()
 
 
-def _choices(report: At) -> tuple[Block, ...]:
-    fairness = report["fairness"]
-    arms = [arm for arm in fairness["choices"] if arm["studies"]]
+def _choices(report: Report) -> tuple[Block, ...]:
+    fairness = report.fairness
+    arms = [arm for arm in fairness.choices if arm.studies]
     if not arms:
         return ()
-    frozen = report["search"]["choice_frozen"].value
+    frozen = report.search.choice_frozen
     figure = fairness_figures.positions(report)
     tables = tuple(fairness_tables.choices(report, arm, number) for number, arm in enumerate(arms))
     return (

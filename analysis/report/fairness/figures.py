@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from analysis import formats
+from analysis.report.fairness.schema import ArmBudget, ChosenValue
 from analysis.report.presentation.blocks import Picture
-from analysis.report.presentation.cursor import At, Form
+from analysis.report.presentation.cells import Form
 from analysis.report.presentation.plotting import GREY, label_rows, looks
 from analysis.report.presentation.svg import INK, picture
 from analysis.report.presentation.tables import value_table
+from analysis.report.schema import Report
+from analysis.report.values import STATES
 from analysis.settings import LIMIT_MARGIN
 
 #: Fill and hatch of each state; hatches of lines alone, since dots make large files.
-_STATES: Mapping[str, tuple[str, str]] = {
+_STYLES: Mapping[str, tuple[str, str]] = {
     "complete": (INK, ""),
     "overfit": ("none", "//"),
     "pruned": ("none", ""),
@@ -27,13 +31,23 @@ _STATES: Mapping[str, tuple[str, str]] = {
 }
 
 
-def states(report: At) -> Picture | None:
+@dataclass(frozen=True, kw_only=True)
+class _Placed:
+    """A chosen number with its position in its domain."""
+
+    arm: str
+    replicate: int
+    place: float
+    chosen: ChosenValue
+
+
+def states(report: Report) -> Picture | None:
     """One bar per arm, divided by the state of its trials; None before any has ended."""
-    arms = [arm for arm in report["fairness"]["arms"] if arm["total"].value]
+    arms = [arm for arm in report.fairness.arms if arm.total]
     if not arms:
         return None
-    rows = [[arm["arm"].value, *(arm["states"][state].value for state in _STATES)] for arm in arms]
-    heads: Mapping[str, Form] = {"arm": str, **dict.fromkeys(_STATES, formats.count)}
+    rows = [[arm.arm, *(STATES[state](arm.states) for state in _STYLES)] for arm in arms]
+    heads: Mapping[str, Form] = {"arm": str, **dict.fromkeys(_STYLES, formats.count)}
     return picture(
         "fairness-states",
         "Trials by state",
@@ -46,45 +60,45 @@ def states(report: At) -> Picture | None:
     )
 
 
-def _states(figure: Figure, arms: Sequence[At]) -> None:
+def _states(figure: Figure, arms: Sequence[ArmBudget]) -> None:
     axes = figure.subplots()
     for place, arm in enumerate(arms):
         left = 0
-        for state, (fill, hatch) in _STATES.items():
-            number = arm["states"][state].value
+        for state, (fill, hatch) in _STYLES.items():
+            number = STATES[state](arm.states)
             if number:
                 axes.barh(
                     place, number, 0.62, left, facecolor=fill, hatch=hatch, edgecolor=INK, lw=0.8
                 )
             left += number
-    label_rows(axes, [arm["arm"].value for arm in arms], grid=False)
+    label_rows(axes, [arm.arm for arm in arms], grid=False)
     axes.set_xlabel("trials")
     handles = [
         Patch(facecolor=fill, hatch=hatch, edgecolor=INK, lw=0.8, label=state)
-        for state, (fill, hatch) in _STATES.items()
-        if any(arm["states"][state].value for arm in arms)
+        for state, (fill, hatch) in _STYLES.items()
+        if any(STATES[state](arm.states) for arm in arms)
     ]
     figure.legend(handles=handles, loc="outside upper left", ncols=6, fontsize=9)
 
 
-def positions(report: At) -> Picture | None:
+def positions(report: Report) -> Picture | None:
     """Positions of chosen numbers in their domains, a row per parameter; None without any."""
-    choices = [arm for arm in report["fairness"]["choices"] if arm["studies"]]
+    choices = [arm for arm in report.fairness.choices if arm.studies]
     placed = [
-        (arm["arm"].value, study["replicate"].value, p)
+        _Placed(arm=arm.arm, replicate=study.replicate, place=p.position, chosen=p)
         for arm in choices
-        for study in arm["studies"]
-        for p in study["parameters"]
-        if p["position"].value is not None
+        for study in arm.studies
+        for p in study.parameters
+        if p.position is not None
     ]
-    names = list(dict.fromkeys(p["parameter"].value for _, _, p in placed))
+    names = list(dict.fromkeys(one.chosen.parameter for one in placed))
     if not names:
         return None
     rows = [
-        [p["parameter"].value, arm, replicate, p["value"].value, p["position"].value]
+        [name, one.arm, one.replicate, one.chosen.value, one.place]
         for name in names
-        for arm, replicate, p in placed
-        if p["parameter"].value == name
+        for one in placed
+        if one.chosen.parameter == name
     ]
     heads: Mapping[str, Form] = {
         "parameter": str,
@@ -107,20 +121,20 @@ def positions(report: At) -> Picture | None:
 
 
 def _positions(
-    figure: Figure, report: At, placed: Sequence[tuple[str, int, At]], names: Sequence[str]
+    figure: Figure, report: Report, placed: Sequence[_Placed], names: Sequence[str]
 ) -> None:
     styles = looks(report)
-    arms = list(dict.fromkeys(arm for arm, _, _ in placed))
+    arms = list(dict.fromkeys(one.arm for one in placed))
     axes = figure.subplots()
     for low in (-LIMIT_MARGIN, 1 - LIMIT_MARGIN):
         axes.axvspan(low, low + 2 * LIMIT_MARGIN, color=GREY, alpha=0.22, lw=0)
-    for arm, _, p in placed:
-        style = styles[arm]
-        row = names.index(p["parameter"].value)
-        height = row + (arms.index(arm) - (len(arms) - 1) / 2) * 0.7 / len(arms)
+    for one in placed:
+        style = styles[one.arm]
+        row = names.index(one.chosen.parameter)
+        height = row + (arms.index(one.arm) - (len(arms) - 1) / 2) * 0.7 / len(arms)
         # A value beyond a limit, as of a baseline, is drawn just outside of it.
-        place = min(max(p["position"].value, -LIMIT_MARGIN), 1 + LIMIT_MARGIN)
-        inner = {"mfc": "none", "mew": 1.2} if p["idle"].value else {"alpha": 0.75, "mew": 0}
+        place = min(max(one.place, -LIMIT_MARGIN), 1 + LIMIT_MARGIN)
+        inner = {"mfc": "none", "mew": 1.2} if one.chosen.idle else {"alpha": 0.75, "mew": 0}
         axes.plot([place], [height], style.marker, color=style.colour, ms=6.5, **inner)
     axes.set_xlim(-0.04, 1.04)
     axes.set_xticks([0, 0.5, 1], ["lower limit", "middle", "upper limit"])

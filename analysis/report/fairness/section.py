@@ -55,7 +55,7 @@ def _share(search: Search, trials: pd.DataFrame) -> Json:
         "total": len(trials),
         "states": {state: int(states.get(state, 0)) for state in TRIAL_STATES},
         "cohorts": {c: int(cohorts.get(c, 0)) for c in COHORTS if c not in ("confirm", "floor")},
-        **_micro_batches(search, trials),
+        "micro_batches": _micro_batches(search, trials),
         "to_the_end": int(trials["state"].isin(ELIGIBLE).sum()),
         "epochs_run": int(trials["epochs"].sum()),
         "epochs_allowed": int(allowed(search, trials).sum()),
@@ -65,11 +65,11 @@ def _share(search: Search, trials: pd.DataFrame) -> Json:
     }
 
 
-def _micro_batches(search: Search, trials: pd.DataFrame) -> Json:
+def _micro_batches(search: Search, trials: pd.DataFrame) -> int | None:
     """Trials of which batches were split; records of earlier versions do not say."""
     if search.trials["micro_batch"].isna().all():
-        return {}
-    return {"micro_batches": int((trials["micro_batch"] < trials["batch_size"]).sum())}
+        return None
+    return int((trials["micro_batch"] < trials["batch_size"]).sum())
 
 
 def _failures(trials: pd.DataFrame, arm: str) -> list[Json]:

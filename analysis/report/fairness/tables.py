@@ -2,31 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from analysis import formats
+from analysis.report.fairness.schema import (
+    ArmBudget,
+    ArmChoices,
+    Budget,
+    ChosenStudy,
+    ChosenValue,
+    Condition,
+    FairnessPart,
+    ParameterRow,
+    Place,
+)
 from analysis.report.presentation.blocks import Cell, Column, Row, Table, columns, text
-from analysis.report.presentation.cursor import At
+from analysis.report.presentation.cells import cell, estimate, shown
 from analysis.report.presentation.tables import arms_table
+from analysis.report.schema import Report
+from analysis.report.values import STATES, Int, Known, StateCounts
 
 _END = {"low": "at the lower", "high": "at the upper"}
 
 
-def budgets(fairness: At) -> Table:
+def budgets(fairness: FairnessPart) -> Table:
     """Budget of each arm: trials by state and cohort, epochs, hours."""
-    arms = list(fairness["arms"])
-    lines: dict[str, Callable[[At], Cell]] = {
-        "trials ended": _number("total"),
-        "still running": _number("running"),
-        **{f"state: {state}": _number("states", state) for state in arms[0]["states"].value},
-        **{f"cohort: {cohort}": _number("cohorts", cohort) for cohort in arms[0]["cohorts"].value},
-        "trained to the end": _number("to_the_end"),
-        **_micro_batches(arms[0]),
-        "epochs run": _number("epochs_run"),
-        "epochs allowed": _number("epochs_allowed"),
+    arms = fairness.arms
+    lines: dict[str, Callable[[ArmBudget], Cell]] = {
+        "trials ended": _number(lambda arm: arm.total),
+        "still running": lambda arm: cell(arm.running, formats.count),
+        **{f"state: {state}": _in_state(of) for state, of in STATES.items()},
+        "cohort: tpe": _number(lambda arm: arm.cohorts.tpe),
+        "cohort: random": _number(lambda arm: arm.cohorts.random),
+        "cohort: baseline": _number(lambda arm: arm.cohorts.baseline),
+        "trained to the end": _number(lambda arm: arm.to_the_end),
+        "trained in micro-batches": _number(lambda arm: arm.micro_batches),
+        "epochs run": _number(lambda arm: arm.epochs_run),
+        "epochs allowed": _number(lambda arm: arm.epochs_allowed),
         **_hours(fairness),
     }
-    shown = {
+    kept = {
         name: make
         for name, make in lines.items()
         if name in ("trials ended", "epochs run") or any(make(arm).main.value for arm in arms)
@@ -35,8 +50,8 @@ def budgets(fairness: At) -> Table:
         "fairness-budgets",
         "Budget by arm",
         arms,
-        [arm["arm"].value for arm in arms],
-        shown,
+        [arm.arm for arm in arms],
+        kept,
         caption="The sampler learns most from trials that were trained to the end (complete or "
         "overfit). Micro-batches: memory ran out, and batch norm saw parts of a batch. Hours are "
         "those of the search without confirmation; rows of zeros are omitted.",
@@ -44,14 +59,10 @@ def budgets(fairness: At) -> Table:
     )
 
 
-def studies(fairness: At) -> Table:
+def studies(fairness: FairnessPart) -> Table:
     """The same, study by study."""
-    rows = list(fairness["studies"])
-    states = [
-        state
-        for state in rows[0]["states"].value
-        if any(row["states"][state].value for row in rows)
-    ]
+    rows = fairness.studies
+    states = {state: of for state, of in STATES.items() if any(of(row.states) for row in rows)}
     hours = _hours(fairness)
     names = ("study", "trials", *states, "to the end", "epochs run", "allowed", *hours)
     return Table(
@@ -61,13 +72,13 @@ def studies(fairness: At) -> Table:
         rows=tuple(
             Row(
                 cells=(
-                    text(row["arm"].value),
-                    text(row["replicate"].value),
-                    row["total"].cell(formats.count),
-                    *(row["states"][state].cell(formats.count) for state in states),
-                    row["to_the_end"].cell(formats.count),
-                    row["epochs_run"].cell(formats.count),
-                    row["epochs_allowed"].cell(formats.count),
+                    text(row.arm),
+                    text(row.replicate),
+                    cell(row.total, formats.count),
+                    *(cell(of(row.states), formats.count) for of in states.values()),
+                    cell(row.to_the_end, formats.count),
+                    cell(row.epochs_run, formats.count),
+                    cell(row.epochs_allowed, formats.count),
                     *(make(row) for make in hours.values()),
                 )
             )
@@ -77,17 +88,19 @@ def studies(fairness: At) -> Table:
     )
 
 
-def conditions(report: At) -> Table:
+def conditions(report: Report) -> Table:
     """The conditions of each arm; identical ones in one column."""
-    rows = list(report["fairness"]["conditions"])
-    return _by_arm("fairness-conditions", "Conditions", "condition", "name", report, rows)
+    rows = report.fairness.conditions
+    names = [row.name for row in rows]
+    return _by_arm("fairness-conditions", "Conditions", "condition", names, report, rows)
 
 
-def parameters(report: At) -> Table:
+def parameters(report: Report) -> Table:
     """Sampled and fixed parameters of each arm."""
-    rows = list(report["fairness"]["parameters"])
-    table = _by_arm("fairness-parameters", "Domains", "parameter", "parameter", report, rows)
-    conditional = [row["parameter"].value for row in rows if row["conditional"].value]
+    rows = report.fairness.parameters
+    names = [row.parameter for row in rows]
+    table = _by_arm("fairness-parameters", "Domains", "parameter", names, report, rows)
+    conditional = [row.parameter for row in rows if row.conditional]
     note = formats.listing(conditional) or "none"
     return Table(
         name=table.name,
@@ -98,17 +111,21 @@ def parameters(report: At) -> Table:
     )
 
 
-def _by_arm(name: str, label: str, head: str, key: str, report: At, rows: list[At]) -> Table:
-    arms = report["search"]["arms"].value
-    same = all(row["same"].value for row in rows)
+def _by_arm(
+    name: str,
+    label: str,
+    head: str,
+    names: Sequence[str],
+    report: Report,
+    rows: Sequence[Condition | ParameterRow],
+) -> Table:
+    arms = report.search.arms
+    same = all(row.same for row in rows)
     if same:
-        heads, cells = ["all arms"], [[row["values"][arms[0]].value] for row in rows]
+        heads, cells = ["all arms"], [[row.values[arms[0]]] for row in rows]
     else:
         heads = [*arms, "identical"]
-        cells = [
-            [*(row["values"][arm].value for arm in arms), "yes" if row["same"].value else "no"]
-            for row in rows
-        ]
+        cells = [[*(row.values[arm] for arm in arms), "yes" if row.same else "no"] for row in rows]
     return Table(
         name=name,
         label=label,
@@ -116,21 +133,21 @@ def _by_arm(name: str, label: str, head: str, key: str, report: At, rows: list[A
         rows=tuple(
             Row(
                 cells=(
-                    text(row[key].value),
+                    text(one),
                     *(
                         text(value or formats.NOTHING, tone="warn" if value == "no" else "")
                         for value in values
                     ),
                 )
             )
-            for row, values in zip(rows, cells, strict=True)
+            for one, values in zip(names, cells, strict=True)
         ),
     )
 
 
-def failures(fairness: At) -> Table | None:
+def failures(fairness: FairnessPart) -> Table | None:
     """Failed and diverged trials with reasons; None where there are none."""
-    rows = list(fairness["failures"])
+    rows = fairness.failures
     if not rows:
         return None
     numeric = ("trials", "share of arm")
@@ -143,12 +160,12 @@ def failures(fairness: At) -> Table | None:
         rows=tuple(
             Row(
                 cells=(
-                    text(row["arm"].value),
-                    text(row["state"].value),
-                    text(row["reason"].value or formats.NOTHING),
-                    row["trials"].cell(formats.count),
-                    row["share"].estimate(formats.percent),
-                    text(_mostly(row["mostly"])),
+                    text(row.arm),
+                    text(row.state),
+                    text(row.reason or formats.NOTHING),
+                    cell(row.trials, formats.count),
+                    estimate(row.share, formats.percent),
+                    text(_mostly(row.mostly)),
                 )
             )
             for row in rows
@@ -159,83 +176,74 @@ def failures(fairness: At) -> Table | None:
     )
 
 
-def choices(report: At, arm: At, number: int) -> Table:
+def choices(report: Report, arm: ArmChoices, number: int) -> Table:
     """The chosen configurations of one arm, a column per study."""
-    studies = list(arm["studies"])
+    studies = arm.studies
     # Merged searches may have sampled different parameters.
-    names = dict.fromkeys(p["parameter"].value for study in studies for p in study["parameters"])
-    metric = report["search"]["metric"].value
+    names = dict.fromkeys(p.parameter for study in studies for p in study.parameters)
+    metric = report.search.metric
     heads: list[tuple[str, list[Cell]]] = [
-        ("trial", [study["trial"].cell(str, small=study["cohort"].value) for study in studies]),
-        (f"validation {metric}", [study["value"].cell(formats.score) for study in studies]),
-        ("best epoch", [study["epoch"].cell(formats.count) for study in studies]),
+        ("trial", [cell(study.trial, str, small=study.cohort) for study in studies]),
+        (f"validation {metric}", [cell(study.value, formats.score) for study in studies]),
+        ("best epoch", [cell(study.epoch, formats.count) for study in studies]),
     ]
     heads += [(name, [_value(study, name) for study in studies]) for name in names]
     return Table(
         name=f"fairness-choices-{number}",
-        label=f"Chosen configurations of {arm['arm'].value}",
+        label=f"Chosen configurations of {arm.arm}",
         columns=(
-            Column(name=arm["arm"].value),
-            *(Column(name=f"study {study['replicate'].value}") for study in studies),
+            Column(name=arm.arm),
+            *(Column(name=f"study {study.replicate}") for study in studies),
         ),
         rows=tuple(Row(cells=(text(head), *cells)) for head, cells in heads),
     )
 
 
-def _value(study: At, name: str) -> Cell:
-    found = [p for p in study["parameters"] if p["parameter"].value == name]
+def _value(study: ChosenStudy, name: str) -> Cell:
+    found = [p for p in study.parameters if p.parameter == name]
     if not found:
         return text(formats.NOTHING)
     p = found[0]
-    cell = p["value"].cell(formats.general, small=_place(p))
-    warned = p["end"].value and not p["natural"].value and not p["idle"].value
-    return Cell(main=cell.main, small=cell.small, tone="warn" if warned else "")
-
-
-def _place(p: At) -> str:
-    if p["idle"].value:
-        return "no effect"
-    if p["end"].value:
-        return f"{_END[p['end'].value]} {'end' if p['natural'].value else 'limit'}"
-    if p["position"].value is None:
-        return ""
-    return f"at {formats.percent(p['position'].value)} of the domain"
-
-
-def _mostly(place: At) -> str:
-    if not place or place["trials"].value < 2:
-        return formats.NOTHING
-    return (
-        f"crop {place['crop_size'].value}, depth {place['unfreeze_depth'].value} "
-        f"({place['trials'].value})"
+    warned = p.end and not p.natural and not p.idle
+    return Cell(
+        main=shown(p.value, formats.general), small=_place(p), tone="warn" if warned else ""
     )
 
 
-def _micro_batches(arm: At) -> dict[str, Callable[[At], Cell]]:
-    """The row of trials in micro-batches, where the records know of them."""
-    if "micro_batches" not in arm.value:
-        return {}
-    return {"trained in micro-batches": _number("micro_batches")}
+def _place(p: ChosenValue) -> str:
+    if p.idle:
+        return "no effect"
+    if p.end:
+        return f"{_END[p.end]} {'end' if p.natural else 'limit'}"
+    if p.position is None:
+        return ""
+    return f"at {formats.percent(p.position)} of the domain"
 
 
-def _number(*path: str) -> Callable[[At], Cell]:
-    def cell(arm: At) -> Cell:
-        for key in path:
-            arm = arm[key]
-        return arm.cell(formats.count)
-
-    return cell
+def _mostly(place: Place | None) -> str:
+    if not place or place.trials < 2:
+        return formats.NOTHING
+    return f"crop {place.crop_size}, depth {place.unfreeze_depth} ({place.trials})"
 
 
-def _hours(fairness: At) -> dict[str, Callable[[At], Cell]]:
+def _number(of: Callable[[Budget], Int | None]) -> Callable[[Budget], Cell]:
+    return lambda budget: cell(of(budget), formats.count)
+
+
+def _in_state(of: Callable[[StateCounts], Int]) -> Callable[[Budget], Cell]:
+    return _number(lambda budget: of(budget.states))
+
+
+def _hours(fairness: FairnessPart) -> dict[str, Callable[[Budget], Cell]]:
     """Columns or rows of hours, of the resources that were used."""
-    wanted = {"accelerator-hours": "accelerator_hours", "CPU-hours": "cpu_hours"}
+    hours: dict[str, Callable[[Budget], Known]] = {
+        "accelerator-hours": lambda budget: budget.accelerator_hours,
+        "CPU-hours": lambda budget: budget.cpu_hours,
+    }
     return {
-        name: _hour(key)
-        for name, key in wanted.items()
-        if any(arm[key]["value"].value for arm in fairness["arms"])
+        name: _hour(of) for name, of in hours.items() if any(of(arm).value for arm in fairness.arms)
     }
 
 
-def _hour(key: str) -> Callable[[At], Cell]:
-    return lambda row: row[key].estimate(formats.hours)
+def _hour(of: Callable[[Budget], Known]) -> Callable[[Budget], Cell]:
+    return lambda budget: estimate(of(budget), formats.hours)

@@ -10,6 +10,7 @@ from analysis import formats
 from analysis.report.parameters.axes import words
 from analysis.report.parameters.importances import importance_picture, stands_out
 from analysis.report.parameters.parallel import parallel_picture
+from analysis.report.parameters.schema import ArmImportance, Importance, ParametersPart, TrialTable
 from analysis.report.parameters.slices import slices_picture
 from analysis.report.presentation.blocks import (
     Block,
@@ -23,16 +24,16 @@ from analysis.report.presentation.blocks import (
     Text,
     text,
 )
-from analysis.report.presentation.cursor import At
+from analysis.report.schema import Report
 
 #: Up to this many arms the lead names each.
 _NAMED = 3
 
 
-def chapter(report: At) -> Chapter:
+def chapter(report: Report) -> Chapter:
     """Importance, score by parameter, parallel coordinates, and a table of trials."""
-    parameters = report["parameters"]
-    ranked = [arm for arm in parameters["importance"] if arm["parameters"]]
+    parameters = report.parameters
+    ranked = [arm for arm in parameters.importance if arm.parameters]
     importance, slices = importance_picture(report), slices_picture(report)
     parallel = parallel_picture(report)
     blocks: list[Block] = []
@@ -42,10 +43,10 @@ def chapter(report: At) -> Chapter:
     if slices and parallel:
         blocks += [Heading(words="Score by hyperparameter"), slices]
         blocks += [Heading(words="Parallel coordinates"), parallel]
-        blocks.append(Text(words=_drawn(parameters["trials"]), faint=True))
-    if parameters["trials"]["rows"]:
-        table = _trials(parameters["trials"])
-        blocks.append(Fold(summary=_summary(parameters["trials"]), blocks=(table,)))
+        blocks.append(Text(words=_drawn(parameters.trials), faint=True))
+    if parameters.trials.rows:
+        table = _trials(parameters.trials)
+        blocks.append(Fold(summary=_summary(parameters.trials), blocks=(table,)))
     return Chapter(
         name="parameters",
         title="Hyperparameters",
@@ -57,23 +58,21 @@ def chapter(report: At) -> Chapter:
 # -- in a sentence ----------------------------------------------------------------------------
 
 
-def _lead(parameters: At, ranked: Sequence[At]) -> str:
-    if not parameters["trials"]["total"].value:
+def _lead(parameters: ParametersPart, ranked: Sequence[ArmImportance]) -> str:
+    if not parameters.trials.total:
         return "No trial has ended yet."
-    if not parameters["sampled"]:
+    if not parameters.sampled:
         return "The search space samples no hyperparameter."
     if not ranked:
-        counts = formats.listing(
-            f"{arm['final'].value} in {arm['arm'].value}" for arm in parameters["importance"]
-        )
+        counts = formats.listing(f"{arm.final} in {arm.arm}" for arm in parameters.importance)
         return (
             f"Too few trials with a final value to estimate importance: {counts}; "
-            f"{parameters['needed'].value} per arm are needed."
+            f"{parameters.needed} per arm are needed."
         )
     if len(ranked) > _NAMED:
         return _tally(ranked)
     found = formats.listing(_found(arm) for arm in ranked if _outstanding(arm))
-    idle = [arm["arm"].value for arm in ranked if not _outstanding(arm)]
+    idle = [arm.arm for arm in ranked if not _outstanding(arm)]
     none = f"no hyperparameter exceeds chance in {' or '.join(idle)}" if idle else ""
     if not found:
         largest = " and ".join(_largest(arm) for arm in ranked)
@@ -81,46 +80,43 @@ def _lead(parameters: At, ranked: Sequence[At]) -> str:
     return f"Most important hyperparameters: {found}{'; ' if none else ''}{none}."
 
 
-def _tally(ranked: Sequence[At]) -> str:
+def _tally(ranked: Sequence[ArmImportance]) -> str:
     """For many arms: the number in which each parameter exceeds chance."""
-    counts = Counter(words(e["parameter"].value) for arm in ranked for e in _outstanding(arm))
+    counts = Counter(words(e.parameter) for arm in ranked for e in _outstanding(arm))
     if not counts:
         return f"No hyperparameter exceeds chance in any of {len(ranked)} arms."
     names = formats.listing(f"{name} in {number}" for name, number in counts.most_common())
     return f"Hyperparameters whose importance exceeds chance: {names} of {len(ranked)} arms."
 
 
-def _outstanding(arm: At) -> list[At]:
+def _outstanding(arm: ArmImportance) -> list[Importance]:
     """Parameters above chance, the largest share first."""
-    above = [entry for entry in arm["parameters"] if stands_out(entry)]
-    return sorted(above, key=lambda entry: -entry["share"]["value"].value)
+    above = [entry for entry in arm.parameters if stands_out(entry)]
+    return sorted(above, key=lambda entry: -entry.share.value)
 
 
-def _found(arm: At) -> str:
+def _found(arm: ArmImportance) -> str:
     shares = " and ".join(
-        f"{words(entry['parameter'].value)} ({_share(entry)})" for entry in _outstanding(arm)
+        f"{words(entry.parameter)} ({_share(entry)})" for entry in _outstanding(arm)
     )
-    return f"{shares} in {arm['arm'].value}"
+    return f"{shares} in {arm.arm}"
 
 
-def _largest(arm: At) -> str:
-    first = max(arm["parameters"], key=lambda entry: entry["share"]["value"].value)
-    return f"{words(first['parameter'].value)} in {arm['arm'].value} ({_share(first)})"
+def _largest(arm: ArmImportance) -> str:
+    first = max(arm.parameters, key=lambda entry: entry.share.value)
+    return f"{words(first.parameter)} in {arm.arm} ({_share(first)})"
 
 
-def _share(entry: At) -> str:
-    share, chance = (formats.percent(entry[key]["value"].value) for key in ("share", "noise"))
+def _share(entry: Importance) -> str:
+    share, chance = formats.percent(entry.share.value), formats.percent(entry.noise.value)
     return f"{share}, by chance up to {chance}"
 
 
 # -- notes ------------------------------------------------------------------------------------
 
 
-def _notes(parameters: At, ranked: Sequence[At]) -> Iterator[str]:
-    counts = formats.listing(
-        f"the best {arm['best'].value} of {arm['final'].value} in {arm['arm'].value}"
-        for arm in ranked
-    )
+def _notes(parameters: ParametersPart, ranked: Sequence[ArmImportance]) -> Iterator[str]:
+    counts = formats.listing(f"the best {arm.best} of {arm.final} in {arm.arm}" for arm in ranked)
     yield (
         "Only trials with a final value count, that is complete and overfit ones; compared with "
         f"all are {counts}. They are not a uniform sample: the sampler concentrates on good "
@@ -132,19 +128,19 @@ def _notes(parameters: At, ranked: Sequence[At]) -> Iterator[str]:
         "irrelevant parameter exceeds it in 1 of 20 cases, so with many parameters and arms some "
         "will."
     )
-    short = [arm["arm"].value for arm in parameters["importance"] if not arm["parameters"]]
+    short = [arm.arm for arm in parameters.importance if not arm.parameters]
     if short:
         yield (
-            f"No importance, with fewer than {parameters['needed'].value} trials with a final "
+            f"No importance, with fewer than {parameters.needed} trials with a final "
             f"value: {formats.listing(short)}."
         )
-    mixed = [arm["arm"].value for arm in ranked if not arm["one_space"].value]
+    mixed = [arm.arm for arm in ranked if not arm.one_space]
     if mixed:
         yield (
             f"The merged searches used different search spaces for {formats.listing(mixed)}; "
             "importance is over the first one, and trials outside it are excluded."
         )
-    outside = sum(arm["outside"].value for arm in parameters["importance"])
+    outside = sum(arm.outside for arm in parameters.importance)
     if outside:
         yield (
             f"Excluded: {formats.plural(outside, 'trial')} with a value outside the search space, "
@@ -152,8 +148,8 @@ def _notes(parameters: At, ranked: Sequence[At]) -> Iterator[str]:
         )
 
 
-def _drawn(trials: At) -> str:
-    scored, drawn = trials["scored"].value, len(trials["drawn"])
+def _drawn(trials: TrialTable) -> str:
+    scored, drawn = trials.scored, len(trials.drawn)
     if drawn == scored:
         return f"Both figures show all {formats.count(scored)} trials with a score."
     return (
@@ -165,16 +161,16 @@ def _drawn(trials: At) -> str:
 # -- the table --------------------------------------------------------------------------------
 
 
-def _summary(trials: At) -> str:
-    total, rows = trials["total"].value, len(trials["rows"])
+def _summary(trials: TrialTable) -> str:
+    total, rows = trials.total, len(trials.rows)
     if rows == total:
         return f"All {formats.plural(total, 'trial')} as a table"
     return f"{rows} of {formats.count(total)} trials as a table"
 
 
-def _trials(trials: At) -> Table:
-    names = [column["name"] for column in trials["columns"].value]
-    chosen = set(trials["chosen"].value)
+def _trials(trials: TrialTable) -> Table:
+    names = [column.name for column in trials.columns]
+    chosen = set(trials.chosen)
     return Table(
         name="trials",
         label="Trials",
@@ -188,16 +184,16 @@ def _trials(trials: At) -> Table:
                 ),
                 strong=row[0] in chosen,
             )
-            for row in trials["rows"].value
+            for row in trials.rows
         ),
         caption=_caption(trials),
         tall=True,
     )
 
 
-def _numeric(trials: At, names: Sequence[str]) -> set[str]:
+def _numeric(trials: TrialTable, names: Sequence[str]) -> set[str]:
     """Columns in which every value that is there is a number."""
-    cells = zip(*trials["rows"].value, strict=True)
+    cells = zip(*trials.rows, strict=True)
     return {
         name
         for name, column in zip(names, cells, strict=True)
@@ -210,18 +206,18 @@ def _head(name: str) -> str:
     return heads.get(name, words(name))
 
 
-def _cell(trials: At, name: str, value: Any) -> str:
-    if name == trials["score"].value:
+def _cell(trials: TrialTable, name: str, value: Any) -> str:
+    if name == trials.score:
         return formats.score(value)
     return formats.duration(value) if name == "seconds" else formats.general(value)
 
 
-def _caption(trials: At) -> str:
+def _caption(trials: TrialTable) -> str:
     shared = formats.listing(
-        f"{words(name)} {formats.general(value)}" for name, value in trials["shared"].value.items()
+        f"{words(name)} {formats.general(value)}" for name, value in trials.shared.items()
     )
     caption = ["Chosen trials in bold."]
-    if len(trials["rows"]) < trials["total"].value:
+    if len(trials.rows) < trials.total:
         caption.append(
             "Half of each arm's rows are the chosen and the best trials, the others are evenly "
             "spaced over the search; all trials are in trials.parquet of the results folder."

@@ -11,17 +11,19 @@ from matplotlib.lines import Line2D
 
 from analysis import formats
 from analysis.report.parameters.axes import words
+from analysis.report.parameters.schema import ArmImportance, Importance
 from analysis.report.presentation.blocks import Picture, Row, Table, columns, text
-from analysis.report.presentation.cursor import At
+from analysis.report.presentation.cells import cell
 from analysis.report.presentation.plotting import GREY, Look, label_rows, looks
 from analysis.report.presentation.svg import INK, picture
+from analysis.report.schema import Report
 
 _SPREAD = 0.7
 
 
-def importance_picture(report: At) -> Picture | None:
+def importance_picture(report: Report) -> Picture | None:
     """Of the arms with enough trials; parameters with the largest share first."""
-    ranked = [arm for arm in report["parameters"]["importance"] if arm["parameters"]]
+    ranked = [arm for arm in report.parameters.importance if arm.parameters]
     if not ranked:
         return None
     names, styles = _by_share(ranked), looks(report)
@@ -29,10 +31,10 @@ def importance_picture(report: At) -> Picture | None:
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
         for lane, arm in enumerate(ranked):
-            for entry in arm["parameters"]:
+            for entry in arm.parameters:
                 offset = (lane - (len(ranked) - 1) / 2) * _SPREAD / len(ranked)
-                place = names.index(entry["parameter"].value) + offset
-                _dot(axes, entry, place, styles[arm["arm"].value])
+                place = names.index(entry.parameter) + offset
+                _dot(axes, entry, place, styles[arm.arm])
         label_rows(axes, [words(name) for name in names])
         axes.set_xlim(0, 1)
         axes.set_xlabel("share of importance")
@@ -55,22 +57,22 @@ def importance_picture(report: At) -> Picture | None:
     )
 
 
-def stands_out(entry: At) -> bool:
+def stands_out(entry: Importance) -> bool:
     """Whether a share exceeds the chance level."""
-    return bool(entry["share"]["value"].value > entry["noise"]["value"].value)
+    return bool(entry.share.value > entry.noise.value)
 
 
-def _by_share(ranked: Sequence[At]) -> list[str]:
+def _by_share(ranked: Sequence[ArmImportance]) -> list[str]:
     largest: dict[str, float] = {}
     for arm in ranked:
-        for entry in arm["parameters"].value:
-            name, share = entry["parameter"], entry["share"]["value"]
+        for entry in arm.parameters:
+            name, share = entry.parameter, entry.share.value
             largest[name] = max(largest.get(name, 0.0), share)
     return sorted(largest, key=lambda name: -largest[name])
 
 
-def _dot(axes: Axes, entry: At, place: float, style: Look) -> None:
-    share, noise = entry["share"]["value"].value, entry["noise"]["value"].value
+def _dot(axes: Axes, entry: Importance, place: float, style: Look) -> None:
+    share, noise = entry.share.value, entry.noise.value
     axes.plot([0, noise], [place] * 2, color=style.colour, lw=3, alpha=0.25, solid_capstyle="butt")
     out = stands_out(entry)
     axes.plot(
@@ -84,8 +86,8 @@ def _dot(axes: Axes, entry: At, place: float, style: Look) -> None:
     )
 
 
-def _handles(ranked: Sequence[At], styles: dict[str, Look]) -> list[Artist]:
-    names = [arm["arm"].value for arm in ranked]
+def _handles(ranked: Sequence[ArmImportance], styles: dict[str, Look]) -> list[Artist]:
+    names = [arm.arm for arm in ranked]
     arms = [
         Line2D([], [], color=style.colour, marker=style.marker, ls="", ms=7, mew=0, label=name)
         for name, style in ((name, styles[name]) for name in names)
@@ -93,19 +95,19 @@ def _handles(ranked: Sequence[At], styles: dict[str, Look]) -> list[Artist]:
     return [*arms, Line2D([], [], color=GREY, lw=3, alpha=0.4, label="chance level")]
 
 
-def _data(ranked: Sequence[At]) -> Table:
+def _data(ranked: Sequence[ArmImportance]) -> Table:
     rows = [
         Row(
             cells=(
-                text(arm["arm"].value),
-                text(words(entry["parameter"].value)),
-                entry["share"]["value"].cell(formats.percent),
-                entry["noise"]["value"].cell(formats.percent),
+                text(arm.arm),
+                text(words(entry.parameter)),
+                cell(entry.share.value, formats.percent),
+                cell(entry.noise.value, formats.percent),
                 text(formats.general(stands_out(entry))),
             )
         )
         for arm in ranked
-        for entry in sorted(arm["parameters"], key=lambda e: -e["share"]["value"].value)
+        for entry in sorted(arm.parameters, key=lambda e: -e.share.value)
     ]
     return Table(
         name="parameters-importance-data",

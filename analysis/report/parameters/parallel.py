@@ -15,6 +15,8 @@ from matplotlib.lines import Line2D
 from analysis import formats
 from analysis.report.parameters.axes import (
     Drawn,
+    Level,
+    as_number,
     drawn_trials,
     ends,
     levels,
@@ -22,11 +24,13 @@ from analysis.report.parameters.axes import (
     spread,
     words,
 )
+from analysis.report.parameters.schema import Domain
 from analysis.report.presentation.blocks import Picture, Table
-from analysis.report.presentation.cursor import At, Form
+from analysis.report.presentation.cells import Form
 from analysis.report.presentation.plotting import GREY, panels
 from analysis.report.presentation.svg import INK, picture
 from analysis.report.presentation.tables import value_table
+from analysis.report.schema import Report
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,21 +53,21 @@ _PLATE = {"boxstyle": "round,pad=0.2", "facecolor": "#3f4652", "edgecolor": "non
 _MANY = 4
 
 
-def parallel_picture(report: At) -> Picture | None:
+def parallel_picture(report: Report) -> Picture | None:
     """A line per drawn trial, styled by the rank of its score in its arm."""
-    parameters = report["parameters"]
-    domains, trials = parameters["sampled"].value, drawn_trials(parameters)
-    arms = [a for a in report["search"]["arms"].value if any(t.arm == a for t in trials)]
+    parameters = report.parameters
+    domains, trials = parameters.sampled, drawn_trials(parameters)
+    arms = [a for a in report.search.arms if any(t.arm == a for t in trials)]
     if not domains or not arms:
         return None
-    unit = str(parameters["unit"].value)
+    unit = str(parameters.unit)
     across = 2 if len(arms) >= _MANY else 1
-    lower = bool(parameters["lower_is_better"].value)
+    lower = bool(parameters.lower_is_better)
     scale = _scale(trials, lower=lower)
 
     def paint(figure: Figure) -> None:
         for arm, axes in zip(arms, panels(figure, len(arms), across=across), strict=True):
-            own = [domain for domain in domains if arm in domain["arms"]]
+            own = [domain for domain in domains if arm in domain.arms]
             _panel(axes, own, [t for t in trials if t.arm == arm], scale, unit)
             axes.set_title(arm)
         handles = [Line2D([], [], label=group.name, **group.look) for group in _GROUPS]
@@ -93,7 +97,7 @@ def _group(trial: Drawn) -> _Group:
 
 def _panel(
     axes: Axes,
-    domains: Sequence[Mapping[str, Any]],
+    domains: Sequence[Domain],
     trials: Sequence[Drawn],
     scale: tuple[float, float],
     unit: str,
@@ -114,7 +118,7 @@ def _panel(
         _axis(axes, at, ends(domain), plates=levels(domain) is not None)
     score = [(0.0, formats.score(bottom)), (1.0, formats.score(top))]
     _axis(axes, len(domains), score, plates=False)
-    names = [words(domain["parameter"]).replace(" ", "\n", 1) for domain in domains]
+    names = [words(domain.parameter).replace(" ", "\n", 1) for domain in domains]
     axes.set_xticks(range(len(names) + 1), [*names, unit.replace(" ", "\n", 1)])
     axes.set_xlim(-0.35, len(names) + 0.35)
     axes.set_ylim(-0.16, 1.14)
@@ -124,9 +128,9 @@ def _panel(
         spine.set_visible(False)
 
 
-def _height(domain: Mapping[str, Any], trial: Drawn, number: int) -> float:
+def _height(domain: Domain, trial: Drawn, number: int) -> float:
     """A value outside its domain, which a baseline may have, leaves a gap in the line."""
-    at = place(domain, trial.values[domain["parameter"]])
+    at = place(domain, trial.values[domain.parameter])
     if at is None:
         return float("nan")
     known = levels(domain)
@@ -155,7 +159,7 @@ def _axis(axes: Axes, at: int, labels: Sequence[tuple[float, str]], *, plates: b
 
 
 def _data(
-    domains: Sequence[Mapping[str, Any]], arms: Sequence[str], trials: Sequence[Drawn], unit: str
+    domains: Sequence[Domain], arms: Sequence[str], trials: Sequence[Drawn], unit: str
 ) -> Table:
     """Summary of each group of lines; the slices have the table of single trials."""
     heads: dict[str, Form] = {
@@ -163,7 +167,7 @@ def _data(
         "trials": str,
         "number": formats.count,
         f"median {unit}": formats.score,
-        **{words(domain["parameter"]): str for domain in domains},
+        **{words(domain.parameter): str for domain in domains},
     }
     rows = []
     for arm in arms:
@@ -176,16 +180,17 @@ def _data(
     return value_table("parameters-parallel-data", "Typical values by group of trials", heads, rows)
 
 
-def _usual(domain: Mapping[str, Any], arm: str, trials: Sequence[Drawn]) -> str | None:
+def _usual(domain: Domain, arm: str, trials: Sequence[Drawn]) -> str | None:
     """The most frequent value with its share, or the quartiles of a number."""
-    name, known = domain["parameter"], levels(domain)
-    if arm not in domain["arms"]:
+    name, known = domain.parameter, levels(domain)
+    if arm not in domain.arms:
         return None
-    values = [t.values[name] for t in trials if t.values[name] is not None]
+    values: list[Level] = [t.values[name] for t in trials if t.values[name] is not None]
     if not values:
         return None
     if known is None:
-        low, high = np.quantile(values, [0.25, 0.75], method="inverted_cdf")
+        numbers = [as_number(value) for value in values]
+        low, high = np.quantile(numbers, [0.25, 0.75], method="inverted_cdf")
         return f"{formats.general(float(low))} to {formats.general(float(high))}"
     common = max(known, key=values.count)
     return f"{formats.general(common)} ({formats.percent(values.count(common) / len(values))})"

@@ -16,6 +16,11 @@ from analysis.report.quantities import SHARE, Json, quantity
 from analysis.validity.limits import domains
 
 _SEED = 20240607
+#: A parameter before any of its domains is known.
+_UNKNOWN: Json = {
+    **dict.fromkeys(("parameter", "log", "arms", "low", "high", "whole", "values")),
+    "log": True,
+}
 
 
 def section(evidence: Evidence) -> Json:
@@ -37,7 +42,7 @@ def _sampled(search: Search) -> list[Json]:
     studies = search.trials[["arm", "replicate"]].drop_duplicates()
     for arm, replicate in studies.itertuples(index=False, name=None):
         for name, domain in domains(search, str(arm), int(replicate)).items():
-            entry = found.setdefault(name, {"parameter": name, "log": True, "arms": []})
+            entry = found.setdefault(name, {**_UNKNOWN, "parameter": name, "arms": []})
             _widen(entry, domain)
             if arm not in entry["arms"]:
                 entry["arms"].append(str(arm))
@@ -47,12 +52,16 @@ def _sampled(search: Search) -> list[Json]:
 def _widen(entry: Json, domain: Mapping[str, Any]) -> None:
     entry["log"] = entry["log"] and bool(domain.get("log"))
     if domain["type"] == "choice":
-        known = entry.setdefault("values", [])
-        known += [value for value in domain["values"] if value not in known]
+        known = entry["values"] or []
+        entry["values"] = [*known, *(value for value in domain["values"] if value not in known)]
+        return
+    whole = domain["type"] == "int"
+    if entry["low"] is None:
+        entry.update(low=domain["low"], high=domain["high"], whole=whole)
     else:
-        entry["low"] = min(entry.get("low", domain["low"]), domain["low"])
-        entry["high"] = max(entry.get("high", domain["high"]), domain["high"])
-        entry["whole"] = entry.get("whole", True) and domain["type"] == "int"
+        entry["low"] = min(entry["low"], domain["low"])
+        entry["high"] = max(entry["high"], domain["high"])
+        entry["whole"] = entry["whole"] and whole
 
 
 def _one_space(search: Search, arm: str) -> bool:

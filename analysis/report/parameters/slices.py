@@ -12,12 +12,23 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis import formats
-from analysis.report.parameters.axes import Drawn, drawn_trials, levels, spread, words
+from analysis.report.parameters.axes import (
+    Drawn,
+    Level,
+    as_number,
+    drawn_trials,
+    levels,
+    spread,
+    words,
+)
+from analysis.report.parameters.schema import Domain
 from analysis.report.presentation.blocks import Picture, Table
-from analysis.report.presentation.cursor import At, Form
+from analysis.report.presentation.cells import Form
 from analysis.report.presentation.plotting import GREY, Look, looks, panels, power_of_ten
 from analysis.report.presentation.svg import INK, picture
 from analysis.report.presentation.tables import value_table
+from analysis.report.schema import Report
+from analysis.report.values import Scalar
 
 _ACROSS = 4
 #: Share of a level's width that its markers spread over.
@@ -25,13 +36,13 @@ _WIDTH = 0.8
 _RING: Mapping[str, Any] = {"ls": "", "marker": "o", "ms": 8, "mfc": "none", "mec": INK, "mew": 1}
 
 
-def slices_picture(report: At) -> Picture | None:
+def slices_picture(report: Report) -> Picture | None:
     """Every drawn trial's score against each parameter that it sampled."""
-    parameters = report["parameters"]
-    domains, trials = parameters["sampled"].value, drawn_trials(parameters)
+    parameters = report.parameters
+    domains, trials = parameters.sampled, drawn_trials(parameters)
     if not domains or not trials:
         return None
-    styles, unit = looks(report), str(parameters["unit"].value)
+    styles, unit = looks(report), str(parameters.unit)
     arms = [arm for arm in styles if any(trial.arm == arm for trial in trials)]
 
     def paint(figure: Figure) -> None:
@@ -40,7 +51,7 @@ def slices_picture(report: At) -> Picture | None:
             _panel(axes, domain, trials, arms, styles)
             if number % _ACROSS == 0:
                 axes.set_ylabel(unit)
-        if parameters["lower_is_better"].value:
+        if parameters.lower_is_better:
             all_axes[0].invert_yaxis()
         figure.legend(
             handles=_handles(arms, styles), loc="outside lower center", ncols=4, fontsize=9
@@ -60,14 +71,14 @@ def slices_picture(report: At) -> Picture | None:
 
 def _panel(
     axes: Axes,
-    domain: Mapping[str, Any],
+    domain: Domain,
     trials: Sequence[Drawn],
     arms: Sequence[str],
     styles: Mapping[str, Look],
 ) -> None:
-    name, known = domain["parameter"], levels(domain)
+    name, known = domain.parameter, levels(domain)
     for lane, arm in enumerate(arms):
-        if arm in domain["arms"]:
+        if arm in domain.arms:
             mine = [trial for trial in trials if trial.arm == arm and _shown(domain, trial)]
             at = [
                 _across(known, trial.values[name], lane, len(arms), number)
@@ -77,7 +88,7 @@ def _panel(
     if known is not None:
         axes.set_xticks(range(len(known)), [formats.general(value) for value in known])
         axes.set_xlim(-0.5, len(known) - 0.5)
-    elif domain["log"]:
+    elif domain.log:
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(power_of_ten)
         axes.xaxis.set_minor_formatter("")
@@ -87,15 +98,17 @@ def _panel(
     axes.grid(axis="y")
 
 
-def _shown(domain: Mapping[str, Any], trial: Drawn) -> bool:
-    known, value = levels(domain), trial.values[domain["parameter"]]
+def _shown(domain: Domain, trial: Drawn) -> bool:
+    known, value = levels(domain), trial.values[domain.parameter]
     return value is not None if known is None else value in known
 
 
-def _across(known: Sequence[Any] | None, value: Any, lane: int, lanes: int, number: int) -> float:
+def _across(
+    known: Sequence[Level] | None, value: Scalar, lane: int, lanes: int, number: int
+) -> float:
     """Position of a value: levels evenly spaced, with a lane per arm."""
     if known is None:
-        return float(value)
+        return float(as_number(value))
     width = _WIDTH / lanes
     return known.index(value) + (lane - (lanes - 1) / 2) * width + 0.8 * width * spread(number)
 
@@ -137,8 +150,8 @@ def _handles(arms: Sequence[str], styles: Mapping[str, Look]) -> list[Artist]:
     ]
 
 
-def _data(domains: Sequence[Mapping[str, Any]], trials: Sequence[Drawn], unit: str) -> Table:
-    names = [domain["parameter"] for domain in domains]
+def _data(domains: Sequence[Domain], trials: Sequence[Drawn], unit: str) -> Table:
+    names = [domain.parameter for domain in domains]
     heads: dict[str, Form] = {
         "arm": str,
         "trial": formats.count,

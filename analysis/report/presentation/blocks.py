@@ -2,7 +2,7 @@
 
 A chapter is a title and blocks. Both renderings use the same blocks, so they show the same
 numbers. Numbers are :class:`Shown` in cells, with their exact value and their path in report.json;
-a cursor (:class:`analysis.report.presentation.cursor.At`) makes them.
+:mod:`analysis.report.presentation.cells` makes them.
 """
 
 from __future__ import annotations

@@ -10,7 +10,8 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.report.presentation.cursor import At
+from analysis.report.schema import Report
+from analysis.report.values import Known
 
 #: Colours of Okabe and Ito with contrast to white and to near-black; with a marker each, so that
 #: arms differ by more than colour.
@@ -38,9 +39,9 @@ def look(number: int) -> Look:
     )
 
 
-def looks(report: At) -> dict[str, Look]:
+def looks(report: Report) -> dict[str, Look]:
     """The style of every arm by its name."""
-    return {arm: look(number) for number, arm in enumerate(report["search"]["arms"].value)}
+    return {arm: look(number) for number, arm in enumerate(report.search.arms)}
 
 
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -70,7 +71,7 @@ def label_rows(axes: Axes, labels: Sequence[str], *, above: float = 0.5, grid: b
 
 def draw_estimate(
     axes: Axes,
-    quantity: At,
+    quantity: Known | None,
     height: float,
     marker: str,
     colour: str,
@@ -81,9 +82,9 @@ def draw_estimate(
     **look: Any,
 ) -> None:
     """A quantity of report.json as a marker with its interval, if any, times ``scale``."""
-    if not quantity:
+    if quantity is None:
         return
-    value, low, high = (quantity[key].value for key in ("value", "low", "high"))
-    if low is not None:
-        axes.plot([scale * low, scale * high], [height] * 2, color=colour, lw=width, ls=dash)
-    axes.plot([scale * value], [height], marker, color=colour, **look)
+    if quantity.low is not None and quantity.high is not None:
+        ends = [scale * quantity.low, scale * quantity.high]
+        axes.plot(ends, [height] * 2, color=colour, lw=width, ls=dash)
+    axes.plot([scale * quantity.value], [height], marker, color=colour, **look)

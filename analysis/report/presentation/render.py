@@ -15,7 +15,7 @@ from markupsafe import Markup
 from analysis import formats
 from analysis.report.presentation.blocks import Block, Chapter, Columns, Drawing, Fold, Picture
 from analysis.report.presentation.svg import inline
-from analysis.report.quantities import Json
+from analysis.report.schema import Report
 from fer_tune.escaping import markdown
 
 #: Folder of the Markdown's figures.
@@ -36,14 +36,14 @@ class Content:
             yield from _drawings(chapter.blocks)
 
 
-def render_html(report: Json, content: Content) -> str:
+def render_html(report: Report, content: Content) -> str:
     """The page: one self-contained file without scripts."""
     page = _environment("html").get_template("report.html.j2")
     html = page.render(report=report, opening=content.opening, chapters=content.chapters)
     return re.sub(r"\n{2,}", "\n", html) + "\n"
 
 
-def render_markdown(report: Json, content: Content) -> tuple[str, dict[str, str]]:
+def render_markdown(report: Report, content: Content) -> tuple[str, dict[str, str]]:
     """The Markdown, and its figures by path relative to it."""
     files = {f"{FIGURES}/{drawing.name}.svg": drawing.svg for drawing in content.drawings()}
     page = _environment("markdown").get_template("report.md.j2")

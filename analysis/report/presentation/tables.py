@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from analysis import formats
 from analysis.report.presentation.blocks import Cell, Column, Row, Table, text
-from analysis.report.presentation.cursor import At
+from analysis.report.presentation.cells import cell
+from analysis.report.values import NameValue
+
+Entry = TypeVar("Entry")
 
 
-def pairs_table(name: str, label: str, rows: At) -> Table:
+def pairs_table(name: str, label: str, rows: Sequence[NameValue]) -> Table:
     """A table of rows ``{name, value}``."""
     return Table(
         name=name,
         label=label,
         columns=(Column(name="name"), Column(name="value")),
-        rows=tuple(
-            Row(cells=(text(row["name"].value), row["value"].cell(formats.general))) for row in rows
-        ),
+        rows=tuple(Row(cells=(text(row.name), cell(row.value, formats.general))) for row in rows),
     )
 
 
 def arms_table(
     name: str,
     label: str,
-    entries: Sequence[At],
+    entries: Sequence[Entry],
     heads: Sequence[str],
-    lines: Mapping[str, Callable[[At], Cell]],
+    lines: Mapping[str, Callable[[Entry], Cell]],
     *,
     caption: str = "",
     strong: Sequence[str] = (),
@@ -35,7 +36,7 @@ def arms_table(
     """One column per arm, one row per quantity.
 
     Args:
-        entries: a cursor per column, ``heads`` their headings.
+        entries: one per column, ``heads`` their headings.
         lines: by row name, the function that makes a cell from an entry.
         strong: names of rows in bold.
     """

@@ -6,20 +6,23 @@ from collections.abc import Callable, Sequence
 
 from analysis import formats
 from analysis.report.presentation.blocks import Block, Cell, Chapter, Heading, Table, Text
-from analysis.report.presentation.cursor import At
+from analysis.report.presentation.cells import cell, estimate
 from analysis.report.presentation.tables import arms_table
+from analysis.report.schema import Report
 from analysis.report.stopping.figures import CAUSES, epochs_picture, fidelity_picture
 from analysis.report.stopping.regret_blocks import audit_blocks, audit_words
+from analysis.report.stopping.schema import StoppingArm, StoppingPart
+from analysis.report.values import STATES, Int, StateCounts
 
 
-def chapter(report: At) -> Chapter:
+def chapter(report: Report) -> Chapter:
     """Epochs and time saved, rung fidelity, and the regret audit."""
-    stopping = report["stopping"]
-    arms = list(stopping["arms"])
-    if not _total(arms, "trials"):
+    stopping = report.stopping
+    arms = stopping.arms
+    if not any(arm.trials for arm in arms):
         return _chapter("No trial has ended yet.")
     blocks: list[Block] = [_table(stopping), epochs_picture(report)]
-    if stopping["rungs"]:
+    if stopping.rungs:
         blocks += [Heading(words="Rung fidelity"), *_fidelity(report)]
         blocks += [Heading(words="Regret audit"), *audit_blocks(stopping)]
     return _chapter(_lead(stopping), *blocks)
@@ -29,57 +32,44 @@ def _chapter(lead: str, *blocks: Block) -> Chapter:
     return Chapter(name="stopping", title="Early stopping", lead=lead, blocks=blocks)
 
 
-def _down(here: At, path: Sequence[str]) -> At:
-    for step in path:
-        here = here[step]
-    return here
-
-
-def _total(arms: Sequence[At], *path: str) -> int:
-    return sum(_down(arm, path).value for arm in arms)
-
-
-def _lead(stopping: At) -> str:
-    arms = list(stopping["arms"])
-    if not (stopping["rungs"] or stopping["stopper"].value):
+def _lead(stopping: StoppingPart) -> str:
+    arms = stopping.arms
+    if not (stopping.rungs or stopping.stopper):
         return "This search uses no early stopping, neither by score nor by overfitting."
-    saved = {cause: _total(arms, "saved", cause) for cause in CAUSES}
-    total, allowed = sum(saved.values()), _total(arms, "allowed")
+    saved = {cause.name: sum(map(cause.epochs, arms)) for cause in CAUSES}
+    total, allowed = sum(saved.values()), sum(arm.allowed for arm in arms)
     lead = f"Early stopping saved none of {formats.count(allowed)} epochs"
     if total:
-        parts = [f"{CAUSES[cause]} {formats.count(n)}" for cause, n in saved.items() if n]
-        hours = sum(arm["saved_hours"]["value"].value for arm in arms)
+        parts = [f"{name} {formats.count(n)}" for name, n in saved.items() if n]
+        hours = sum(arm.saved_hours.value for arm in arms)
         lead = (
             f"Early stopping saved {formats.count(total)} of {formats.count(allowed)} epochs "
             f"({formats.percent(total / allowed)}: {formats.listing(parts)}), an estimated "
-            f"{formats.hours(hours)} {stopping['resource'].value}-hours"
+            f"{formats.hours(hours)} {stopping.resource}-hours"
         )
-    return f"{lead}; {audit_words(stopping)}." if stopping["rungs"] else f"{lead}."
+    return f"{lead}; {audit_words(stopping)}." if stopping.rungs else f"{lead}."
 
 
-def _table(stopping: At) -> Table:
-    arms = list(stopping["arms"])
+def _table(stopping: StoppingPart) -> Table:
+    arms = stopping.arms
 
-    def counted(*path: str) -> Callable[[At], Cell]:
-        return lambda arm: _down(arm, path).cell(formats.count)
-
-    states = {f"trials: {state}": counted("states", state) for state in arms[0]["states"].value}
-    saved = {f"epochs saved: {name}": counted("saved", cause) for cause, name in CAUSES.items()}
-    lines: dict[str, Callable[[At], Cell]] = {
+    states = {f"trials: {state}": _in_state(of) for state, of in STATES.items()}
+    saved = {f"epochs saved: {cause.name}": _counted(cause.epochs) for cause in CAUSES}
+    lines: dict[str, Callable[[StoppingArm], Cell]] = {
         **states,
-        "trials: audited": counted("audited"),
-        "epochs allowed": counted("allowed"),
-        "epochs run": counted("run"),
+        "trials: audited": _counted(lambda arm: arm.audited),
+        "epochs allowed": _counted(lambda arm: arm.allowed),
+        "epochs run": _counted(lambda arm: arm.run),
         **saved,
-        "epochs lost to failures": counted("lost_to_failure"),
-        "epochs run for the audit": counted("spent_on_audit"),
-        f"{stopping['resource'].value}-hours saved, estimate": _saved,
+        "epochs lost to failures": _counted(lambda arm: arm.lost_to_failure),
+        "epochs run for the audit": _counted(lambda arm: arm.spent_on_audit),
+        f"{stopping.resource}-hours saved, estimate": _saved,
     }
     return arms_table(
         "stopping-arms",
         "Trials by state, and epochs",
         arms,
-        [arm["arm"].value for arm in arms],
+        [arm.arm for arm in arms],
         lines,
         strong=("epochs run",),
         caption="Pruned: stopped by ASHA. Audited: counted as pruned but continued, so ASHA saved "
@@ -89,14 +79,23 @@ def _table(stopping: At) -> Table:
     )
 
 
-def _saved(arm: At) -> Cell:
-    trials = formats.plural(arm["saved_hours"]["n"].value, "trial")
-    return arm["saved_hours"].estimate(formats.hours, small=f"over {trials} that ended early")
+def _counted(of: Callable[[StoppingArm], Int]) -> Callable[[StoppingArm], Cell]:
+    return lambda arm: cell(of(arm), formats.count)
 
 
-def _fidelity(report: At) -> tuple[Block, ...]:
-    stopping = report["stopping"]
-    rungs, factor = stopping["rungs"].value, stopping["reduction_factor"].value
+def _in_state(of: Callable[[StateCounts], Int]) -> Callable[[StoppingArm], Cell]:
+    return _counted(lambda arm: of(arm.states))
+
+
+def _saved(arm: StoppingArm) -> Cell:
+    trials = formats.plural(arm.saved_hours.n, "trial")
+    return estimate(arm.saved_hours, formats.hours, small=f"over {trials} that ended early")
+
+
+def _fidelity(report: Report) -> tuple[Block, ...]:
+    stopping = report.stopping
+    rungs, factor = stopping.rungs, stopping.reduction_factor
+    assert factor is not None, "ASHA has a reduction factor"
     where = formats.listing(str(rung) for rung in rungs)
     rule = Text(
         words=f"ASHA compares trials of one study at {_epochs(rungs)} {where} by their best value "

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -11,39 +12,63 @@ from matplotlib.patches import Patch
 
 from analysis import formats
 from analysis.report.presentation.blocks import Picture, Row, Table, columns, text
-from analysis.report.presentation.cursor import At, Form
+from analysis.report.presentation.cells import Form, cell, estimate
 from analysis.report.presentation.dots import Dot, arm_handles, draw_dots
 from analysis.report.presentation.plotting import label_rows, looks
 from analysis.report.presentation.svg import INK, picture
 from analysis.report.presentation.tables import value_table
-
-#: The causes of saved epochs, by key of report.json.
-CAUSES = {"asha": "ASHA", "overfit_stopper": "overfit stopper", "divergence": "divergence"}
-#: Style of epochs that were not run; failures solid, as they were not meant to save any.
-_HATCHES: dict[str, dict[str, Any]] = {
-    "asha": {"hatch": "///", "fc": "none"},
-    "overfit_stopper": {"hatch": "\\\\\\", "fc": "none"},
-    "divergence": {"hatch": "+++", "fc": "none"},
-    "lost_to_failure": {"fc": INK, "alpha": 0.75},
-}
-_NAMES = {**CAUSES, "lost_to_failure": "lost to failures"}
+from analysis.report.schema import Report
+from analysis.report.stopping.schema import Rung, StoppingArm
+from analysis.report.values import Int, Quantity
 
 
-def epochs_picture(report: At) -> Picture:
+@dataclass(frozen=True, kw_only=True)
+class Cause:
+    """Why epochs were not run: its name, how many they were, their style."""
+
+    name: str
+    epochs: Callable[[StoppingArm], Int]
+    style: Mapping[str, Any]
+
+
+#: Of saved epochs.
+CAUSES = (
+    Cause(name="ASHA", epochs=lambda arm: arm.saved.asha, style={"hatch": "///", "fc": "none"}),
+    Cause(
+        name="overfit stopper",
+        epochs=lambda arm: arm.saved.overfit_stopper,
+        style={"hatch": "\\\\\\", "fc": "none"},
+    ),
+    Cause(
+        name="divergence",
+        epochs=lambda arm: arm.saved.divergence,
+        style={"hatch": "+++", "fc": "none"},
+    ),
+)
+#: Failures are solid, as they were not meant to save any.
+_NOT_RUN = (
+    *CAUSES,
+    Cause(
+        name="lost to failures",
+        epochs=lambda arm: arm.lost_to_failure,
+        style={"fc": INK, "alpha": 0.75},
+    ),
+)
+
+
+def epochs_picture(report: Report) -> Picture:
     """Per arm the epochs allowed: run, saved by cause, lost."""
-    arms, styles = list(report["stopping"]["arms"]), looks(report)
+    arms, styles = report.stopping.arms, looks(report)
 
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
         for place, arm in enumerate(arms):
-            style = {"fc": styles[arm["arm"].value].colour}
-            _bar(axes, place, [(arm["run"].value, style), *_rest(arm)])
-        label_rows(axes, [arm["arm"].value for arm in arms], above=0.6, grid=False)
+            style = {"fc": styles[arm.arm].colour}
+            _bar(axes, place, [(arm.run, style), *_rest(arm)])
+        label_rows(axes, [arm.arm for arm in arms], above=0.6, grid=False)
         axes.set_xlabel("epochs")
         handles = [Patch(fc=INK, alpha=0.4, label="run, in the arm's colour")]
-        handles += [
-            Patch(ec=INK, lw=0.8, label=_NAMES[cause], **style) for cause, style in _HATCHES.items()
-        ]
+        handles += [Patch(ec=INK, lw=0.8, label=cause.name, **cause.style) for cause in _NOT_RUN]
         figure.legend(handles=handles, loc="outside lower center", ncols=5, fontsize=9)
 
     return picture(
@@ -57,12 +82,11 @@ def epochs_picture(report: At) -> Picture:
     )
 
 
-def _rest(arm: At) -> list[tuple[int, dict[str, Any]]]:
-    values = {**arm["saved"].value, "lost_to_failure": arm["lost_to_failure"].value}
-    return [(values[cause], style) for cause, style in _HATCHES.items()]
+def _rest(arm: StoppingArm) -> list[tuple[int, Mapping[str, Any]]]:
+    return [(cause.epochs(arm), cause.style) for cause in _NOT_RUN]
 
 
-def _bar(axes: Axes, place: int, parts: Sequence[tuple[int, dict[str, Any]]]) -> None:
+def _bar(axes: Axes, place: int, parts: Sequence[tuple[int, Mapping[str, Any]]]) -> None:
     start = 0
     for width, style in parts:
         if width:
@@ -70,28 +94,25 @@ def _bar(axes: Axes, place: int, parts: Sequence[tuple[int, dict[str, Any]]]) ->
         start += width
 
 
-def _epochs_data(arms: Sequence[At]) -> Table:
+def _epochs_data(arms: Sequence[StoppingArm]) -> Table:
     heads: dict[str, Form] = {"arm": str, "allowed": formats.count, "run": formats.count}
-    heads |= {name: formats.count for name in _NAMES.values()}
-    rows = [
-        [arm["arm"].value, arm["allowed"].value, arm["run"].value, *(n for n, _ in _rest(arm))]
-        for arm in arms
-    ]
+    heads |= {name: formats.count for name in (cause.name for cause in _NOT_RUN)}
+    rows = [[arm.arm, arm.allowed, arm.run, *(n for n, _ in _rest(arm))] for arm in arms]
     return value_table("stopping-epochs-data", "Epochs run, saved and lost", heads, rows)
 
 
 # -- rung fidelity ----------------------------------------------------------------------------
 
 
-def fidelity_picture(report: At) -> Picture | None:
+def fidelity_picture(report: Report) -> Picture | None:
     """Rank correlations per rung and arm; None where there is not one."""
-    rungs, styles = list(report["stopping"]["fidelity"]), looks(report)
-    arms = report["search"]["arms"].value
+    rungs, styles = report.stopping.fidelity, looks(report)
+    arms = report.search.arms
     dots = [
         dot
         for category, rung in enumerate(rungs)
-        for place, entry in enumerate(rung["arms"])
-        if (dot := _dot(entry["correlation"], category, place)) is not None
+        for place, entry in enumerate(rung.arms)
+        if (dot := _dot(entry.correlation, category, place)) is not None
     ]
     if not dots:
         return None
@@ -100,7 +121,7 @@ def fidelity_picture(report: At) -> Picture | None:
 
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
-        names = [f"rung at epoch {rung['epoch'].value}" for rung in rungs]
+        names = [f"rung at epoch {rung.epoch}" for rung in rungs]
         draw_dots(axes, dots, mine, names, ceiling=1.0)
         axes.axhline(0, color=INK, lw=1)
         axes.set_ylim(lowest - 0.05, 1.05)
@@ -121,27 +142,25 @@ def fidelity_picture(report: At) -> Picture | None:
     )
 
 
-def _dot(correlation: At, category: int, arm: int) -> Dot | None:
-    if not correlation or correlation["value"].value is None:
+def _dot(correlation: Quantity | None, category: int, arm: int) -> Dot | None:
+    if not correlation or correlation.value is None:
         return None
-    value, low, high = (correlation[key].value for key in ("value", "low", "high"))
+    value, low, high = correlation.span
     return Dot(category=category, arm=arm, value=value, low=low, high=high)
 
 
-def _fidelity_data(rungs: Sequence[At]) -> Table:
+def _fidelity_data(rungs: Sequence[Rung]) -> Table:
     rows = [
         Row(
             cells=(
-                rung["epoch"].cell(formats.count),
-                text(entry["arm"].value),
-                entry["correlation"].estimate(formats.score),
-                entry["correlation"]["n"].cell(formats.count)
-                if entry["correlation"]
-                else text("0"),
+                cell(rung.epoch, formats.count),
+                text(entry.arm),
+                estimate(entry.correlation, formats.score),
+                cell(entry.correlation.n, formats.count) if entry.correlation else text("0"),
             )
         )
         for rung in rungs
-        for entry in rung["arms"]
+        for entry in rung.arms
     ]
     return Table(
         name="stopping-rungs-data",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -21,19 +23,22 @@ from analysis.report.presentation.blocks import (
     columns,
     text,
 )
-from analysis.report.presentation.cursor import At, Form, pair_name
+from analysis.report.presentation.cells import Form, cell, estimate, pair_name
 from analysis.report.presentation.plotting import GREY, Look, draw_estimate, label_rows, look
 from analysis.report.presentation.svg import INK, picture
 from analysis.report.presentation.tables import value_table
+from analysis.report.schema import Arm, FloorPart, Report
+from analysis.report.values import Known
+from analysis.report.verdict.schema import CheckPart
 
 _STATUS: dict[str, str] = {"pass": "✓ passed", "warn": "! warning", "broken": "✗ failed"}
 
 
-def opening(report: At) -> tuple[Block, ...]:
+def opening(report: Report) -> tuple[Block, ...]:
     """The blocks of the first screen; the templates put the verdict above them."""
     blocks: list[Block] = []
     checks = _validity(report)
-    if report["arms"]:
+    if report.arms:
         blocks.append(_arms(report))
         forest = _forest(report)
         if forest:
@@ -44,19 +49,19 @@ def opening(report: At) -> tuple[Block, ...]:
 # -- arms -----------------------------------------------------------------------------------
 
 
-def _arms(report: At) -> Table:
-    arms, floors = list(report["arms"]), list(report["floors"])
-    units = formats.units(report["search"]["unit"].value)
-    metric = report["search"]["metric"].value
-    resource = "accelerator" if _spent(arms, "accelerator") else "cpu"
-    hours = {"accelerator": "accelerator-hours", "cpu": "CPU-hours"}[resource]
+def _arms(report: Report) -> Table:
+    arms, floors = report.arms, report.floors
+    units = formats.units(report.search.unit)
+    metric = report.search.metric
+    accelerated = any(map(_accelerated, arms))
+    hours = "accelerator-hours" if accelerated else "CPU-hours"
     names = ("test macro-F1", "clean test macro-F1", f"best validation {metric}", "trials ended")
     return Table(
         name="arms",
         label="Arms and floors",
         columns=columns("arm", *names, hours, "parameters"),
         rows=(
-            *(_arm_row(arm, resource) for arm in arms),
+            *(_arm_row(arm, accelerated=accelerated) for arm in arms),
             *(_floor_row(floor) for floor in floors),
         ),
         caption="Scores from 0 to 1. Small print: 95 % intervals, of arms over "
@@ -64,59 +69,55 @@ def _arms(report: At) -> Table:
     )
 
 
-def _arm_row(arm: At, resource: str) -> Row:
+def _arm_row(arm: Arm, *, accelerated: bool) -> Row:
     return Row(
         cells=(
-            text(arm["arm"].value),
-            arm["test_macro_f1"].estimate(formats.score),
-            arm["test_clean_macro_f1"].estimate(formats.score),
-            arm["best_validation"].estimate(formats.score),
+            text(arm.arm),
+            estimate(arm.test_macro_f1, formats.score),
+            estimate(arm.test_clean_macro_f1, formats.score),
+            estimate(arm.best_validation, formats.score),
             _trials(arm),
-            _hours(arm, resource),
-            arm["parameters"].cell(formats.millions),
+            _hours(arm, accelerated=accelerated),
+            cell(arm.parameters, formats.millions),
         ),
         strong=True,
     )
 
 
-def _floor_row(floor: At) -> Row:
+def _floor_row(floor: FloorPart) -> Row:
     scores = (
-        floor[key].estimate(formats.score) for key in ("test_macro_f1", "test_clean_macro_f1")
+        estimate(score, formats.score) for score in (floor.test_macro_f1, floor.test_clean_macro_f1)
     )
-    return Row(
-        cells=(text(f"floor: {floor['label'].value}"), *scores, *(text("") for _ in range(4)))
-    )
+    return Row(cells=(text(f"floor: {floor.label}"), *scores, *(text("") for _ in range(4))))
 
 
-def _trials(arm: At) -> Cell:
-    counts = arm["trials"]
-    states = (
-        f"{number} {state}" for state, number in counts.value.items() if number and state != "total"
-    )
-    return counts["total"].cell(formats.count, small=formats.listing(states))
+def _trials(arm: Arm) -> Cell:
+    counts = arm.trials
+    states = (f"{number} {state}" for state, number in counts.by_state.items() if number)
+    return cell(counts.total, formats.count, small=formats.listing(states))
 
 
-def _hours(arm: At, resource: str) -> Cell:
-    key = f"{resource}_hours"
+def _hours(arm: Arm, *, accelerated: bool) -> Cell:
     search, confirmation = (
-        formats.hours(arm["cost"][phase][key]["value"].value)
-        for phase in ("search", "confirmation")
+        formats.hours((spent.accelerator_hours if accelerated else spent.cpu_hours).value)
+        for spent in (arm.cost.search, arm.cost.confirmation)
     )
     return Cell(main=Shown(text=f"{search} + {confirmation}"))
 
 
-def _spent(arms: list[At], resource: str) -> float:
-    key = f"{resource}_hours"
-    return sum(phase[key]["value"] or 0.0 for arm in arms for phase in arm["cost"].value.values())
+def _accelerated(arm: Arm) -> bool:
+    """Whether any of its runs held an accelerator."""
+    spent = (arm.cost.search, arm.cost.confirmation)
+    return any(phase.accelerator_hours.value for phase in spent)
 
 
 # -- the checklist --------------------------------------------------------------------------
 
 
-def _validity(report: At) -> tuple[Block, ...]:
+def _validity(report: Report) -> tuple[Block, ...]:
     """Failures and warnings; the checks that passed, folded."""
-    flagged = [check for check in report["validity"] if check["status"].value != "pass"]
-    passed = [check for check in report["validity"] if check["status"].value == "pass"]
+    flagged = [check for check in report.validity if check.status != "pass"]
+    passed = [check for check in report.validity if check.status == "pass"]
     blocks: list[Block] = []
     if flagged:
         blocks.append(_checks("validity", "Validity checks: failures and warnings", flagged))
@@ -128,7 +129,7 @@ def _validity(report: At) -> tuple[Block, ...]:
     return tuple(blocks)
 
 
-def _checks(name: str, label: str, checks: list[At]) -> Table:
+def _checks(name: str, label: str, checks: Sequence[CheckPart]) -> Table:
     tones: dict[str, Tone] = {"pass": "pass", "warn": "warn", "broken": "broken"}
     return Table(
         name=name,
@@ -141,9 +142,9 @@ def _checks(name: str, label: str, checks: list[At]) -> Table:
         rows=tuple(
             Row(
                 cells=(
-                    text(_STATUS[check["status"].value], tone=tones[check["status"].value]),
-                    text(check["name"].value),
-                    text(check["detail"].value),
+                    text(_STATUS[check.status], tone=tones[check.status]),
+                    text(check.name),
+                    text(check.detail),
                 )
             )
             for check in checks
@@ -154,15 +155,15 @@ def _checks(name: str, label: str, checks: list[At]) -> Table:
 # -- the forest plot ------------------------------------------------------------------------
 
 
-def _forest(report: At) -> Picture | None:
+def _forest(report: Report) -> Picture | None:
     """Differences of pairs above, scores of arms and floors below, each with its interval."""
-    arms = [arm for arm in report["arms"] if arm["test_macro_f1"]]
+    arms = [(arm, arm.test_macro_f1) for arm in report.arms if arm.test_macro_f1]
     if not arms:
         return None
-    pairs = [pair for pair in report["pairs"] if pair["difference"]]
-    bound = report["verdict"]["smallest_effect"]["value"].value
-    unit = arms[0]["unit"].value
-    rows = len(arms) + len(report["floors"])
+    pairs = [(pair_name(pair), pair.difference) for pair in report.pairs if pair.difference]
+    bound = report.verdict.smallest_effect.value
+    first, score = arms[0]
+    rows = len(arms) + len(report.floors)
 
     def paint(figure: Figure) -> None:
         if pairs:
@@ -170,7 +171,7 @@ def _forest(report: At) -> Picture | None:
             _differences(top, pairs, bound)
         else:
             bottom = figure.subplots()
-        _scores(bottom, arms, list(report["floors"]))
+        _scores(bottom, arms, report.floors)
 
     return picture(
         "forest",
@@ -181,21 +182,22 @@ def _forest(report: At) -> Picture | None:
             if pairs
             else "Test"
         )
-        + f" macro-F1, a faint marker per {unit}, the mean and its 95 % interval over "
-        f"{arms[0]['test_macro_f1']['of'].value}; floors with an interval over test pictures.",
+        + f" macro-F1, a faint marker per {first.unit}, the mean and its 95 % interval over "
+        f"{score.of}; floors with an interval over test pictures.",
         (6.4, 0.9 + 0.42 * rows + (1.0 + 0.5 * len(pairs) if pairs else 0)),
         paint,
-        data=_forest_data(arms, list(report["floors"]), pairs),
+        data=_forest_data(arms, report.floors, pairs),
     )
 
 
-def _forest_data(arms: list[At], floors: list[At], pairs: list[At]) -> Table:
-    def row(name: str, q: At) -> list[object]:
-        return [name, *(q[key].value for key in ("value", "low", "high")), q["n"].value]
-
-    entries = [row(arm["arm"].value, arm["test_macro_f1"]) for arm in arms]
-    entries += [row(floor["label"].value, floor["test_macro_f1"]) for floor in floors]
-    entries += [row(pair_name(pair), pair["difference"]) for pair in pairs]
+def _forest_data(
+    arms: Sequence[tuple[Arm, Known]],
+    floors: Sequence[FloorPart],
+    pairs: Sequence[tuple[str, Known]],
+) -> Table:
+    named = [(arm.arm, score) for arm, score in arms]
+    named += [(floor.label, floor.test_macro_f1) for floor in floors]
+    entries = [[name, *score.span, score.n] for name, score in (*named, *pairs)]
     heads: dict[str, Form] = {
         "quantity": str,
         "macro-F1": formats.score,
@@ -206,11 +208,11 @@ def _forest_data(arms: list[At], floors: list[At], pairs: list[At]) -> Table:
     return value_table("forest-data", "Scores and differences", heads, entries)
 
 
-def _scores(axes: Axes, arms: list[At], floors: list[At]) -> None:
-    for place, arm in enumerate(arms):
+def _scores(axes: Axes, arms: Sequence[tuple[Arm, Known]], floors: Sequence[FloorPart]) -> None:
+    for place, (arm, score) in enumerate(arms):
         style: Look = look(place)
-        _estimate(axes, arm["test_macro_f1"], place, style.marker, style.colour)
-        values = [unit["test_macro_f1"].value for unit in arm["units"]]
+        _estimate(axes, score, place, style.marker, style.colour)
+        values = [unit.test_macro_f1 for unit in arm.units]
         axes.plot(
             values,
             [place + 0.27] * len(values),
@@ -221,24 +223,24 @@ def _scores(axes: Axes, arms: list[At], floors: list[At]) -> None:
             mew=0,
         )
     for place, floor in enumerate(floors, start=len(arms)):
-        _estimate(axes, floor["test_macro_f1"], place, "|", GREY)
-    labels = [arm["arm"].value for arm in arms] + [floor["label"].value for floor in floors]
+        _estimate(axes, floor.test_macro_f1, place, "|", GREY)
+    labels = [*(arm.arm for arm, _ in arms), *(floor.label for floor in floors)]
     label_rows(axes, labels, above=0.6)
     axes.set_xlabel("macro-F1 on the test split")
 
 
-def _differences(axes: Axes, pairs: list[At], bound: float) -> None:
+def _differences(axes: Axes, pairs: Sequence[tuple[str, Known]], bound: float) -> None:
     axes.axvspan(-100 * bound, 100 * bound, color=GREY, alpha=0.18, lw=0)
     axes.axvline(0, color=INK, lw=1)
-    for place, pair in enumerate(pairs):
-        _estimate(axes, pair["difference"], place, "D", INK, scale=100)
-    names = [pair_name(pair).replace(f" {MINUS}", f"\n{MINUS}") for pair in pairs]
+    for place, (_, difference) in enumerate(pairs):
+        _estimate(axes, difference, place, "D", INK, scale=100)
+    names = [name.replace(f" {MINUS}", f"\n{MINUS}") for name, _ in pairs]
     label_rows(axes, names, above=0.6)
     axes.set_xlabel("difference, points of test macro-F1")
 
 
 def _estimate(
-    axes: Axes, quantity: At, place: float, marker: str, colour: str, scale: float = 1
+    axes: Axes, quantity: Known, place: float, marker: str, colour: str, scale: float = 1
 ) -> None:
     edge = 2 * (marker == "|")
     draw_estimate(axes, quantity, place, marker, colour, scale=scale, width=2.5, ms=8, mew=edge)

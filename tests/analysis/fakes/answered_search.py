@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+from typed_report import some
 
 from analysis.inputs.search import Search
 from analysis.report.evidence import Evidence
 from analysis.report.presentation.blocks import Block, Chapter, Columns, Fold
-from analysis.report.presentation.cursor import At
 from analysis.report.quantities import Json, plain
+from analysis.report.schema import Report
 from analysis.report.verdict.section import search_section
 from analysis.settings import Settings
 from fer_tune.records import SCHEMAS
@@ -112,13 +113,13 @@ def reported(
     search: Search,
     name: str,
     section: Callable[[Evidence], Json],
-    chapter: Callable[[At], Chapter | None],
+    chapter: Callable[[Report], Chapter | None],
     settings: Settings | None = None,
 ) -> tuple[Json, Chapter]:
     """One section and its chapter, made from nothing but that section and the search's own."""
     evidence = evidence_of(search, settings)
     report: Json = plain({"search": search_section(evidence), name: section(evidence)})
-    made = chapter(At(report))
+    made = chapter(some(report))
     assert made is not None
     found: Json = report[name]
     return found, made

@@ -8,16 +8,17 @@ from functools import cache
 from answered_search import blocks_of
 from fake_search import Plan
 from trained_search import planned
+from typed_report import typed
 
 from analysis.inputs.search import Search
 from analysis.report import build
 from analysis.report.presentation.blocks import Chapter, Picture, Table
-from analysis.report.presentation.cursor import At
 from analysis.report.presentation.render import Content, render_html, render_markdown
 from analysis.report.quantities import Json
+from analysis.report.schema import Report
 from analysis.settings import Settings
 
-Maker = Callable[[At], Chapter]
+Maker = Callable[[Report], Chapter]
 
 
 @cache
@@ -30,12 +31,12 @@ def chapter_of(maker: Maker, source: str | Search, settings: Settings | None = N
     """A chapter of the report of a named plan, drawn once, or of a search."""
     if isinstance(source, str):
         return _planned_chapter(maker, source)
-    return maker(At(build(source, settings)))
+    return maker(typed(build(source, settings)))
 
 
 @cache
 def _planned_chapter(maker: Maker, name: str) -> Chapter:
-    return maker(At(report_of(name)))
+    return maker(typed(report_of(name)))
 
 
 def tables(chapter: Chapter) -> dict[str, Table]:
@@ -62,7 +63,7 @@ def lines(table: Table) -> dict[str, list[str]]:
 def assert_sound(maker: Maker, name: str) -> None:
     """A lead of one sentence, no empty table, both renderings, the same figures twice."""
     report = report_of(name)
-    chapter, again = chapter_of(maker, name), maker(At(report))
+    chapter, again = chapter_of(maker, name), maker(typed(report))
     assert chapter == again
     assert chapter.lead.endswith(".") and "\n" not in chapter.lead
     for table in tables(chapter).values():

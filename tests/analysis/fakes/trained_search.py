@@ -12,14 +12,15 @@ import numpy as np
 import pandas as pd
 from answered_search import evidence_of
 from fake_search import Plan, write
+from typed_report import some
 
 import analysis
 from analysis.inputs.search import Search
 from analysis.report.evidence import Evidence
 from analysis.report.presentation.blocks import Chapter
-from analysis.report.presentation.cursor import At
 from analysis.report.presentation.render import Content, render_html
 from analysis.report.quantities import Json, plain
+from analysis.report.schema import Report
 from analysis.report.verdict.arms import arm_sections
 from analysis.report.verdict.section import search_section, verdict_section
 from analysis.settings import Settings
@@ -164,7 +165,7 @@ def reported(
     search: Search,
     name: str,
     section: Callable[[Evidence], Json],
-    chapter: Callable[[At], Chapter],
+    chapter: Callable[[Report], Chapter],
     settings: Settings | None = None,
 ) -> tuple[Json, Chapter]:
     """One section and its chapter, made from that section, the search's and the arms'.
@@ -186,7 +187,7 @@ def _made(
     search: Search,
     name: str,
     section: Callable[[Evidence], Json],
-    chapter: Callable[[At], Chapter],
+    chapter: Callable[[Report], Chapter],
     settings: Settings | None,
 ) -> tuple[Json, Chapter]:
     evidence = evidence_of(search, settings)
@@ -197,11 +198,11 @@ def _made(
             name: section(evidence),
         }
     )
-    return report[name], chapter(At(report))
+    return report[name], chapter(some(report))
 
 
 def page(search: Search, chapter: Chapter) -> str:
     """The page of one chapter alone."""
     evidence = evidence_of(search)
     report = plain({"search": search_section(evidence), "verdict": verdict_section(evidence)})
-    return render_html(report, Content(opening=(), chapters=(chapter,)))
+    return render_html(some(report), Content(opening=(), chapters=(chapter,)))

@@ -23,7 +23,7 @@ from analysis.__main__ import main
 from analysis.inputs.search import Search
 from analysis.outputs.contrast import contrast, contrast_text
 from analysis.outputs.terminal import rank_text, summary_text
-from analysis.report import ReportPaths, _figures_of
+from analysis.report import ReportPaths, _figures_of, read_report
 from fer_tune.escaping import markdown, one_line
 
 _PLAN = Plan(
@@ -199,7 +199,7 @@ def test_the_interactive_plots_hold_no_markup(reports: tuple[ReportPaths, Report
 def test_the_terminal_gets_text_alone(
     searches: tuple[Search, Search], reports: tuple[ReportPaths, ReportPaths]
 ) -> None:
-    plain, hostile = (json.loads(p.json.read_text(encoding="utf-8")) for p in reports)
+    plain, hostile = (read_report(p.json, shown=True) for p in reports)
     for make in (summary_text, rank_text):
         assert_quiet(make(hostile))
         assert "[/nope]" in make(hostile)

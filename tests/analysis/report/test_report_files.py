@@ -16,6 +16,7 @@ from analysis.outputs.terminal import rank_text, summary_text
 from analysis.report import ReportPaths, _figures_of, build
 from analysis.report.presentation.svg import draw
 from analysis.report.quantities import flat
+from analysis.report.reading import typed
 from analysis.settings import Settings
 from fer_tune.errors import UserError
 from fer_tune.records import Results
@@ -235,7 +236,7 @@ def test_names_are_escaped(tmp_path: Path) -> None:
 
 def test_summary_for_the_terminal(paths: ReportPaths) -> None:
     report = read(paths)
-    text = summary_text(report)
+    text = summary_text(typed(report, shown=True))
     assert text.startswith(f"VERDICT: {report['verdict']['chip']}\n")
     flat = " ".join(text.split())
     for said in (report["verdict"]["sentence"], *report["verdict"]["notes"]):
@@ -251,7 +252,7 @@ def test_summary_for_the_terminal(paths: ReportPaths) -> None:
 
 def test_ranking_for_the_terminal(tmp_path: Path) -> None:
     report = build(analysis.load(write(tmp_path, Plan(skill=dict(reversed(THREE.items()))))))
-    text = rank_text(report)
+    text = rank_text(typed(report, shown=True))
     places = [text.index(f"\n{arm} ") for arm in ("densenet161", "resnet152", "resnet50")]
     assert places == sorted(places)
     assert text.count(" - ") >= len(report["pairs"]) == 3
@@ -261,8 +262,8 @@ def test_a_search_that_has_said_nothing_yet(tmp_path: Path) -> None:
     Results(tmp_path).write_manifest({"state": "running", "name": "fake"})
     paths = analysis.write_report(tmp_path)
     assert parse(paths).title == "fake: no verdict"
-    assert "No verdict" in summary_text(read(paths))
-    assert rank_text(read(paths)).startswith("VERDICT: no verdict")
+    assert "No verdict" in summary_text(typed(read(paths), shown=True))
+    assert rank_text(typed(read(paths), shown=True)).startswith("VERDICT: no verdict")
 
 
 @pytest.mark.parametrize(

@@ -17,11 +17,12 @@ from trained_search import PLANS, planned
 from analysis.inputs.loading import load
 from analysis.inputs.search import Search
 from analysis.report.data.chapter import chapter
+from analysis.report.data.schema import DataPart
 from analysis.report.data.section import section
 from analysis.report.data.words import findings
 from analysis.report.presentation.blocks import Bullets, Text
-from analysis.report.presentation.cursor import At
 from analysis.report.quantities import plain
+from analysis.report.reading import typed
 
 
 @pytest.mark.parametrize("name", PLANS)
@@ -167,9 +168,9 @@ def test_pairs_without_a_verdict_are_not_counted() -> None:
     first["all"] = first["clean"] = "not comparable"
     second["clean"] = None
     third["clean"] = third["all"]
-    assert "1 of 1 verdicts stay the same" in chapter(At(report)).lead
+    assert "1 of 1 verdicts stay the same" in chapter(typed(report)).lead
     third["clean"] = None
-    assert "verdict" not in chapter(At(report)).lead
+    assert "verdict" not in chapter(typed(report)).lead
 
 
 def test_no_leak_moves_no_score_and_claims_no_certainty() -> None:
@@ -182,11 +183,11 @@ def test_no_leak_moves_no_score_and_claims_no_certainty() -> None:
 # -- words and splits ---------------------------------------------------------------------------
 
 
-def _with_counts(leaks: str = "drop", **counts: Any) -> At:
+def _with_counts(leaks: str = "drop", **counts: Any) -> DataPart:
     report = plain(report_of("whole"))
     report["data"]["counts"].update(counts)
     report["data"]["handling"] = {"leaks": leaks, "conflicts": leaks}
-    return At(report)["data"]
+    return typed(report).data
 
 
 def test_audit_in_plain_words() -> None:
@@ -237,9 +238,8 @@ def test_a_clean_dataset_is_said_to_be_clean() -> None:
 
 
 def test_what_an_older_audit_lacks_is_left_out() -> None:
-    report = _with_counts()
-    lacking = At({**report.value, "counts": dict.fromkeys(report["counts"].value)})
-    assert findings(lacking) == ()
+    lacking = dict.fromkeys(report_of("whole")["data"]["counts"])
+    assert findings(_with_counts(**lacking)) == ()
 
 
 def test_class_balance_by_split() -> None:

@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import pytest
 
+from analysis.report.data.schema import AuditCounts, DataPart, Dropped, Handling, SplitSizes
 from analysis.report.data.words import findings, left_out
-from analysis.report.presentation.cursor import At
-
-COUNTS = dict.fromkeys(
-    ("pictures", "imbalance", "copy_groups", "copy_pictures", "test_in_training",
-     "test_in_validation", "conflicting_groups", "conflicting_pictures", "blank_contents",
-     "blank_pictures", "near_groups", "near_pictures", "near_in_training", "near_in_validation")
-)  # fmt: skip
 
 
-def data(*, near: bool = True, leaks: str = "drop", **counts: int) -> At:
-    return At(
-        {
-            "counts": {**COUNTS, **counts},
-            "handling": {"leaks": leaks, "conflicts": "drop"},
-            "near_copies_count": near,
-            "dropped": {"leaked": 3},
-            "splits": {"test_clean": 10},
-        }
+
+def data(*, near: bool = True, leaks: str = "drop", **counts: int) -> DataPart:
+    return DataPart.model_construct(
+        counts=AuditCounts(**{**dict.fromkeys(AuditCounts.model_fields), **counts}),
+        handling=Handling(leaks=leaks, conflicts="drop"),
+        near_copies_count=near,
+        dropped=Dropped(leaked=3, conflicting=0, copy_of_validation=0, other=0),
+        splits=SplitSizes(train=80, validation=20, test=12, test_clean=10),
     )
 
 

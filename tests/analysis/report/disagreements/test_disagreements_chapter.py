@@ -21,9 +21,9 @@ from analysis.report.disagreements.chapter import chapter
 from analysis.report.disagreements.section import APART, SUSPECTS, section
 from analysis.report.document import build
 from analysis.report.presentation.blocks import Chapter, Gallery, Table
-from analysis.report.presentation.cursor import At
 from analysis.report.presentation.render import Content, render_html
 from analysis.report.quantities import Json
+from analysis.report.reading import typed
 from analysis.settings import Settings
 
 #: Classes by number: 0 angry, 1 happy, 2 sad.
@@ -212,7 +212,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_page_shows_the_pictures_of_the_json(results: Path) -> None:
     search = analysis.load(results)
     report = json.loads(json.dumps(build(search)))
-    made = chapter(At(report))
+    made = chapter(typed(report))
     page = Page()
     page.feed(render_html(report, Content(opening=(), chapters=(made,))))
     parts = [report["disagreements"][name]["pictures"] for name in ("apart", "suspects")]

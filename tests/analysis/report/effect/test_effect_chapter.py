@@ -20,8 +20,9 @@ from analysis.report.effect.chapter import chapter
 from analysis.report.effect.checkpoints import duel
 from analysis.report.effect.optimism import optimism
 from analysis.report.presentation.blocks import Heading, Text
-from analysis.report.presentation.cursor import At
 from analysis.report.quantities import Json, plain
+from analysis.report.reading import typed
+from analysis.report.schema import Report
 from analysis.verdict.opinions import least_p_value
 
 
@@ -212,12 +213,12 @@ def test_lead_has_effect_interval_and_opinions() -> None:
     assert lead.endswith("all 4 alternative analyses also find a difference.")
 
 
-def _with_opinions(**excluded: bool | None) -> At:
+def _with_opinions(**excluded: bool | None) -> Report:
     """The report of ``studies`` as if its opinions had come to something else."""
     report = plain(report_of("studies"))
     for one in report["effect"]["pairs"][0]["opinions"]:
         one["excludes_zero"] = excluded.get(one["id"], one["excludes_zero"])
-    return At(report)
+    return typed(report)
 
 
 @pytest.mark.parametrize(
@@ -248,7 +249,7 @@ def test_lead_says_whether_opinions_agree(excluded: dict[str, bool | None], word
 def test_a_broken_check_is_no_verdict() -> None:
     report = plain(report_of("studies"))
     report["pairs"][0]["broken"] = ["one thing"]
-    assert "a validity check failed, so this is not a verdict" in chapter(At(report)).lead
+    assert "a validity check failed, so this is not a verdict" in chapter(typed(report)).lead
 
 
 def test_decision_table_as_applied() -> None:

@@ -15,8 +15,8 @@ from analysis.inputs.search import Search
 from analysis.report import build
 from analysis.report.effect.chapter import chapter
 from analysis.report.presentation.blocks import Text
-from analysis.report.presentation.cursor import At
 from analysis.report.quantities import plain
+from analysis.report.reading import typed
 
 
 def _scored(**scores: list[float]) -> Search:
@@ -69,12 +69,12 @@ def test_pairs_that_are_not_comparable_are_counted_in_the_lead() -> None:
     report = plain(report_of("three"))
     for pair in report["pairs"]:
         pair["broken"] = []
-    assert "not comparable" not in chapter(At(report)).lead
+    assert "not comparable" not in chapter(typed(report)).lead
     report["pairs"][0]["broken"] = ["one thing"]
-    lead = chapter(At(report)).lead
+    lead = chapter(typed(report)).lead
     assert lead.endswith("; 1 of 3 pairs is not comparable and without a verdict.")
     report["pairs"][1]["broken"] = ["one thing", "another"]
-    assert "2 of 3 pairs are not comparable" in chapter(At(report)).lead
+    assert "2 of 3 pairs are not comparable" in chapter(typed(report)).lead
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_why_optimism_is_missing(metric: str, words: str) -> None:
     report["search"]["metric"] = metric
     for arm in report["effect"]["arms"]:
         arm["optimism"] = dict.fromkeys(arm["optimism"])
-    said = [b.words for b in blocks_of(chapter(At(report))) if isinstance(b, Text)]
+    said = [b.words for b in blocks_of(chapter(typed(report))) if isinstance(b, Text)]
     assert any(words in text for text in said)
 
 

@@ -14,10 +14,12 @@ from analysis.inputs.search import Search
 from analysis.inputs.studies import NUMBER, rebuild
 from analysis.report.parameters.axes import place
 from analysis.report.parameters.chapter import chapter
+from analysis.report.parameters.schema import Domain
 from analysis.report.parameters.section import section
 from analysis.report.parameters.trial_table import DRAWN, ROWS, selected
 from analysis.report.presentation.blocks import Bullets, Chapter, Picture, Table
 from analysis.report.quantities import Json
+from analysis.report.reading import traced
 
 SPACE: dict[str, Any] = {
     "parameters": {
@@ -208,14 +210,22 @@ def test_for_a_loss_the_lowest_are_the_best() -> None:
 # -- figures ----------------------------------------------------------------------------------
 
 
+def _domain(**given: Any) -> Domain:
+    unknown = dict.fromkeys(("low", "high", "whole", "values"))
+    return Domain.model_validate(
+        traced({"parameter": "one", "log": False, "arms": [], **unknown, **given})
+    )
+
+
 def test_values_stand_on_the_scale_on_which_they_were_sampled() -> None:
-    rate = {"low": 1e-4, "high": 1e-2, "log": True, "whole": False}
+    ends = {"low": 1e-4, "high": 1e-2, "whole": False}
+    rate, names = _domain(**ends, log=True), _domain(values=["a", "b", "c"])
     assert place(rate, 1e-3) == pytest.approx(0.5)
-    assert place({**rate, "log": False}, 1e-3) == pytest.approx((1e-3 - 1e-4) / (1e-2 - 1e-4))
+    assert place(_domain(**ends), 1e-3) == pytest.approx((1e-3 - 1e-4) / (1e-2 - 1e-4))
     assert place(rate, 1.0) is None
-    assert place({"values": ["a", "b", "c"]}, "b") == 0.5
-    assert place({"values": ["a", "b", "c"]}, "d") is None
-    assert place({"low": 0, "high": 4, "log": False, "whole": True}, 3) == 0.75
+    assert place(names, "b") == 0.5
+    assert place(names, "d") is None
+    assert place(_domain(low=0, high=4, whole=True), 3) == 0.75
 
 
 def test_stopped_trials_are_told_from_those_with_a_final_value() -> None:
