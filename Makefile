@@ -13,7 +13,7 @@ AXE := tests/browser/node_modules/axe-core/axe.min.js
 
 .PHONY: quickstart gpu-smoke test fast slow-list kills browser lint format clean
 
-# A small real search on drawn faces: both backbones, a quarter of an hour on two cores.
+# A small real search on drawn faces: both backbones, some five minutes on two cores.
 quickstart: $(INSTALLED)
 	$(BIN)/fer-tune data import synthetic:900 --out data/synthetic --force
 	$(BIN)/fer-tune search quickstart --data data/synthetic

@@ -25,7 +25,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.long_search import EPOCHS, play, resident_mib, search, space_of
+from benchmarks.curves import EPOCHS, play
+from benchmarks.long_search import resident_mib, search, space_of
 from fer_tune.tuning.options import SearchOptions
 from fer_tune.tuning.raytune.callback import DriverCallback
 from fer_tune.tuning.raytune.runtime import ray_connection

@@ -14,7 +14,6 @@ import argparse
 import functools
 import io
 import os
-import random
 import resource
 import tempfile
 import time
@@ -23,9 +22,9 @@ from typing import Any
 
 from rich.console import Console
 
+from benchmarks.curves import EPOCHS, play
 from fer_tune.records import Results
 from fer_tune.space import SearchSpace
-from fer_tune.tuning.log.assignment import Assignment
 from fer_tune.tuning.log.events import EVENTS_FILE, EventLog, History
 from fer_tune.tuning.monitor.metrics import Metrics
 from fer_tune.tuning.monitor.mirrors import Journal, TensorBoard
@@ -34,13 +33,11 @@ from fer_tune.tuning.monitor.recorder import Recorder
 from fer_tune.tuning.options import SearchOptions
 from fer_tune.tuning.raytune.callback import DriverCallback
 from fer_tune.tuning.raytune.interruption import Interruption
-from fer_tune.tuning.raytune.replay import Player, Recording, ReplayedRun, replay_settings
+from fer_tune.tuning.raytune.replay import Player, ReplayedRun, replay_settings
 from fer_tune.tuning.raytune.runtime import ray_connection
 from fer_tune.tuning.raytune.tune_runner import run_phase
 from fer_tune.tuning.studies.asha import StudyAsha
 from fer_tune.tuning.studies.searcher import StudySearcher
-
-EPOCHS = 9
 
 
 def main() -> None:
@@ -161,12 +158,6 @@ class Meter(DriverCallback):
             )
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(f"driver's peak memory: {peak:.0f} MiB")
-
-
-def play(run: Assignment) -> Recording:
-    """A rising curve whose height is drawn by the trial's number."""
-    top = random.Random(run.number).uniform(0.2, 0.8)
-    return Recording(values=[top * (1 - 0.5**e) for e in range(1, EPOCHS + 1)])
 
 
 def _scheduler(space: SearchSpace) -> StudyAsha:

@@ -29,6 +29,8 @@ NAMES = {
     "remove_value": ("ray.experimental.internal_kv", "_internal_kv_del"),
     # Variables of the driver that Tune passes to its trials
     "passed_variables": ("ray.tune.execution.class_cache", "ENV_VARS_TO_PROPAGATE"),
+    # Variables that Tune sets for its trials
+    "set_variables": ("ray.tune.execution.class_cache", "DEFAULT_ENV_VARS"),
     # ASHA's rungs
     "Bracket": ("ray.tune.schedulers.async_hyperband", "_Bracket"),
     # Cluster files: defaults, checks, and the key pair that `ray up` made
@@ -69,6 +71,15 @@ def actor_id(actor: Any) -> str:
 def has_actors(controller: Any) -> bool:
     """Whether an actor of Tune's, at whatever a scheduler is given, has its resources."""
     return bool(controller._tune_controller._actor_manager.num_live_actors)
+
+
+def is_starting(controller: Any, trial: Any) -> bool:
+    """Whether the process that Tune's controller has asked for ``trial`` is about to start."""
+    inner = controller._tune_controller
+    actor = inner._trial_to_actor.get(trial)
+    if actor not in inner._actor_manager._live_actors_to_ray_actors_resources:
+        return False  # there is none, or it waits for resources
+    return actor not in inner._started_actors
 
 
 def rungs(bracket: Any) -> dict[int, dict[int, float]]:

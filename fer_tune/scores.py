@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 Counts = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -55,6 +54,8 @@ def mean_half_width(sample: Floats, level: float) -> float | None:
     n = sample.size
     if n < 2 or not np.ptp(sample):
         return None
+    from scipy import stats  # takes half a second, and processes of trials do not need it
+
     return float(stats.t.ppf((1 + level) / 2, n - 1) * sample.std(ddof=1) / n**0.5)
 
 

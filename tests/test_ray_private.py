@@ -14,6 +14,8 @@ import pytest
 from ray import _raylet
 from ray._private import ray_constants
 from ray.actor import ActorHandle
+from ray.air.execution._internal import RayActorManager
+from ray.tune.execution.tune_controller import TuneController
 from ray.tune.schedulers import TrialScheduler
 
 from fer_tune import ray_private
@@ -31,6 +33,7 @@ CALLS: dict[str, tuple[Any, ...] | None] = {
     "has_value": (...,),
     "remove_value": (...,),
     "passed_variables": None,
+    "set_variables": None,
     "Bracket": (..., ..., ..., ...),
     "default_config": (...,),
     "prepare_config": (...,),
@@ -67,6 +70,12 @@ def test_what_is_used_of_them() -> None:
     inspect.signature(ray_private.KubernetesClient.get).bind(..., "rayclusters/x")
     assert hasattr(ActorHandle, "_actor_id")
     assert callable(ray_private.passed_variables.difference_update)
+    assert isinstance(ray_private.set_variables, dict)
+    controller = inspect.getsource(TuneController)
+    for attribute in ("_trial_to_actor", "_started_actors", "_actor_manager"):
+        assert f"self.{attribute}" in controller, attribute
+    manager = inspect.getsource(RayActorManager)
+    assert "self._live_actors_to_ray_actors_resources" in manager
 
 
 def test_no_command_imports_ray_for_them() -> None:

@@ -26,11 +26,11 @@ from functools import cache
 
 import torch
 from torch import nn
-from torchvision import models as tv
 
 from fer_tune.errors import WeightsError
 from fer_tune.models.convolution import use_trained_convolutions
 from fer_tune.models.dense_block import DenseBlock
+from fer_tune.models.torchvision_import import models as tv
 from fer_tune.space.backbones import BACKBONES
 
 #: Stages counted from the picture; ``unfreeze_depth`` counts from the other end.

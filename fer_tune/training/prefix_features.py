@@ -9,7 +9,6 @@ from functools import cached_property, lru_cache, partial
 from pathlib import Path
 
 import torch
-import torchvision
 
 from fer_tune.data import Split
 from fer_tune.features.bank import FeatureBank
@@ -27,6 +26,7 @@ from fer_tune.features.source import (
 )
 from fer_tune.models.network import CutNetwork
 from fer_tune.models.registry import STAGES
+from fer_tune.models.torchvision_import import __version__ as torchvision_version
 from fer_tune.space import TrialConfig
 from fer_tune.training.context import TrialContext
 from fer_tune.training.device.compute import Compute
@@ -153,7 +153,7 @@ class RunFeatures:
                 "crop": config.crop_size,
                 "resize_ratio": context.resize_ratio,
                 "torch": torch.__version__,
-                "torchvision": torchvision.__version__,
+                "torchvision": torchvision_version,
                 "threads": context.threads,
                 "device": self.compute.device.type,
             },

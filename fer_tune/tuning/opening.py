@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from fer_tune.features.folder import bank_folder
 from fer_tune.records import Results
 from fer_tune.space import SearchSpace
 from fer_tune.storage import address
+from fer_tune.training.device.precision import PrecisionChoice
 from fer_tune.tuning.bank_limits import bank_limits, context_fields
 from fer_tune.tuning.concurrency import expects_machines
 from fer_tune.tuning.files.file_server import start_file_server
@@ -40,11 +42,13 @@ def make_search(
     asked: int,
     local_folder: Path,
     engine: RayConnection,
+    measured: Callable[[], PrecisionChoice] | None = None,
 ) -> Search:
     """The search of this session, with what is chosen once for all of them.
 
     Args:
         asked: runs that are running or pending at the same time.
+        measured: waits for the precision that is being measured here.
     """
     report_older_training(history, console)
     report_idle_gpu(space, engine.have.get("GPU", 0.0), console)
@@ -58,6 +62,7 @@ def make_search(
         resumed=bool(history.sessions),
         joined=options.address is not None,
         can_grow=can_grow,
+        measured=measured,
     )
     limits = bank_limits(options, space, history, engine)
     context = replace(context, precision=precision, **context_fields(limits, space))

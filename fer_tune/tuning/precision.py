@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -27,6 +28,7 @@ def search_precision(
     resumed: bool,
     joined: bool,
     can_grow: bool = False,
+    measured: Callable[[], PrecisionChoice] | None = None,
 ) -> Precision:
     """The precision of every run of the search; at the first call measured and recorded.
 
@@ -35,6 +37,7 @@ def search_precision(
             by what their processor claims, as before.
         joined: trials run on the machines of a cluster, where it is measured.
         can_grow: an autoscaler may add a machine that can run a trial.
+        measured: waits for what has been measured here meanwhile.
 
     Raises:
         EnvironmentFault: no machine is left that can run a trial.
@@ -47,15 +50,13 @@ def search_precision(
         return chosen
     if resumed:
         return "auto"
-    names = sorted({space.config(arm, {}).backbone for arm in space.compare.arms})
-    device = None if space.resources.gpu else "cpu"
     if joined:
         with console.status("Choosing the precision on a machine of the cluster"):
-            choice = _on_a_worker(space, names, device, console, can_grow=can_grow)
+            choice = _on_a_worker(space, console, can_grow=can_grow)
         if choice is None:
             return "auto"
     else:
-        choice = choose_precision(names, device=device)
+        choice = measured() if measured else choice_here(space)
     results.update_manifest(
         precision={
             "chosen": choice.precision,
@@ -67,27 +68,36 @@ def search_precision(
     return choice.precision
 
 
-def _on_a_worker(
-    space: SearchSpace,
-    names: list[str],
-    device: str | None,
-    console: Console,
-    *,
-    can_grow: bool,
-) -> PrecisionChoice | None:
+def choice_here(space: SearchSpace) -> PrecisionChoice:
+    """The choice for the backbones of ``space``, measured in this process."""
+    names = sorted({space.config(arm, {}).backbone for arm in space.compare.arms})
+    return choose_precision(names, device=None if space.resources.gpu else "cpu")
+
+
+def _on_a_worker(space: SearchSpace, console: Console, *, can_grow: bool) -> PrecisionChoice | None:
     """The choice on a machine that runs trials; None if it fails there."""
     import ray
     from ray.exceptions import RayError
 
     cpu, gpu = space.resources.cpu, space.resources.gpu
-    holding: Any = ray.remote(num_cpus=cpu, num_gpus=gpu)
-    asked = holding(choose_precision).remote(names, device=device)
+    holding: Any = ray.remote(num_cpus=cpu, num_gpus=gpu, num_returns="streaming")
+    answers = holding(_begun_and_measured).remote(space)
     wait = ResourceWait(bundle_of(cpu, gpu), partial(say, console), can_grow=can_grow)
     try:
-        while not ray.wait([asked], timeout=POLL_INTERVAL_S)[0]:
-            wait.check(only_lost=True)  # it may be running
-        choice: PrecisionChoice = ray.get(asked)
+        while not ray.wait([answers], timeout=POLL_INTERVAL_S)[0]:
+            wait.check()
+        ray.get(next(answers))
+        wait.over()
+        while not ray.wait([answers], timeout=POLL_INTERVAL_S)[0]:
+            wait.check(only_lost=True)
+        choice: PrecisionChoice = ray.get(next(answers))
     except RayError as error:
         logger.warning("no machine could be asked for the precision, so each decides: %s", error)
         return None
     return choice
+
+
+def _begun_and_measured(space: SearchSpace) -> Iterator[PrecisionChoice | None]:
+    """None once it has its resources, then the choice."""
+    yield None
+    yield choice_here(space)

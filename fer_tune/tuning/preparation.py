@@ -13,8 +13,6 @@ from fer_tune.data import Split, with_label_noise
 from fer_tune.data.dataset import DatasetIndex
 from fer_tune.errors import EnvironmentFault, WeightsError, because
 from fer_tune.features.folder import bank_folder, check_folder
-from fer_tune.models.registry import backbone
-from fer_tune.models.weights import file_fingerprint, locate, read_state
 from fer_tune.space import SearchSpace, TrialConfig
 from fer_tune.space.domains import ChoiceDomain
 from fer_tune.tuning.options import SearchOptions
@@ -29,6 +27,12 @@ def check_weights(space: SearchSpace, manifest: Mapping[str, Any] | None = None)
     Raises:
         WeightsError: they are not on this machine, do not fit, or are not those of ``manifest``.
     """
+    if space.weights == "none":
+        return
+    # With torch behind them they take seconds, in which Ray could start.
+    from fer_tune.models.registry import backbone
+    from fer_tune.models.weights import file_fingerprint, locate, read_state
+
     for arm in space.compare.arms:
         entry = backbone(space.config(arm, {}).backbone)
         path = locate(entry, space.weights)

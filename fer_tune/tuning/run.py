@@ -18,10 +18,10 @@ from fer_tune.records import Results
 from fer_tune.schema.limits import SEEDS
 from fer_tune.space import SearchSpace
 from fer_tune.storage import AnyPath, UrlPath, any_path
+from fer_tune.tuning.ahead import prepare_ahead
 from fer_tune.tuning.concurrency import limit_cpus, pending_limit
 from fer_tune.tuning.files.dataset_cache import reopen_dataset
 from fer_tune.tuning.files.local_files import open_local_folder
-from fer_tune.tuning.kept_models import retrain
 from fer_tune.tuning.log.disk_faults import reporting_disk
 from fer_tune.tuning.log.events import EventLog, History
 from fer_tune.tuning.log.folder import check_log, check_unused, make_folder, open_log
@@ -35,12 +35,9 @@ from fer_tune.tuning.log.resume_checks import (
     report_changed_versions,
 )
 from fer_tune.tuning.log.writer import only_writer
-from fer_tune.tuning.opening import make_search, print_header
 from fer_tune.tuning.options import SearchOptions
-from fer_tune.tuning.phases import confirm, explore, frozen_choices
 from fer_tune.tuning.preparation import check_bank, check_weights, report_unweighted_classes
 from fer_tune.tuning.raytune.runtime import ray_connection
-from fer_tune.tuning.session import Search, recorded_session
 from fer_tune.tuning.settings import splits_of
 
 
@@ -78,20 +75,33 @@ def run_search(
     results = Results(folder)
     with (
         _open_exclusively(folder, patient, check_unused) as (lease, local_folder),
+        prepare_ahead(space, options, begins=True) as ahead,
         ray_connection(limit_cpus(options, space), console, name=space.name) as engine,
     ):
+        from fer_tune.tuning import execution  # imported ahead
+
         asked = pending_limit(engine, space)
         manifest = first_manifest(space, dataset, split, began, data)
         with reporting_disk(folder):
             results.write_manifest(manifest)
             log = EventLog.begin(folder, identity(manifest), lease=lease)
         history = History.read(folder)
-        search = make_search(
-            space, dataset, results, log, history, options, console, asked, local_folder, engine
+        search = execution.make_search(
+            space,
+            dataset,
+            results,
+            log,
+            history,
+            options,
+            console,
+            asked,
+            local_folder,
+            engine,
+            measured=ahead,
         )
-        print_header(search, engine)
-        with recorded_session(search, began):
-            _finish(search)
+        execution.print_header(search, engine)
+        with execution.recorded_session(search, began):
+            execution.finish(search)
     return results
 
 
@@ -138,21 +148,20 @@ def resume_search(
         dataset = _dataset(space, manifest, history, data, console)
         report_changed_versions(manifest, console)
         space = larger or space
-        with ray_connection(limit_cpus(options, space), console, name=space.name) as engine:
+        with (
+            prepare_ahead(space, options),
+            ray_connection(limit_cpus(options, space), console, name=space.name) as engine,
+        ):
+            from fer_tune.tuning import execution
+
             asked = pending_limit(engine, space)
             log = open_log(folder, history, lease)
-            search = make_search(
+            search = execution.make_search(
                 space, dataset, results, log, history, options, console, asked, local_folder, engine
             )
-            print_header(search, engine)
-            with recorded_session(search, began):
-                if larger is not None:
-                    budget = space.as_dict()["budget"]
-                    log.append("extended", budget=budget)
-                    history.extend(budget)
-                _record_extension(search)
-                search.recorder().repair()
-                _finish(search)
+            execution.print_header(search, engine)
+            with execution.recorded_session(search, began):
+                execution.resume(search, larger)
     return results
 
 
@@ -196,18 +205,19 @@ def confirm_more(
         check_recorded(space, manifest, history, folder)
         check_bank(options, console)
         dataset = _dataset(space, manifest, history, data, console)
-        with ray_connection(limit_cpus(options, space), console, name=space.name) as engine:
+        with (
+            prepare_ahead(space, options),
+            ray_connection(limit_cpus(options, space), console, name=space.name) as engine,
+        ):
+            from fer_tune.tuning import execution
+
             asked = pending_limit(engine, space)
             log = open_log(folder, history, lease)
-            search = make_search(
+            search = execution.make_search(
                 space, dataset, results, log, history, options, console, asked, local_folder, engine
             )
-            with recorded_session(search, began):
-                search.recorder().repair()
-                if seeds is not None:
-                    confirm(search, seeds)
-                if keep_models:
-                    retrain(search, frozen_choices(results, space.metric, history))
+            with execution.recorded_session(search, began):
+                execution.confirm_further(search, seeds, keep_models=keep_models)
     return results
 
 
@@ -255,38 +265,3 @@ def _dataset(
     check_weights(space, manifest)  # first: fetching a dataset takes time
     where = any_path(manifest["dataset"]["path"]) if data is None else data
     return reopen_dataset(where, history.identity["fingerprint"], console, named=data is not None)
-
-
-def _finish(search: Search) -> None:
-    """Runs the remaining phases of a search."""
-    results = search.results
-    if not search.history.searched:
-        explore(search)
-    manifest = results.manifest()
-    if manifest["startup_seconds"] is None:
-        results.update_manifest(startup_seconds=_startup(results, manifest["started"]))
-    seeds = max(search.space.confirm.seeds, manifest.get("confirm_asked") or 0)
-    if seeds:
-        confirm(search, seeds)
-
-
-def _record_extension(search: Search) -> None:
-    """Updates the manifest after an extension in the log: earlier choices are superseded.
-
-    Called at every resume, as a kill may have come between the two writes.
-    """
-    space, manifest = search.history.space, search.results.manifest()
-    if manifest["space"]["budget"] == space["budget"]:
-        return
-    superseded = manifest["superseded"]
-    if manifest["choice_frozen_at"] is not None:
-        before = {key: manifest[key] for key in ("choices", "choice_frozen_at")}
-        superseded = [*superseded, before]
-    search.results.update_manifest(
-        space=space, choices=[], choice_frozen_at=None, superseded=superseded
-    )
-
-
-def _startup(results: Results, began: float) -> float | None:
-    started = results.read("trials")["started"].dropna()
-    return float(started.min()) - began if len(started) else None

@@ -13,8 +13,8 @@ import pytest
 from fer_tune.cli.searching import no_result
 from fer_tune.data import PackedDataset
 from fer_tune.records import Results
+from fer_tune.tuning import execution as module
 from fer_tune.tuning import phases
-from fer_tune.tuning import run as module
 from fer_tune.tuning.raytune.replay import Recording, ReplayedRun
 from tests.command_line import Run
 

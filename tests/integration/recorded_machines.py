@@ -9,7 +9,7 @@ from pathlib import Path
 
 import fer_tune.cli
 from fer_tune.training.learning_curve import EpochReport
-from fer_tune.tuning import run
+from fer_tune.tuning import execution
 from fer_tune.tuning.log.assignment import Assignment
 from fer_tune.tuning.phases import confirm, explore
 from fer_tune.tuning.raytune.replay import ReplayedRun
@@ -39,8 +39,8 @@ class HeldRun(ReplayedRun):
 
 
 def main() -> None:
-    run.explore = functools.partial(explore, make_run=HeldRun)  # type: ignore[assignment]
-    run.confirm = functools.partial(confirm, make_run=HeldRun)  # type: ignore[assignment]
+    execution.explore = functools.partial(explore, make_run=HeldRun)  # type: ignore[assignment]
+    execution.confirm = functools.partial(confirm, make_run=HeldRun)  # type: ignore[assignment]
     fer_tune.cli.main()
 
 

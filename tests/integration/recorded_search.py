@@ -10,7 +10,7 @@ from unittest.mock import patch
 from ray import cloudpickle
 
 import fer_tune.cli
-from fer_tune.tuning import run
+from fer_tune.tuning import execution
 from fer_tune.tuning.log.assignment import Assignment
 from fer_tune.tuning.phases import confirm, explore
 from fer_tune.tuning.raytune.replay import Recording, ReplayedRun
@@ -40,7 +40,7 @@ def main() -> None:
     # By name, `play` would have every worker import this module and all that the driver needs.
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
     with patch.multiple(
-        run,
+        execution,
         explore=functools.partial(explore, make_run=replayed),
         confirm=functools.partial(confirm, make_run=replayed),
     ):

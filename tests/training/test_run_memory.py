@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from fer_tune.features.memory import MemoryFit, OutOfMemory, parts
+from fer_tune.space import TrialConfig
+from fer_tune.training.context import TRAINING_VERSION
+from fer_tune.training.device.compute import Compute
 from fer_tune.training.device.gpu_share import GpuShare
+from fer_tune.training.optimisation.objective import make_objective
+from fer_tune.training.optimisation.steps import EagerSteps
 from fer_tune.training.run_memory import LEAST_FOR_BATCH_NORM, batch_fit, smallest_limit
 from fer_tune.training.trial import TrialRun
 
@@ -216,3 +223,38 @@ def test_on_the_cpu_nothing_is_known_of_a_share(make: Any, monkeypatch: pytest.M
     Lack(run, 0, monkeypatch)
     assert run.run_epoch() is None
     assert run.curve.stop_reason() == "oom" and run.curve.oom_had_share is None
+
+
+def test_a_repeated_step_counts_its_pictures_once_in_batch_norm(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def trained(lacks: bool) -> nn.Sequential:
+        torch.manual_seed(0)
+        tail = nn.Sequential(nn.BatchNorm1d(4), nn.Linear(4, 3))
+        forward = tail[1].forward
+
+        def limited(features: torch.Tensor) -> torch.Tensor:
+            if lacks and len(features) > 8:
+                raise torch.OutOfMemoryError("out of memory (injected)")
+            return forward(features)
+
+        monkeypatch.setattr(tail[1], "forward", limited)
+        optimiser = torch.optim.SGD(tail.parameters(), lr=0.1)
+        objective = make_objective(
+            TrialConfig(backbone="resnet18", unfreeze_depth=1, crop_size=32),
+            np.zeros(16, dtype=np.int64),
+            3,
+            version=TRAINING_VERSION,
+            device=torch.device("cpu"),
+        )
+        compute = Compute.choose("float32", "cpu")
+        steps = EagerSteps(tail, optimiser, objective, compute, MemoryFit(16 if lacks else 8))
+        rows = torch.rand(16, 4, generator=torch.Generator().manual_seed(1))
+        source: Any = SimpleNamespace(rows=lambda places: rows[places])
+        for _ in range(2):
+            steps(source, np.arange(16), torch.zeros(16, dtype=torch.int64))
+        return tail
+
+    repeated, plain = trained(lacks=True), trained(lacks=False)
+    for name, value in plain.state_dict().items():
+        torch.testing.assert_close(repeated.state_dict()[name], value, rtol=0, atol=0, msg=name)

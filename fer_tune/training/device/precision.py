@@ -24,7 +24,7 @@ LEAST_GAIN = 1.1
 _PICTURES, _SIDE, _ROUNDS = 16, 48, 2
 _DTYPES = (torch.float32, torch.bfloat16)
 
-#: Seconds of a training step in a dtype.
+#: CPU seconds of a training step in a dtype.
 Step = Callable[[torch.dtype], float]
 
 
@@ -33,7 +33,7 @@ class PrecisionChoice:
     """The precision of a search, and why.
 
     Attributes:
-        seconds: of the measured steps in each precision; None where nothing was measured.
+        seconds: CPU time of the measured steps in each precision; None if nothing was measured.
     """
 
     precision: Chosen
@@ -80,14 +80,15 @@ def choose_precision(
 def _fastest(step: Step) -> dict[torch.dtype, float]:
     """Seconds of ``step`` in each dtype, the fastest of some rounds.
 
-    The dtypes take turns, so that other work on the machine slows both down.
+    The first one compiles kernels. The dtypes take turns, so that other work on the machine slows
+    both down.
     """
     rounds = [{dtype: step(dtype) for dtype in _DTYPES} for _ in range(_ROUNDS)]
     return {dtype: min(taken[dtype] for taken in rounds) for dtype in _DTYPES}
 
 
 def training_step(name: str) -> Step:
-    """A training step of the whole backbone ``name`` on the CPU, which returns its seconds."""
+    """A training step of the whole backbone ``name`` on the CPU, which returns its CPU seconds."""
     network = backbone(name).empty_module().to_empty(device="cpu")
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():  # drawing by torchvision's recipe takes seconds
@@ -101,14 +102,12 @@ def training_step(name: str) -> Step:
     pictures = torch.rand(_PICTURES, 3, _SIDE, _SIDE, generator=generator)
 
     def step(dtype: torch.dtype) -> float:
-        began = time.perf_counter()
+        began = time.thread_time()  # whatever else runs, as the start of Ray does
         with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
             loss = network(pictures).float().logsumexp(dim=1).mean()
         loss.backward()
-        taken = time.perf_counter() - began
+        taken = time.thread_time() - began
         network.zero_grad(set_to_none=True)
         return taken
 
-    for dtype in _DTYPES:
-        step(dtype)  # compiles kernels
     return step

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from fer_tune.features.memory import MemoryFit, parts
 from fer_tune.features.source import FeatureSource
@@ -47,12 +48,18 @@ class EagerSteps:
     ) -> None:
         self.tail, self.optimiser, self.objective = tail, optimiser, objective
         self.compute, self.fit = compute, fit
+        self._statistics = Statistics(tail)
 
     def __call__(self, source: FeatureSource, places: NDArray[np.int64], truth: Tensor) -> Tensor:
         logits: list[Tensor] = []
+        attempts: list[int] = []
+        self._statistics.save()
 
         def gradients(limit: int) -> None:
             self.optimiser.zero_grad(set_to_none=True)
+            if attempts:
+                self._statistics.restore()
+            attempts.append(limit)
             logits.clear()
             for part in parts(len(places), limit):
                 features = source.rows(places[part])
@@ -76,3 +83,26 @@ class EagerSteps:
         loss.backward()  # type: ignore[no-untyped-call]
         found: Tensor = logits.detach().float()
         return found
+
+
+class Statistics:
+    """The running statistics of a network's batch norms, as they were before a step.
+
+    A forward pass updates them, also one that then runs out of memory: without this, the pictures
+    of a step that is repeated in smaller parts would count twice.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
+        self._now = [buffer for norm in norms for buffer in norm.buffers()]
+        self._before = [torch.empty_like(buffer) for buffer in self._now]
+
+    def save(self) -> None:
+        """Remembers them; one operation for all, as a step of a large tail has hundreds."""
+        if self._now:
+            torch._foreach_copy_(self._before, self._now)
+
+    def restore(self) -> None:
+        """Sets them to what was saved."""
+        if self._now:
+            torch._foreach_copy_(self._now, self._before)

@@ -10,12 +10,9 @@ from importlib import metadata
 from typing import Any
 
 import numpy as np
-import torch
 
 from fer_tune.data import PackedDataset, Split, audit
 from fer_tune.data.audit import AUDIT_VERSION
-from fer_tune.models.registry import backbone
-from fer_tune.models.weights import file_fingerprint, locate
 from fer_tune.process.cpus import available_cpus
 from fer_tune.records import SCHEMA_VERSION
 from fer_tune.space import SearchSpace
@@ -103,6 +100,8 @@ def versions() -> dict[str, str]:
 
 def hardware() -> dict[str, Any]:
     """Processor, memory and accelerators of this machine."""
+    import torch
+
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     return {
         "machine": platform.machine(),
@@ -132,6 +131,11 @@ def _splits(dataset: PackedDataset, split: Split) -> dict[str, Any]:
 
 
 def _arm(space: SearchSpace, arm: str) -> dict[str, Any]:
+    import torch
+
+    from fer_tune.models.registry import backbone
+    from fer_tune.models.weights import file_fingerprint, locate
+
     name = space.config(arm, {}).backbone
     with torch.device("meta"):
         parameters = sum(p.numel() for p in backbone(name).module().parameters())

@@ -132,6 +132,8 @@ class Placement(FIFOScheduler):
                 raise self.error
         self._watch_pending(tune_controller)
         chosen: Trial | None = self._scheduler.choose_trial_to_run(tune_controller)
+        if chosen is not None and ray_private.is_starting(tune_controller, chosen):
+            return _without_own_process(tune_controller) or chosen
         return chosen
 
     def _watch_pending(self, tune_controller: Any) -> None:
@@ -227,6 +229,17 @@ class Placement(FIFOScheduler):
             for node in _alive()
             if node["NodeID"] not in self._avoided and holds(node["Resources"], self._bundle)
         }
+
+
+def _without_own_process(tune_controller: Any) -> Trial | None:
+    """A pending trial whose own process has not begun to start.
+
+    The chosen trial gets the process that has just ended another, and Tune then ends its own. If
+    trials are shorter than the start of a process, no second process would ever run one.
+    """
+    pending = (t for t in tune_controller.get_live_trials() if t.status == Trial.PENDING)
+    others = (t for t in pending if not ray_private.is_starting(tune_controller, t))
+    return min(others, key=lambda trial: trial.config["run"]["number"], default=None)
 
 
 def _alive() -> list[dict[str, Any]]:

@@ -69,8 +69,10 @@ RunFactory = Callable[[WorkerSettings, Assignment], Run]
 def _trained() -> RunFactory:
     """The factory of runs that train a network."""
     # torch takes seconds to import, and neither the driver nor replayed runs need it.
+    from fer_tune.models.torchvision_import import import_compiler
     from fer_tune.tuning.raytune.scored_run import ScoredRun
 
+    import_compiler()
     return ScoredRun
 
 
@@ -92,7 +94,7 @@ class TrialActor(Trainable):
         if settings.context.gpu:
             use_expandable_segments()
         self._settings, self._make_run = settings, make_run or _trained()
-        self._has_node_files = self._is_draining = False
+        self._has_node_files = self._is_draining = self._is_reused = False
         self._watch: DrainWatch | None = None
         # The modules live as long as the process. Without this, collecting the garbage of one run
         # takes half a second, as it looks through half a million of their objects.
@@ -105,6 +107,9 @@ class TrialActor(Trainable):
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self._writer.abandon()  # the run before has ended, or Ray would not reuse its process
         self._assign(new_config)
+        if not self._is_reused:
+            gc.freeze()  # also the modules that the first run has imported
+            self._is_reused = True
         return True
 
     def _assign(self, config: dict[str, Any]) -> None:

@@ -64,6 +64,8 @@ def run_phase(
     """
     assert (searcher is None) != (runs is None), "give either a searcher or runs"
     ray_private.passed_variables.difference_update(CREDENTIALS)  # they are in the settings
+    # For PyTorch Lightning; with it, Ray starts processes anew instead of using those that it has.
+    ray_private.set_variables.clear()
     folder = _empty_ray_folder(local_folder or Path(settings.results))
     resources = bundle_of(space.resources.cpu, space.resources.gpu)
     first: Any = FIFOScheduler

@@ -21,7 +21,7 @@ from fer_tune.space import TrialConfig
 from fer_tune.training.context import TRAINING_VERSION
 from fer_tune.training.optimisation.objective import make_objective
 from fer_tune.training.trial import RunSeeds, TrialRun
-from fer_tune.tuning import run
+from fer_tune.tuning import execution, run
 from fer_tune.tuning.log.events import EVENTS_FILE
 from fer_tune.tuning.options import SearchOptions
 from fer_tune.tuning.raytune.runtime import RayConnection
@@ -52,9 +52,9 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Search]:
     found: list[Search] = []
     monkeypatch.setattr(run, "ray_connection", no_ray)
     monkeypatch.setattr(run, "pending_limit", lambda *_: 1)
-    monkeypatch.setattr(run, "_finish", found.append)
-    monkeypatch.setattr(run, "retrain", lambda search, _: found.append(search))
-    monkeypatch.setattr(run, "confirm", lambda search, _: found.append(search))
+    monkeypatch.setattr(execution, "finish", found.append)
+    monkeypatch.setattr(execution, "retrain", lambda search, _: found.append(search))
+    monkeypatch.setattr(execution, "confirm", lambda search, _: found.append(search))
     return found
 
 

@@ -155,6 +155,54 @@ def test_a_second_search_on_a_machine_says_so(tmp_path: Path) -> None:
         assert conflict == ""
 
 
+FULL = "GPU-8932f937-d72c-4106-c12f-20bd9faed9f6"
+OTHER_FULL = "GPU-18a2bb0d-d72c-4106-c12f-20bd9faed9f6"
+
+
+@pytest.mark.usefixtures("cpus")
+@pytest.mark.parametrize(
+    ("ours", "theirs", "shared"),
+    [
+        (None, None, True),
+        ("0", None, True),
+        ("0", "0,1", True),
+        ("0", "1", False),
+        ("2, 3", "0,1", False),
+        (FULL, OTHER_FULL, False),
+        (FULL, FULL, True),
+        (FULL, "1", True),  # it may be number 1
+        (FULL, "GPU-8932", True),  # an abbreviation
+        ("MIG-1", "MIG-2", True),  # parts of one, for all that is known
+    ],
+)
+def test_searches_that_see_other_gpus_do_not_share_them(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    ours: str | None,
+    theirs: str | None,
+    shared: bool,
+) -> None:
+    def sees(value: str | None) -> None:
+        if value is None:
+            monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+        else:
+            monkeypatch.setenv("CUDA_VISIBLE_DEVICES", value)
+
+    sees(theirs)
+    with subprocess.Popen(
+        [sys.executable, "-c", OTHER, str(tmp_path), "1"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdout is not None and other.stdin is not None
+        assert other.stdout.readline() == "alone\n"
+        sees(ours)
+        with announced(tmp_path, {"CPU": 2.0, "GPU": 1.0}) as conflict:
+            assert bool(conflict) == shared, conflict
+        other.stdin.close()
+
+
 @pytest.mark.usefixtures("cpus")
 def test_what_killed_searches_leave_is_no_search(tmp_path: Path) -> None:
     folder = tmp_path / "searches"

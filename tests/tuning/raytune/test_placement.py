@@ -134,3 +134,28 @@ class Idle:
         return []
 
     get_trials = get_live_trials
+
+
+class Busy:
+    """Ray's controller with pending trials, for some of which a process starts already."""
+
+    def __init__(self, trials: list[Trial], starting: list[Trial]) -> None:
+        self._trials = trials
+        self._trial_to_actor = {trial: object() for trial in starting}
+        self._live_actors_to_ray_actors_resources = dict.fromkeys(self._trial_to_actor.values())
+        self._started_actors: set[object] = set()
+        self.num_live_actors = 1
+        self._tune_controller = self._actor_manager = self
+
+    def get_live_trials(self) -> list[Trial]:
+        return self._trials
+
+    get_trials = get_live_trials
+
+
+def test_a_free_process_takes_no_trial_whose_own_process_starts(cluster: Cluster) -> None:
+    first, second, third = (cluster.trial() for _ in range(3))
+    choose = cluster.placement.choose_trial_to_run
+    assert choose(Busy([first, second, third], [])) is first
+    assert choose(Busy([first, third, second], [first])) is second, "by number"
+    assert choose(Busy([first, second], [first, second])) is first, "there is no other"

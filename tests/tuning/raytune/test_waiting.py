@@ -152,6 +152,8 @@ class Controller:
     def __init__(self, *trials: Trial) -> None:
         self.trials, self.num_live_actors = trials, 0
         self._tune_controller = self._actor_manager = self
+        self._trial_to_actor: dict[Trial, object] = {}
+        self._live_actors_to_ray_actors_resources: dict[object, object] = {}
 
     def get_live_trials(self) -> tuple[Trial, ...]:
         return self.trials

@@ -6,7 +6,8 @@ import fcntl
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,9 @@ from fer_tune.tuning.raytune.nodes.resources import amounts
 logger = logging.getLogger(__name__)
 
 _FOLDER = "searches"
-_MOST_BYTES = 1000
+_MOST_BYTES = 10_000
+#: Which GPUs a process may use, by number or identity.
+_VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
 @contextmanager
@@ -33,7 +36,8 @@ def announced(folder: Path, have: Mapping[str, float]) -> Iterator[str]:
         have: what this search's Ray counts as its own.
     """
     handle = None
-    own = {"pid": os.getpid(), **{name: have.get(name, 0.0) for name in ("CPU", "GPU")}}
+    own: dict[str, Any] = {"pid": os.getpid(), "visible": os.environ.get(_VISIBLE)}
+    own |= {name: have.get(name, 0.0) for name in ("CPU", "GPU")}
     file = folder / _FOLDER / str(os.getpid())
     others: list[Mapping[str, Any]] = []
     try:
@@ -55,7 +59,7 @@ def announced(folder: Path, have: Mapping[str, float]) -> Iterator[str]:
 
 def _conflict(own: Mapping[str, Any], others: list[Mapping[str, Any]]) -> str:
     taken = sum(other["CPU"] for other in others)
-    shares_gpu = own["GPU"] > 0 and any(other["GPU"] > 0 for other in others)
+    shares_gpu = any(_may_share_gpu(own, other) for other in others)
     if not others or (own["CPU"] + taken <= available_cpus() and not shares_gpu):
         return ""
     whose = ", ".join(f"process {other['pid']} with {amounts(other)}" for other in others)
@@ -64,6 +68,29 @@ def _conflict(own: Mapping[str, Any], others: list[Mapping[str, Any]]) -> str:
         f"{amounts(own)} as its own: both are slower and may run out of memory. Start one after "
         "the other, or limit each with --cpus and CUDA_VISIBLE_DEVICES"
     )
+
+
+def _may_share_gpu(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two searches may use the same GPU.
+
+    A number, an identity, an abbreviated one and a part of a GPU (MIG) may mean the same one; only
+    among numbers, and among identities in full, does equality decide.
+    """
+    if not (one["GPU"] > 0 and other["GPU"] > 0):
+        return False
+    if one["visible"] is None or other["visible"] is None:
+        return True
+    ours, theirs = (
+        [name.strip() for name in str(search["visible"]).split(",")] for search in (one, other)
+    )
+    if not all(name.isdigit() for name in (*ours, *theirs)):
+        return not _whole_identities((*ours, *theirs)) or bool({*ours} & {*theirs})
+    return bool({*map(int, ours)} & {*map(int, theirs)})
+
+
+def _whole_identities(names: Iterable[str]) -> bool:
+    """Whether all are identities of whole GPUs in full length, so that equality decides."""
+    return all(re.fullmatch(r"GPU-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", n) for n in names)
 
 
 def _running(path: Path) -> Mapping[str, Any] | None:
@@ -78,7 +105,8 @@ def _running(path: Path) -> Mapping[str, Any] | None:
                 path.unlink()
             except BlockingIOError:
                 found = json.loads(os.read(handle, _MOST_BYTES))
-                return {"pid": int(found["pid"]), **_numbers(found)}
+                visible = found.get("visible")
+                return {"pid": int(found["pid"]), "visible": visible, **_numbers(found)}
         finally:
             os.close(handle)
     return None
