@@ -150,8 +150,8 @@ class PackWriter:
     def cut_test(self, share: float, seed: int) -> None:
         """Moves a share of the training pictures of every class to the test split.
 
-        Copies, near copies and pictures of one subject stay together; those that are also in validation are not
-        moved. The same seed takes the same pictures wherever they come from.
+        Copies, near copies and pictures of one subject stay together; those that are also in
+        validation are not moved. The same seed takes the same pictures wherever they come from.
 
         Args:
             share: 0 to 1 (both excluded).

@@ -42,7 +42,9 @@ class Dropped(Part):
 class Handling(Part):
     """The search space's choices; null: not recorded."""
 
-    leaks: str | None = Field(description="copies of test pictures: drop, keep, or exact: drop exact copies")
+    leaks: str | None = Field(
+        description="copies of test pictures: drop, keep, or exact: drop exact copies"
+    )
     conflicts: str | None = Field(description="drop or keep pictures with conflicting labels")
 
 

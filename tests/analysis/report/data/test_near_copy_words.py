@@ -8,7 +8,6 @@ from analysis.report.data.schema import AuditCounts, DataPart, Dropped, Handling
 from analysis.report.data.words import findings, left_out
 
 
-
 def data(*, near: bool = True, leaks: str = "drop", **counts: int) -> DataPart:
     return DataPart.model_construct(
         counts=AuditCounts(**{**dict.fromkeys(AuditCounts.model_fields), **counts}),
