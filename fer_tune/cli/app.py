@@ -13,6 +13,7 @@ from analysis.settings import Settings
 from fer_tune.cli import banks, clusters, data, profiling, remote, spaces, weights
 from fer_tune.cli.models import evaluating, exporting, listing, predicting
 from fer_tune.cli.option_groups import AsJson, Since, grouped, search_options, thresholds
+from fer_tune.cli.planning import planning, simulating
 from fer_tune.errors import UserError
 from fer_tune.escaping import LineFormatter
 from fer_tune.process import keep_going
@@ -192,6 +193,8 @@ predicting.register(app)
 evaluating.register(app)
 exporting.register(app)
 profiling.register(app)
+simulating.register(app)
+planning.register(app)
 remote.register(app)
 
 

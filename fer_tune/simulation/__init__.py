@@ -1,4 +1,5 @@
-"""Searches under virtual time: the searcher, rungs, stopper and audit of real ones, without Ray.
+"""Searches under virtual time: searcher, rungs, stopper, audit and choice of real ones.
 
-Only training is replaced: a *world* answers what a configuration's learning curve would be.
+Only training and machines are replaced: a *world* gives the *course* that a run would take, and a
+*fleet* says how many runs there are at a time.
 """

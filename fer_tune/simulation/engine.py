@@ -1,116 +1,63 @@
-"""Drives a search under virtual time: what Ray does to its searcher and scheduler, in its order.
-
-The searcher, ASHA's rungs, the regret audit and the stop rules are the objects of real searches:
-a change of them changes the simulation.
-"""
+"""One simulated search: exploring and confirming, as ``fer_tune.tuning.phases`` does."""
 
 from __future__ import annotations
 
-import heapq
-import itertools
-import math
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from ray.tune.schedulers import TrialScheduler
-from ray.tune.search import Searcher
+import pandas as pd
 
 from fer_tune.simulation.fleet import Fleet
-from fer_tune.simulation.world import Course, World
+from fer_tune.simulation.phase import Phase
+from fer_tune.simulation.runs import SimulatedRun, SimulatedSearch, State
+from fer_tune.simulation.world import World
 from fer_tune.space import SearchSpace
-from fer_tune.training.learning_curve import EpochReport, LearningCurve
-from fer_tune.tuning.log.assignment import Assignment, derive_seed
-from fer_tune.tuning.log.events import EventLog, History
-from fer_tune.tuning.studies.asha import SCORE, StudyAsha, make_scheduler
-from fer_tune.tuning.studies.regret_audit import RegretAudit
-from fer_tune.tuning.studies.searcher import StudySearcher
+from fer_tune.training.learning_curve import LearningCurve
+from fer_tune.tuning.concurrency import asked_at_once
+from fer_tune.tuning.log.assignment import Assignment
+from fer_tune.tuning.log.events import EventLog
+from fer_tune.tuning.studies.confirmation import choose, missing_runs, number_runs, slowest_first
+from fer_tune.tuning.studies.driving import Decisions
 
-State = Literal["complete", "pruned", "overfit", "diverged", "oom", "failed"]
-_STATES: dict[str, State] = {"completed": "complete", "overfit": "overfit", "diverged": "diverged"}
+_STATES: dict[str | None, State] = {
+    None: "pruned",
+    "completed": "complete",
+    "overfit": "overfit",
+    "diverged": "diverged",
+    "oom": "oom",
+    "error": "failed",
+}
 
 
-@dataclass(kw_only=True)
-class SimulatedRun:
-    """A trial or confirmation run and what became of it.
+def simulate(space: SearchSpace, world: World, fleet: Fleet, *, seed: int = 0) -> SimulatedSearch:
+    """One whole search under virtual time, confirmation included.
 
-    Attributes:
-        began, ended: seconds of virtual time since the beginning of the search.
-        busy_s: seconds for which it held its share, restarts included.
-        losses: times its machine was lost.
-        best: best validation value, larger is better; NaN without one.
-        final_best: what it would have been without ASHA.
-        test: score on test of its best epoch; confirmation runs alone report it.
+    Args:
+        world: what training would give.
+        seed: of lost machines; all else follows from the seeds of ``space`` and from ``world``.
     """
-
-    assignment: Assignment
-    began: float
-    course: Course
-    curve: LearningCurve
-    ended: float = math.nan
-    busy_s: float = 0.0
-    losses: int = 0
-    state: State | None = None
-    audited: bool = False
-
-    @property
-    def epochs(self) -> int:
-        return self.curve.epoch
-
-    @property
-    def best(self) -> float:
-        return self.curve.score
-
-    @property
-    def final_best(self) -> float:
-        values = self.course.values if self.curve.metric != "loss" else -self.course.values
-        finite = values[np.isfinite(values)]
-        return float(finite.max()) if finite.size else math.nan
-
-    @property
-    def test(self) -> float:
-        return self.course.test
+    asked = asked_at_once(space, fleet.slots)
+    draws = np.random.default_rng([seed, 1])
+    exploring = Phase(_Exploring(space, world), fleet, asked=asked, draws=draws)
+    exploring.play()
+    search = SimulatedSearch(
+        space=space,
+        fleet=fleet,
+        trials=exploring.runs,
+        searched_s=exploring.now,
+        seconds=exploring.now,
+    )
+    choices = choose(_trials(search), space.metric)
+    if choices and space.confirm.seeds:
+        runs = _confirmation(search, choices)
+        source = _Confirming(space, world, runs)
+        confirming = Phase(source, fleet, asked=asked, draws=draws, now=exploring.now, waits=False)
+        confirming.play()
+        search.confirmations, search.seconds = confirming.runs, confirming.now
+    return search
 
 
-@dataclass(kw_only=True)
-class SimulatedSearch:
-    """What a simulated search did.
-
-    Attributes:
-        runs: its trials in order of asking, without confirmation.
-        confirmations: confirmation runs.
-        seconds: from the beginning to the last end, confirmation included.
-        searched_s: to the end of the last trial.
-        slots: trials that ran at a time.
-        share: of a GPU that each held.
-    """
-
-    space: SearchSpace
-    runs: list[SimulatedRun]
-    confirmations: list[SimulatedRun] = field(default_factory=list)
-    seconds: float = 0.0
-    searched_s: float = 0.0
-    slots: int = 1
-    share: float = 1.0
-
-    @property
-    def epochs(self) -> int:
-        """Epochs of trials and confirmation runs."""
-        return sum(run.epochs for run in (*self.runs, *self.confirmations))
-
-    @property
-    def accelerator_s(self) -> float:
-        """Seconds times share of a GPU that runs held."""
-        return self.share * sum(run.busy_s for run in (*self.runs, *self.confirmations))
-
-    @property
-    def utilisation(self) -> float:
-        """Share of the time for which the fleet's slots were held."""
-        busy = sum(run.busy_s for run in (*self.runs, *self.confirmations))
-        return busy / (self.slots * self.seconds) if self.seconds > 0 else 0.0
-
-
-class VirtualLog(EventLog):
+class _VirtualLog(EventLog):
     """An event log that writes nothing, and whose clock is the simulation's."""
 
     def __init__(self) -> None:
@@ -123,259 +70,91 @@ class VirtualLog(EventLog):
         return self.now
 
 
-class Engine:
-    """One simulated search.
+class _Exploring:
+    """Trials, as the searcher asks for them and the scheduler ends them."""
 
-    Args:
-        world: what training would give.
-        fleet: the machines.
-        seed: of lost machines; that of everything else is the search space's.
-    """
+    def __init__(self, space: SearchSpace, world: World) -> None:
+        self._space, self._world, self._log = space, world, _VirtualLog()
+        self._decisions = Decisions(space, self._log)
 
-    def __init__(self, space: SearchSpace, world: World, fleet: Fleet, *, seed: int = 0) -> None:
-        self._space, self._world, self._fleet = space, world, fleet
-        self._draws = np.random.default_rng([seed, 1])
-        self._log, self._history = VirtualLog(), History(identity={})
-        audit = RegretAudit(
-            self._log, self._history, share=space.audit.share, seed=space.seeds.search
-        )
-        self._scheduler = make_scheduler(space, audit)
-        self._searcher = StudySearcher(
-            space, self._log, deadline_s=space.budget.wall_time, history=self._history
-        )
-        self._now = 0.0
+    def ask(self, now: float) -> SimulatedRun | None:
+        self._log.now = now
+        assignment = self._decisions.ask()
+        if assignment is None:
+            return None
+        return _run(self._space, self._world, assignment, now)
 
-    def run(self) -> SimulatedSearch:
-        """All trials of the search, to their ends."""
-        runs: list[SimulatedRun] = []
+    def report(self, run: SimulatedRun) -> bool:
+        ends, state = True, _STATES["error"]
+        if run.has_error():
+            self._decisions.fail(run.assignment)
+        else:
+            result = run.advance()
+            ends = self._decisions.report(run.assignment, result)
+            state = _STATES[result["stop_reason"]]
+        if ends:
+            run.state = "pruned" if self._decisions.is_audited(run.assignment) else state
+        return ends
 
-        def next_run() -> tuple[str, Assignment] | None:
-            trial_id = str(len(runs))
-            suggested = self._searcher.suggest(trial_id)
-            if suggested == Searcher.FINISHED:
-                return None
-            return trial_id, Assignment.from_dict(suggested["run"])
 
-        self._drive(next_run, runs, confirming=False)
-        return SimulatedSearch(
-            space=self._space,
-            runs=runs,
-            seconds=self._now,
-            searched_s=self._now,
-            slots=self._fleet.slots,
-            share=self._fleet.share,
-        )
+class _Confirming:
+    """Confirmation runs, which neither ASHA nor the stopper ends."""
 
-    def confirm(self, search: SimulatedSearch, seeds: int) -> None:
-        """Adds the confirmation runs of the best eligible trial of every study, as real ones."""
-        chosen = best_of_studies(search.runs)
-        base, first = self._space.seeds.search, len(search.runs)
-        waiting = [
-            Assignment(
-                number=first + k * len(chosen) + i,
-                arm=run.assignment.arm,
-                replicate=run.assignment.replicate,
-                cohort="confirm",
-                seed=derive_seed(base, "confirm", run.assignment.replicate, k),
-                weights_seed=derive_seed(base, "confirm-weights", run.assignment.replicate, k),
-                view_seed=derive_seed(base, "confirm-views", run.assignment.replicate, k),
-                config=run.assignment.config,
-            )
-            for k in range(seeds)
-            for i, run in enumerate(chosen)
-        ]
-        waiting.reverse()
+    def __init__(self, space: SearchSpace, world: World, runs: list[Assignment]) -> None:
+        self._space, self._world = space, world
+        self._left = iter(runs)
 
-        def next_run() -> tuple[str, Assignment] | None:
-            return ("", waiting.pop()) if waiting else None
+    def ask(self, now: float) -> SimulatedRun | None:
+        assignment = next(self._left, None)
+        if assignment is None:
+            return None
+        return _run(self._space, self._world, assignment, now)
 
-        self._drive(next_run, search.confirmations, confirming=True)
-        search.seconds = self._now
-
-    # -- virtual time -----------------------------------------------------------------------
-
-    def _drive(self, next_run: Any, runs: list[SimulatedRun], *, confirming: bool) -> None:
-        """Starts runs while slots are free, and advances to the next event until none is left."""
-        order = itertools.count()
-        events: list[tuple[float, int, str, SimulatedRun | None]] = []
-        free, exhausted = 0, False
-        there = self._fleet.autoscale_delay_s if not confirming else 0.0
-        for _ in range(self._fleet.slots):
-            heapq.heappush(events, (self._now + there, next(order), "machine", None))
-        lost_at: dict[int, float] = {}  # by run's number
-        at_risk: dict[int, float] = {}  # virtual time of the last checkpoint
-        ids: dict[int, str] = {}
-
-        def begin(run: SimulatedRun, extra: float) -> None:
-            number = run.assignment.number
-            lost_at[number] = self._now + self._fleet.life_s(self._draws)
-            at_risk[number] = self._now
-            step(run, extra)
-
-        def step(run: SimulatedRun, extra: float = 0.0) -> None:
-            """Schedules a run's next epoch, or the loss of its machine if that comes first."""
-            number = run.assignment.number
-            takes = extra + float(run.course.seconds[min(run.epochs, len(run.course.seconds) - 1)])
-            ends = self._now + takes
-            kind = "epoch" if ends <= lost_at[number] else "lost"
-            heapq.heappush(events, (min(ends, lost_at[number]), next(order), kind, run))
-
-        def start() -> bool:
-            given = next_run()
-            if given is None:
-                return False
-            trial_id, assignment = given
-            ids[assignment.number] = trial_id
-            course = self._world.course(assignment, self._space.budget.max_epochs)
-            run = SimulatedRun(
-                assignment=assignment, began=self._now, course=course, curve=self._curve(confirming)
-            )
-            runs.append(run)
-            begin(run, self._fleet.start_s + course.setup_s)
-            return True
-
-        while True:
-            while free and not exhausted:
-                if start():
-                    free -= 1
-                else:
-                    exhausted = True
-            if not events or (exhausted and all(kind == "machine" for _, _, kind, _ in events)):
-                return
-            self._now, _, kind, run = heapq.heappop(events)
-            self._log.now = self._now
-            if run is None:
-                free += 1
-                continue
-            number = run.assignment.number
-            if kind == "lost":
-                # It starts again on the replacement, and repeats what no checkpoint has.
-                run.losses += 1
-                since = max(at_risk[number], self._now - self._fleet.checkpoint_interval_s)
-                repeated = max(0.0, self._now - since)
-                back = self._now + self._fleet.autoscale_delay_s
-                heapq.heappush(events, (back, next(order), "back", run))
-                run.busy_s += repeated
-                continue
-            if kind == "back":
-                begin(run, self._fleet.start_s + run.course.setup_s)
-                continue
-            run.busy_s += self._now - at_risk[number]
-            at_risk[number] = self._now
-            if self._report(run, ids[number], confirming):
-                run.ended = self._now
-                free += 1
-            else:
-                step(run)
-
-    # -- one report -------------------------------------------------------------------------
-
-    def _curve(self, confirming: bool) -> LearningCurve:
-        space = self._space
-        return LearningCurve(
-            metric=space.metric,
-            classes=self._world.classes,
-            max_epochs=space.budget.max_epochs,
-            patience=space.stopper.patience,
-            window=space.stopper.window,
-            stop_early=space.stopper.enabled and not confirming,
-        )
-
-    def _report(self, run: SimulatedRun, trial_id: str, confirming: bool) -> bool:
-        """One epoch's report, to scheduler and searcher; whether the run ends."""
-        failed = run.course.fails_after is not None and run.epochs >= run.course.fails_after
-        if failed and run.course.failure == "failed":
+    def report(self, run: SimulatedRun) -> bool:
+        if run.has_error():
             run.state = "failed"
-            if not confirming:
-                self._searcher.on_trial_complete(trial_id, None, error=True)
             return True
-        if failed:
-            run.curve.out_of_memory = True
-        else:
-            run.curve.reports.append(_epoch_report(run, self._space.metric))
-        result = self._result(run)
-        reason = result["stop_reason"]
-        if confirming:
-            run.state = "oom" if reason == "oom" else _STATES[reason] if reason else None
-            return reason is not None
-        history = self._history.run(run.assignment)
-        if reason is not None:
-            run.state = "oom" if reason == "oom" else _STATES[reason]
-            if isinstance(self._scheduler, StudyAsha):
-                self._scheduler.enter(run.assignment, result)
-        elif isinstance(self._scheduler, StudyAsha):
-            stopped = self._scheduler.judge(run.assignment, result) == TrialScheduler.STOP
-            run.state = "pruned" if stopped else None
-            run.audited = history.audited_at is not None
-        ended = run.state is not None
-        history.done = ended
-        if ended:
-            if run.audited:
-                run.state = "pruned"
-            self._searcher.on_trial_complete(trial_id, result)
-        else:
-            self._searcher.on_trial_result(trial_id, result)
-        return ended
-
-    def _result(self, run: SimulatedRun) -> dict[str, Any]:
-        last = run.curve.reports[-1] if run.curve.reports else None
-        value = math.nan if last is None else getattr(last, f"val_{self._space.metric}")
-        return {
-            "epoch": run.epochs,
-            "ran": True,
-            SCORE: run.curve.score,
-            f"val_{self._space.metric}": value,
-            "stop_reason": run.curve.stop_reason(),
-            "oom_had_share": True,
-        }
+        reason = run.advance()["stop_reason"]
+        run.state = None if reason is None else _STATES[reason]
+        return reason is not None
 
 
-def best_of_studies(runs: list[SimulatedRun]) -> list[SimulatedRun]:
-    """The best eligible trial of every study, the earliest on ties; as ``studies.confirmation``."""
-    best: dict[tuple[str, int], SimulatedRun] = {}
-    for run in runs:
-        key = (run.assignment.arm, run.assignment.replicate)
-        eligible = run.state in ("complete", "overfit") and math.isfinite(run.best)
-        if eligible and (key not in best or run.best > best[key].best):
-            best[key] = run
-    return [best[key] for key in sorted(best)]
-
-
-def _epoch_report(run: SimulatedRun, metric: str) -> EpochReport:
-    at, course = run.epochs, run.course
-    scores = {"macro_f1": math.nan, "accuracy": math.nan}
-    if metric in scores:
-        scores[metric] = float(course.values[at])
-    return EpochReport(
-        epoch=at + 1,
-        train_loss=float(course.train_loss[at]),
-        train_accuracy=math.nan,
-        train_macro_f1=math.nan,
-        val_loss=float(course.val_loss[at]),
-        val_accuracy=scores["accuracy"],
-        val_macro_f1=scores["macro_f1"],
-        lr_head=math.nan,
-        lr_backbone=math.nan,
-        seconds=float(course.seconds[at]),
-        images_per_s=math.nan,
-        bank_hits=0,
-        bank_misses=0,
-        peak_memory_mib=math.nan,
+def _run(space: SearchSpace, world: World, assignment: Assignment, now: float) -> SimulatedRun:
+    confirming = assignment.cohort == "confirm"
+    curve = LearningCurve(
+        metric=space.metric,
+        classes=world.classes,
+        max_epochs=space.budget.max_epochs,
+        patience=space.stopper.patience,
+        window=space.stopper.window,
+        stop_early=space.stopper.enabled and not confirming,
+    )
+    return SimulatedRun(
+        assignment=assignment, course=world.course(assignment), curve=curve, asked=now
     )
 
 
-def simulate(
-    space: SearchSpace, world: World, fleet: Fleet, *, seed: int = 0, confirm: bool = True
-) -> SimulatedSearch:
-    """One whole search under virtual time.
+def _confirmation(search: SimulatedSearch, choices: list[dict[str, Any]]) -> list[Assignment]:
+    space, seeds, trials = search.space, search.space.confirm.seeds, _trials(search)
+    numbered = number_runs(choices, seeds, len(trials))
+    runs = missing_runs(space, numbered, seeds, trials)
+    pace = {run.assignment.number: run.course.seconds for run in search.trials}
+    chosen = {choice["trial"] for choice in choices}
+    epochs = [(number, s) for number in chosen for s in pace[number]]
+    return slowest_first(runs, numbered, pd.DataFrame(epochs, columns=["trial", "seconds"]))
 
-    Args:
-        world: what training would give.
-        seed: of lost machines.
-        confirm: also confirm the choices, with the seeds that ``space`` asks for.
-    """
-    engine = Engine(space, world, fleet, seed=seed)
-    search = engine.run()
-    if confirm and space.confirm.seeds:
-        engine.confirm(search, space.confirm.seeds)
-    return search
+
+def _trials(search: SimulatedSearch) -> pd.DataFrame:
+    """What the choice reads of the ``trials`` table."""
+    sign = -1.0 if search.space.metric == "loss" else 1.0
+    return pd.DataFrame(
+        {
+            **run.assignment.config.as_dict(),
+            **run.assignment.id_columns(),
+            "state": run.state,
+            "best_epoch": run.curve.best_epoch,
+            f"best_val_{search.space.metric}": sign * run.best,
+            "test_macro_f1": float("nan"),
+        }
+        for run in search.trials
+    )

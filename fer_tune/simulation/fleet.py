@@ -1,4 +1,4 @@
-"""The machines of a simulated search: how many trials run at a time, and since when."""
+"""The machines of a simulated search: how many runs at a time, and when they are lost."""
 
 from __future__ import annotations
 
@@ -12,17 +12,16 @@ from fer_tune.space import SearchSpace
 
 @dataclass(frozen=True, kw_only=True)
 class Fleet:
-    """GPUs (or CPUs) that all run trials of the same share.
+    """GPUs of one kind, or machines of one run each where the search space asks for no GPU.
 
     Attributes:
-        gpus: how many there are.
-        share: of one that a trial holds: ``resources.gpu``, or 1.
-        spot_loss: lost GPUs per GPU and hour; a trial on a lost one starts again elsewhere, from
-            its last checkpoint.
-        autoscale_delay_s: seconds after the beginning until a GPU is there, and after a loss until
-            it is replaced.
-        start_s: seconds from an assignment to the first epoch of a run, besides its own set-up.
-        checkpoint_interval_s: training that a loss costs, at most, besides the running epoch.
+        gpus: how many there are, at least 1.
+        share: of one that a run holds: 1, 1/2, 1/4 or 1/8.
+        spot_loss: losses per GPU and hour; the runs on a lost one continue on another, from their
+            last checkpoint.
+        autoscale_delay_s: seconds until a GPU comes, at the beginning and after a loss.
+        start_s: seconds from the placement of a run to its set-up.
+        checkpoint_interval_s: seconds from one checkpoint of a run to the next.
     """
 
     gpus: int = 1
@@ -33,20 +32,20 @@ class Fleet:
     checkpoint_interval_s: float = 60.0
 
     @property
+    def runs_per_gpu(self) -> int:
+        """Runs that share a GPU."""
+        return max(1, math.floor(1 / self.share + 1e-9))
+
+    @property
     def slots(self) -> int:
-        """Trials that run at a time."""
-        return max(1, math.floor(self.gpus / self.share + 1e-9))
+        """Runs at a time."""
+        return self.gpus * self.runs_per_gpu
 
     @classmethod
     def of(cls, space: SearchSpace, gpus: int, **more: float) -> Fleet:
-        """A fleet for the trials of ``space``, which may limit how many run at a time."""
-        share = space.resources.gpu or 1.0
-        limit = space.resources.max_concurrent
-        slots = max(1, math.floor(gpus / share + 1e-9))
-        if limit is not None and limit < slots:
-            share = gpus / limit
-        return cls(gpus=gpus, share=share, **more)  # type: ignore[arg-type]
+        """A fleet for the runs of ``space``."""
+        return cls(gpus=gpus, share=space.resources.gpu or 1.0, **more)  # type: ignore[arg-type]
 
     def life_s(self, draws: np.random.Generator) -> float:
-        """Seconds until a GPU is lost, drawn anew for every run that starts on one."""
+        """Seconds until a GPU is lost."""
         return float(draws.exponential(3600 / self.spot_loss)) if self.spot_loss > 0 else math.inf

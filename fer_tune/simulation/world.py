@@ -1,4 +1,4 @@
-"""What a world answers: the course that a configuration would take if nothing stopped it."""
+"""What a world gives: the course that a run would take if nothing stopped it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_tune.space import Domain, FloatDomain, IntDomain, SearchSpace
+from fer_tune.space import ChoiceDomain, Domain, SearchSpace, TrialConfig
 from fer_tune.tuning.log.assignment import Assignment
 
 Floats = NDArray[np.float64]
@@ -16,75 +16,59 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class Course:
-    """A run's epochs, to its budget.
+    """The epochs of a run, to its budget; arrays have an element per epoch.
 
     Attributes:
-        values: validation score per epoch (the search's metric; for a loss, the loss).
-        train_loss, val_loss: per epoch; the overfit stopper reads them.
-        seconds: per epoch, of a run alone on its share of a machine.
+        values: the search's metric on validation (for ``loss``, the loss).
+        train_loss, val_loss: what the overfit stopper reads.
+        seconds: of each epoch.
+        test: macro-F1 on the test split, were the epoch scored there.
         setup_s: seconds before the first epoch.
-        fails_after: epochs after which it ends by an error; None if it does not.
-        failure: how it then ends.
-        test: the score on the test split that its best epoch would have.
+        fails_after: epochs after which it fails; None: it does not.
+        failure: in which way.
     """
 
     values: Floats
     train_loss: Floats
     val_loss: Floats
     seconds: Floats
+    test: Floats
     setup_s: float
-    test: float
     fails_after: int | None = None
     failure: Literal["oom", "failed"] = "failed"
 
 
 class World(Protocol):
-    """Answers the same for the same run, whatever was asked before.
+    """Gives the same course for the same run, whatever was asked before.
 
     Attributes:
         classes: number of classes of the imagined dataset.
     """
 
-    classes: int
+    @property
+    def classes(self) -> int: ...
 
-    def course(self, run: Assignment, epochs: int) -> Course:
-        """The course of a run with a budget of ``epochs``."""
+    def course(self, run: Assignment) -> Course:
+        """The course of ``run``, of as many epochs as a full trial has."""
         ...
 
 
-class Coordinates:
-    """Configurations as points of the unit cube of what an arm samples.
+def coordinates(space: SearchSpace, arm: str, config: TrialConfig) -> Floats:
+    """A configuration as a point of the unit cube of what ``arm`` samples, in order of the file.
 
-    Args:
-        space: numeric domains become one coordinate, logarithmic where the domain is; choices one
-            per value.
+    Numbers outside their domain are clipped to it; choices are evenly spaced in their order.
     """
-
-    def __init__(self, space: SearchSpace) -> None:
-        self._space = space
-
-    def names(self, arm: str) -> list[str]:
-        """A name per coordinate."""
-        return [name for name, _ in self._named(arm, None)]
-
-    def of(self, run: Assignment) -> Floats:
-        """The coordinates of a run's configuration, each in [0, 1]."""
-        return np.array([value for _, value in self._named(run.arm, run)])
-
-    def _named(self, arm: str, run: Assignment | None) -> list[tuple[str, float]]:
-        found: list[tuple[str, float]] = []
-        for name, domain in self._space.domains(arm).items():
-            value = None if run is None else getattr(run.config, name)
-            found += _coordinates(name, domain, value)
-        return found
+    values = config.as_dict()
+    return np.array([_place(domain, values[name]) for name, domain in space.domains(arm).items()])
 
 
-def _coordinates(name: str, domain: Domain, value: object) -> list[tuple[str, float]]:
-    if isinstance(domain, (FloatDomain, IntDomain)):
-        if value is None:
-            return [(name, 0.0)]
-        low, high, at = float(domain.low), float(domain.high), float(value)  # type: ignore[arg-type]
-        if domain.log:
-            low, high, at = np.log(low), np.log(high), np.log(max(at, 1e-300))
-        return [(name, float(np.clip((at - low) / (high - low), 0, 1)) if high > low else 0.5)]
-    return [(f"{name}={one}", float(value == one)) for one in domain.values]
+def _place(domain: Domain, value: object) -> float:
+    if isinstance(domain, ChoiceDomain):
+        at = next((k for k, own in enumerate(domain.values) if own == value), 0)
+        return at / (len(domain.values) - 1)
+    assert isinstance(value, int | float)
+    low, high = float(domain.low), float(domain.high)
+    number = min(max(float(value), low), high)
+    if domain.log:
+        low, high, number = np.log(low), np.log(high), np.log(number)
+    return float((number - low) / (high - low))
