@@ -44,7 +44,7 @@ class Fleet:
     @classmethod
     def of(cls, space: SearchSpace, gpus: int, **more: float) -> Fleet:
         """A fleet for the runs of ``space``."""
-        return cls(gpus=gpus, share=space.resources.gpu or 1.0, **more)  # type: ignore[arg-type]
+        return cls(gpus=gpus, share=space.resources.gpu or 1.0, **more)
 
     def life_s(self, draws: np.random.Generator) -> float:
         """Seconds until a GPU is lost."""

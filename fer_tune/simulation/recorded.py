@@ -196,7 +196,7 @@ def curves_of(epochs: pd.DataFrame) -> dict[int, Floats]:
     columns = [*SCORES, "seconds"]
     found = {}
     for trial, rows in epochs.sort_values("epoch").groupby("trial"):
-        table = rows[columns].to_numpy(dtype=float)
+        table = rows[columns].to_numpy(dtype=float, copy=True)
         table[:, -1] = np.log(np.maximum(table[:, -1], 1e-3))
         finite = np.isfinite(table).all(axis=1)
         length = len(table) if finite.all() else int(finite.argmin())

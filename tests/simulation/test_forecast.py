@@ -59,7 +59,7 @@ def test_fiercer_halving_stops_the_best_more_often() -> None:
     for factor in (2, 8):
         kind = {"kind": "asha", "grace_epochs": 1, "reduction_factor": factor}
         space = make_space(scheduler=kind, audit={"share": 0.0}, stopper={"enabled": False})
-        chance = forecast(found(space, runs=20)).stopped_best
+        chance = forecast(found(space, runs=10)).stopped_best
         assert chance is not None
         shares.append(chance.share)
     assert shares[0] < shares[1]
