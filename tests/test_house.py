@@ -24,6 +24,7 @@ BELOW = {
     "training": {"features", "models", "data", "space"},
     "profiling": {"training", "features", "models", "data", "space"},
     "tuning": {"ray_private", "training", "features", "models", "data", "space"},
+    "simulation": {"tuning", "training", "space"},
     "serving": {"training", "features", "models", "data", "space"},
     "cluster": {"ray_private", "training", "models", "data", "space"},
     "cli": {
@@ -31,6 +32,7 @@ BELOW = {
             "serving",
             "cluster",
             "tuning",
+            "simulation",
             "profiling",
             "training",
             "features",

@@ -85,6 +85,12 @@ def pending_limit(engine: RayConnection, space: SearchSpace) -> int:
         return limit  # an autoscaler that is unknown here; the user gives the limit
     if fit < 1:
         raise _refusal(engine, space)
+    return asked_at_once(space, fit)
+
+
+def asked_at_once(space: SearchSpace, fit: int) -> int:
+    """:func:`pending_limit` where ``fit`` trials, at least one, fit on the machines."""
+    limit = space.resources.max_concurrent
     if fit == 1:
         return 1
     asked = 2 * fit if limit is None or fit <= limit else limit

@@ -7,7 +7,13 @@ import warnings
 from typing import Any
 
 import optuna
-from optuna.trial import TrialState
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.trial import FrozenTrial, TrialState
 
 from fer_tune.space import ChoiceDomain, Domain, FloatDomain, SearchSpace, TrialConfig
 from fer_tune.tuning.log.assignment import Cohort, derive_seed
@@ -17,6 +23,36 @@ STARTUP_TRIALS = 2
 _ARM = "arm"
 
 Baseline = tuple[str, TrialConfig]
+
+
+class KnownSpaceTPE(optuna.samplers.TPESampler):
+    """TPE for a study whose trials all have the same parameters.
+
+    It proposes what ``group=True`` does, which collects the parameters from all earlier trials at
+    every proposal: in large studies that took most of the time.
+
+    Args:
+        known: the parameters.
+    """
+
+    def __init__(self, known: dict[str, BaseDistribution], **options: Any) -> None:
+        super().__init__(**options)
+        # In the order in which TPE sorts those that it collects.
+        self._known = {name: known[name] for name in sorted(known) if not known[name].single()}
+
+    def infer_relative_search_space(
+        self, study: optuna.Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        return self._known
+
+
+def distribution(domain: Domain) -> BaseDistribution:
+    """Optuna's form of a domain."""
+    if isinstance(domain, ChoiceDomain):
+        return CategoricalDistribution(list(domain.values))
+    if isinstance(domain, FloatDomain):
+        return FloatDistribution(domain.low, domain.high, log=domain.log)
+    return IntDistribution(domain.low, domain.high, log=domain.log, step=domain.step)
 
 
 class ArmStudy:
@@ -42,6 +78,12 @@ class ArmStudy:
     ) -> None:
         self._space, self.arms, self.replicate, self.name = space, arms, replicate, name
         self._planned = list(trials)
+        self._domains = {arm: space.domains(arm) for arm in arms}
+        self._distributions = {
+            (arm, name): distribution(domain)
+            for arm, domains in self._domains.items()
+            for name, domain in domains.items()
+        }
         self.asked = 0
         self.study = optuna.create_study(
             study_name=name,
@@ -100,7 +142,7 @@ class ArmStudy:
         arm = self._suggest_arm(trial)
         sampled = {
             name: self._suggest(trial, arm, name, domain)
-            for name, domain in self._space.domains(arm).items()
+            for name, domain in self._domains[arm].items()
         }
         return self._opened(number, trial, cohort, arm, self._space.config(arm, sampled))
 
@@ -111,13 +153,16 @@ class ArmStudy:
         with warnings.catch_warnings():
             # Optuna warns at every use that these options are experimental.
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            return optuna.samplers.TPESampler(
-                seed=seed,
-                n_startup_trials=STARTUP_TRIALS,
-                multivariate=True,
-                group=True,
-                constant_liar=True,
-            )
+            options: dict[str, Any] = {
+                "seed": seed,
+                "n_startup_trials": STARTUP_TRIALS,
+                "multivariate": True,
+                "constant_liar": True,
+            }
+            if len(self.arms) > 1:
+                return optuna.samplers.TPESampler(group=True, **options)
+            known = {name: found for (_, name), found in self._distributions.items()}
+            return KnownSpaceTPE(known, **options)
 
     def restore(self, number: int, cohort: Cohort, arm: str, config: TrialConfig) -> None:
         """Reopens own trial ``number`` as it was proposed; its reports and end follow."""
@@ -130,7 +175,7 @@ class ArmStudy:
         if not self._space.covers(arm, config):
             # Outside the sampled space Optuna cannot represent it, so it is not reported.
             return arm, config
-        domains, values = self._space.domains(arm), config.as_dict()
+        domains, values = self._domains[arm], config.as_dict()
         fixed = {self._name(arm, name): values[name] for name in domains}
         if len(self.arms) > 1:
             fixed[_ARM] = arm
@@ -158,7 +203,9 @@ class ArmStudy:
     def _name(self, arm: str, parameter: str) -> str:
         # Optuna refuses one name with different choices, so a parameter that differs between
         # arms gets a name per arm where arms share a study.
-        domains = {repr(self._space.domains(a).get(parameter)) for a in self.arms}
+        if len(self.arms) == 1:
+            return parameter
+        domains = {repr(self._domains[a].get(parameter)) for a in self.arms}
         return parameter if len(domains) == 1 else f"{parameter}@{arm}"
 
     def _suggest(self, trial: optuna.Trial, arm: str, name: str, domain: Domain) -> Any:

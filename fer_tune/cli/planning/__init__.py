@@ -1,0 +1,1 @@
+"""Commands that answer before a search is paid for."""

@@ -1,0 +1,102 @@
+"""`fer-tune simulate`: what a search would do and cost, before it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fer_tune.cli.option_groups import AsJson, grouped
+from fer_tune.cli.planning.answers import Answers, answers
+
+if TYPE_CHECKING:
+    from fer_tune.simulation.forecast import Chance, Forecast, Spread
+
+Space = Annotated[str, typer.Argument(help="A shipped search space's name, or a YAML file.")]
+Overrides = Annotated[list[str] | None, typer.Option("--set", help="Override; repeatable.")]
+Price = Annotated[
+    float | None, typer.Option("--price-per-hour", min=0, help="Price of one GPU; adds costs.")
+]
+Currency = Annotated[str, typer.Option("--currency", help="Currency of the price.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command to ``app``."""
+    app.command()(simulate)
+
+
+@grouped("options", answers)
+def simulate(
+    space: Space,
+    set_: Overrides = None,
+    *,
+    options: Answers,
+    price_per_hour: Price = None,
+    currency: Currency = "USD",
+    as_json: AsJson = False,
+) -> None:
+    """Simulate a search: its duration, cost and best value, and what ASHA stops."""
+    from dataclasses import asdict
+
+    from rich.console import Console
+
+    from fer_tune.console import plain_table, say
+    from fer_tune.escaping import json_text
+    from fer_tune.simulation.forecast import forecast, searches
+    from fer_tune.space import load
+
+    loaded = load(space, set_ or [])
+    world, fleet = options.worlds()(loaded), options.fleet(loaded)
+    console = Console(stderr=as_json)
+    with console.status(f"{options.runs} simulated searches"):
+        found = list(searches(loaded, world, fleet, runs=options.runs, seed=options.seed))
+    expected = forecast(found, price_per_hour=price_per_hour)
+    if as_json:
+        what = {
+            "name": loaded.name,
+            "curves": options.source(),
+            "fleet": asdict(fleet),
+            "currency": currency,
+        }
+        typer.echo(json_text({**what, **asdict(expected)}, indent=2))
+        return
+    head = f"{loaded.name}: {expected.runs} simulated searches; curves: {options.source()}."
+    say(console, head, wrap=True)
+    say(console, plain_table(rows(expected, currency), "", "mean", "9 of 10 searches"))
+
+
+def rows(expected: Forecast, currency: str = "USD") -> Iterator[tuple[str, str, str]]:
+    """(label, mean, interval) of the figures, in the order of reading."""
+    for end, spread in expected.ends.items():
+        if spread.high or spread.mean:
+            yield _row(f"trials: {end}", spread, ".1f")
+    yield _row("epochs", expected.epochs, ".0f")
+    yield _row("epochs saved", expected.saved, ".0%")
+    yield _row("hours", expected.hours, ".2f")
+    yield _row("hours to 95 % of the best", expected.nearly_hours, ".2f")
+    yield _row("accelerator hours, held", expected.accelerator_hours, ".2f")
+    yield _row("accelerator hours, fleet", expected.fleet_hours, ".2f")
+    if expected.price is not None:
+        yield _row(f"{currency}, held", expected.price, ".2f")
+        yield _row(f"{currency}, fleet", expected.fleet_price, ".2f")
+    yield _row("utilisation", expected.utilisation, ".0%")
+    if expected.losses.high:
+        yield _row("machines lost", expected.losses, ".1f")
+    for arm, best in expected.best.items():
+        yield _row(f"best value of {arm}", best, ".4f")
+    yield _row("better without stopping, by", expected.regret, ".4f")
+    yield chance_row("ASHA stops the best trial", expected.stopped_best)
+
+
+def _row(label: str, spread: Spread | None, form: str) -> tuple[str, str, str]:
+    if spread is None:
+        return label, "–", ""
+    return label, f"{spread.mean:{form}}", f"{spread.low:{form}} – {spread.high:{form}}"
+
+
+def chance_row(label: str, chance: Chance | None) -> tuple[str, str, str]:
+    """A row of a chance and its interval."""
+    if chance is None:
+        return label, "–", ""
+    return label, f"{chance.share:.0%}", f"{chance.low:.0%} – {chance.high:.0%} (95 % interval)"

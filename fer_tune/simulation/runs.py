@@ -1,0 +1,161 @@
+"""A simulated run, and a simulated search."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from fer_tune.simulation.fleet import Fleet
+from fer_tune.simulation.world import Course
+from fer_tune.space import SearchSpace
+from fer_tune.training.learning_curve import EpochReport, LearningCurve
+from fer_tune.tuning.log.assignment import Assignment
+from fer_tune.tuning.studies.asha import SCORE
+
+State = Literal["complete", "pruned", "overfit", "diverged", "oom", "failed"]
+
+
+@dataclass(kw_only=True)
+class SimulatedRun:
+    """A trial or confirmation run.
+
+    Attributes:
+        curve: its epochs so far.
+        asked, began, ended: seconds since the beginning of the search; NaN before.
+        busy_s: seconds for which it held a slot, all restarts included.
+        losses: times that its machine was lost.
+        trained: epochs trained so far on the current machine, earlier ones included; after a loss
+            fewer than were reported.
+        state: how it ended.
+    """
+
+    assignment: Assignment
+    course: Course
+    curve: LearningCurve
+    asked: float
+    began: float = math.nan
+    ended: float = math.nan
+    busy_s: float = 0.0
+    losses: int = 0
+    trained: int = 0
+    state: State | None = None
+
+    @property
+    def epochs(self) -> int:
+        """Epochs reported."""
+        return self.curve.epoch
+
+    @property
+    def best(self) -> float:
+        """Best validation value so far, larger is better (a loss is negated); NaN without one."""
+        return self.curve.score
+
+    @property
+    def potential(self) -> float:
+        """The best value of the whole course, whatever stopped it; NaN if it fails."""
+        if self.course.fails_after is not None:
+            return math.nan
+        values = self.course.values if self.curve.metric != "loss" else -self.course.values
+        finite = values[np.isfinite(values) & np.isfinite(self.course.val_loss)]
+        return float(finite.max()) if finite.size else math.nan
+
+    @property
+    def test(self) -> float:
+        """Macro-F1 on the test split of the best epoch; NaN without one."""
+        best = self.curve.best_epoch
+        return math.nan if best is None else float(self.course.test[best - 1])
+
+    def has_error(self) -> bool:
+        """Whether the next epoch ends with an error."""
+        return self._fails() and self.course.failure == "failed"
+
+    def _fails(self) -> bool:
+        return self.course.fails_after is not None and self.trained >= self.course.fails_after
+
+    def advance(self) -> dict[str, Any]:
+        """Adds the next epoch, or the lack of memory in it; returns what a run reports."""
+        ran = not self._fails()
+        if ran:
+            self.curve.reports.append(_report(self.course, self.epochs, self.curve.metric))
+        else:
+            self.curve.out_of_memory = True
+        reason = self.curve.stop_reason()
+        result = {
+            "epoch": self.epochs,
+            "ran": ran,
+            "done": reason is not None,
+            "stop_reason": reason,
+            SCORE: self.curve.score,
+            "oom_had_share": None if ran else True,
+        }
+        if ran:
+            result[f"val_{self.curve.metric}"] = self.curve.values()[-1]
+        return result
+
+
+def _report(course: Course, at: int, metric: str) -> EpochReport:
+    value = float(course.values[at])
+    return EpochReport(
+        epoch=at + 1,
+        train_loss=float(course.train_loss[at]),
+        train_accuracy=math.nan,
+        train_macro_f1=math.nan,
+        val_loss=value if metric == "loss" else float(course.val_loss[at]),
+        val_accuracy=value if metric == "accuracy" else math.nan,
+        val_macro_f1=value if metric == "macro_f1" else math.nan,
+        lr_head=math.nan,
+        lr_backbone=math.nan,
+        seconds=float(course.seconds[at]),
+        images_per_s=math.nan,
+        bank_hits=0,
+        bank_misses=0,
+        peak_memory_mib=math.nan,
+    )
+
+
+@dataclass(kw_only=True)
+class SimulatedSearch:
+    """A search that has ended.
+
+    Attributes:
+        trials: in order of asking, without confirmation runs.
+        confirmations: runs of the choices.
+        searched_s: virtual seconds to the end of the last trial.
+        seconds: to the end of the last confirmation run.
+    """
+
+    space: SearchSpace
+    fleet: Fleet
+    trials: list[SimulatedRun]
+    confirmations: list[SimulatedRun] = field(default_factory=list)
+    searched_s: float = 0.0
+    seconds: float = 0.0
+
+    @property
+    def runs(self) -> list[SimulatedRun]:
+        """Trials and confirmation runs."""
+        return [*self.trials, *self.confirmations]
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of all runs, each counted once."""
+        return sum(run.epochs for run in self.runs)
+
+    @property
+    def accelerator_s(self) -> float:
+        """Seconds times share of a GPU that runs held."""
+        return self.fleet.share * sum(run.busy_s for run in self.runs)
+
+    @property
+    def fleet_s(self) -> float:
+        """Seconds of all GPUs from their arrival to the end, whether or not they were used."""
+        return self.fleet.gpus * max(0.0, self.seconds - self.fleet.autoscale_delay_s)
+
+    @property
+    def utilisation(self) -> float:
+        """Share of the fleet's time that runs held, in [0, 1]."""
+        whole = self.fleet.slots * self.seconds
+        return sum(run.busy_s for run in self.runs) / whole if whole > 0 else 0.0

@@ -1,0 +1,126 @@
+"""`fer-tune plan`, in the process of the test."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from fer_tune.cli.planning import choosing
+from fer_tune.cli.planning.budgets import parse_budget
+from fer_tune.cli.planning.verdicts import verdict
+from fer_tune.errors import UserError
+from fer_tune.simulation import candidates
+from fer_tune.simulation.analytic import AnalyticWorld
+from fer_tune.simulation.candidates import REPLICATES, Candidate, grid
+from fer_tune.simulation.engine import simulate
+from fer_tune.simulation.fleet import Fleet
+from fer_tune.space import SearchSpace
+from tests.command_line import Run
+
+SPACE: dict[str, Any] = {
+    "name": "planned",
+    "purpose": "Planned.",
+    "compare": {"arms": ["densenet121", "resnet50"]},
+    "parameters": {"lr_head": {"type": "float", "low": 1e-4, "high": 1e-1, "log": True}},
+    "budget": {"trials": 16, "max_epochs": 6},
+    "scheduler": {"grace_epochs": 1, "reduction_factor": 3},
+    "confirm": {"seeds": 2},
+    "weights": "none",
+}
+OPTIONS = ("--curves", "analytic", "--runs", "2", "--gpus", "4")
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """A space whose candidates are quickly simulated."""
+    monkeypatch.setattr(choosing, "MOST_SIMULATED", 2)
+    monkeypatch.setattr(choosing, "SCREENING_RUNS", 1)
+    for name, values in (("REPLICATES", (1,)), ("TRIALS", (8,)), ("FACTORS", (3,))):
+        monkeypatch.setattr(candidates, name, values)
+    path = tmp_path / "planned.yaml"
+    path.write_text(yaml.safe_dump(SPACE))
+    return str(path)
+
+
+def test_a_plan_keeps_its_budget_and_is_compared(run: Run, small: str) -> None:
+    budget = ("--budget", "8usd", "--price-per-hour", "2")
+    done = run("plan", small, *budget, *OPTIONS, "--json")
+    assert done.code == 0, done.err
+    found = json.loads(done.out)
+    assert 0 < found["plan"]["spent"] < 1.3 * 8
+    names = {"no scheduler", "random", "factor 2", "factor 3", "factor 4"}
+    assert set(found["alternatives"]) < names and len(found["alternatives"]) >= 4
+    assert sum(found["plan"]["verdicts"].values()) == 2
+    none = found["alternatives"]["no scheduler"]["forecast"]
+    assert none["stopped_best"] is None
+    assert none["epochs"]["mean"] > found["plan"]["forecast"]["epochs"]["mean"]
+    settings = [part for one in found["plan"]["overrides"] for part in ("--set", one)]
+    checked = run("spaces", "check", small, *settings)
+    assert checked.code == 0, checked.err
+    table = run("plan", small, *budget, *OPTIONS)
+    assert table.code == 0, table.err
+    for words in ("--set budget.trials=", "power", "no scheduler", "hours to 95 %"):
+        assert words in table.out
+
+
+def test_a_budget_that_nothing_fits_is_one_message(run: Run, small: str) -> None:
+    done = run("plan", small, "--budget", "0.001h", *OPTIONS)
+    assert done.code == 2 and "no plan fits: the cheapest costs about" in done.err
+    assert len(done.err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("text", ["50", "0usd", "5 eur", "-3h", "infh", ""])
+def test_other_budgets_are_refused(text: str) -> None:
+    with pytest.raises(UserError, match="50usd, 20gpuh or 6h"):
+        parse_budget(text, 2.0)
+
+
+def test_money_needs_a_price() -> None:
+    with pytest.raises(UserError, match="--price-per-hour"):
+        parse_budget("50usd", None)
+    assert parse_budget("1.5 USD", 3.0).words == "1.5usd"
+
+
+def test_what_is_spent() -> None:
+    space = SearchSpace.from_dict(SPACE)
+    search = simulate(space, AnalyticWorld(space=space), Fleet(gpus=2))
+    assert parse_budget("1h", None).spent(search) == pytest.approx(search.seconds / 3600)
+    assert parse_budget("1gpuh", None).spent(search) == pytest.approx(search.seconds / 1800)
+    assert parse_budget("1usd", 3.0).spent(search) == pytest.approx(search.seconds / 600)
+
+
+def test_the_grid_has_the_spaces_own_settings() -> None:
+    space = SearchSpace.from_dict({**SPACE, "confirm": {"seeds": 5}})
+    found = list(grid(space))
+    own = Candidate(replicates=1, trials=8, epochs=6, grace=1, factor=3, seeds=5)
+    assert own in found and len(set(found)) == len(found)
+    assert {c.replicates for c in found} == set(REPLICATES)
+    assert all(c.seeds >= 5 for c in found if c.replicates == 1)
+
+
+@pytest.mark.parametrize(
+    ("peaks", "replicates", "seeds", "expected"),
+    [
+        ({"densenet121": 0.8, "resnet50": 0.5}, 5, 2, "better"),
+        ({"densenet121": 0.5, "resnet50": 0.8}, 5, 2, "better"),
+        ({"densenet121": 0.8, "resnet50": 0.5}, 1, 2, "not comparable"),
+        ({"densenet121": 0.8, "resnet50": 0.5}, 1, 5, "better"),
+    ],
+)
+def test_the_verdict_is_that_of_the_report(
+    peaks: dict[str, float], replicates: int, seeds: int, expected: str
+) -> None:
+    space = SearchSpace.from_dict(
+        {
+            **SPACE,
+            "compare": {"arms": ["densenet121", "resnet50"], "replicates": replicates},
+            "budget": {"trials": 16 * replicates, "max_epochs": 6},
+            "confirm": {"seeds": seeds},
+        }
+    )
+    search = simulate(space, AnalyticWorld(space=space, peaks=peaks), Fleet(gpus=8))
+    assert verdict(search) == expected

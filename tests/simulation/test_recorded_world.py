@@ -1,0 +1,150 @@
+"""Surrogates of recorded searches: what they recover, and what they refuse."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_records import SPACE, fitted, make_space, tables
+
+from fer_tune.errors import ResultsError
+from fer_tune.simulation.analytic import AnalyticWorld
+from fer_tune.simulation.engine import simulate
+from fer_tune.simulation.fleet import Fleet
+from fer_tune.simulation.recorded import RecordedWorld, curves_of
+from fer_tune.simulation.refusal import check_covered
+from fer_tune.space import SearchSpace
+
+Tables = tuple[pd.DataFrame, pd.DataFrame]
+RECORDED = make_space(budget={"trials": 80, "max_epochs": 9}, confirm={"seeds": 6})
+TRUTH = AnalyticWorld(space=RECORDED, noise=0.01, wobble=0.004, oom_share=0.1, failed_share=0.1)
+
+
+@pytest.fixture(scope="module")
+def records() -> Tables:
+    return tables(simulate(RECORDED, TRUTH, Fleet.of(RECORDED, 4)))
+
+
+@pytest.fixture(scope="module")
+def world(records: Tables) -> RecordedWorld:
+    return fitted(RECORDED, RECORDED, records)
+
+
+def test_it_recovers_configurations_noise_and_failures(
+    records: Tables, world: RecordedWorld
+) -> None:
+    other = make_space(seeds={"search": 5}, budget={"trials": 80, "max_epochs": 9},
+                       scheduler={"kind": "none"}, stopper={"enabled": False})  # fmt: skip
+    found = simulate(other, world, Fleet.of(other, 4))
+    ended = [run for run in found.trials if run.state == "complete"]
+    truths = [TRUTH.truth(run.assignment.arm, run.assignment.config) for run in ended]
+    assert np.corrcoef([run.course.values[-1] for run in ended], truths)[0, 1] > 0.6
+    states = [run.state for run in found.trials]
+    assert 0.02 < states.count("oom") / 80 < 0.3 and 0.01 < states.count("failed") / 80 < 0.3
+    seconds = np.median([run.course.seconds.mean() for run in ended])
+    assert 40 < seconds < 90 and ended[0].course.setup_s == TRUTH.setup_s
+    for arm in world._arms.values():
+        assert 0.5 * TRUTH.wobble < arm.noise.within < 2 * TRUTH.wobble
+        assert 0.3 * TRUTH.noise < arm.noise.between < 2.5 * TRUTH.noise
+
+
+def test_the_same_run_has_the_same_course_and_another_seed_other_noise(
+    world: RecordedWorld,
+) -> None:
+    run = simulate(RECORDED, world, Fleet()).trials[0].assignment
+    first = world.course(run)
+    assert (world.course(run).values == first.values).all()
+    assert (world.reseeded(3).course(run).values != first.values).any()
+
+
+def test_trials_that_asha_stopped_do_not_look_as_good_as_those_it_spared(
+    records: Tables, world: RecordedWorld
+) -> None:
+    """Late epochs were recorded of good trials alone."""
+    trials, epochs = records
+    lengths = epochs.groupby("trial")["epoch"].max()
+    early = [t for t in trials.loc[trials["state"] == "pruned", "trial"] if lengths.get(t, 0) <= 3]
+    late = list(trials.loc[trials["state"] == "complete", "trial"])
+    runs = {r.assignment.number: r.assignment
+            for r in simulate(RECORDED, TRUTH, Fleet.of(RECORDED, 4)).trials}  # fmt: skip
+    last = {
+        name: np.mean([world._curve(runs[t], _point(runs[t]))[-1, 0] for t in numbers])
+        for name, numbers in (("early", early), ("late", late))
+    }
+    true = {
+        name: np.mean([TRUTH.truth(runs[t].arm, runs[t].config) for t in numbers])
+        for name, numbers in (("early", early), ("late", late))
+    }
+    assert last["late"] - last["early"] > 0.3 * (true["late"] - true["early"]) > 0
+
+
+def _point(run: Any) -> Any:
+    from fer_tune.simulation.world import coordinates
+
+    return coordinates(RECORDED, run.arm, run.config)
+
+
+def test_curves_end_before_the_first_value_that_is_not_finite(records: Tables) -> None:
+    _, epochs = records
+    long = int(epochs.groupby("trial").size().idxmax())
+    rows = epochs[epochs["trial"] == long].copy()
+    rows.loc[rows["epoch"] == 3, "val_loss"] = np.nan
+    assert len(curves_of(rows)[long]) == 2
+
+
+# -- refusals -------------------------------------------------------------------------------------
+
+
+def space_with(**parameters: Any) -> SearchSpace:
+    return make_space(parameters={**SPACE["parameters"], **parameters})
+
+
+@pytest.mark.parametrize(
+    ("space", "reason"),
+    [
+        (make_space(compare={"arms": ["densenet121", "resnet18"]}), "arm resnet18 (resnet18) has"),
+        (make_space(compare={"parameter": "optimizer", "arms": ["adamw", "sgd"]},
+                    parameters={**SPACE["parameters"], "backbone": "resnet50"}),
+         "they compare backbone, not optimizer"),
+        (make_space(weights="imagenet-v1"), "weights were none"),
+        (space_with(dropout={"type": "float", "low": 0, "high": 0.5}), "dropout was not sampled"),
+        (space_with(lr_head={"type": "float", "low": 1e-5, "high": 1e-1, "log": True}),
+         "lr_head is sampled outside"),
+        (space_with(crop_size={"type": "choice", "values": [32, 224]}), "crop_size is sampled"),
+        (space_with(crop_size={"type": "int", "low": 32, "high": 64}), "crop_size is sampled"),
+        (space_with(unfreeze_depth=5), "unfreeze_depth 5 is outside"),
+        (space_with(batch_size=32), "batch_size was 64, not 32"),
+        (make_space(budget={"trials": 24, "max_epochs": 10}), "at most 9 epochs"),
+    ],
+)  # fmt: skip
+def test_what_the_records_do_not_have_is_refused(
+    records: Tables, space: SearchSpace, reason: str
+) -> None:
+    with pytest.raises(ResultsError) as error:
+        check_covered(space, RECORDED, *records, where="here")
+    assert reason in str(error.value) and str(error.value).startswith(
+        "here: simulated cannot be simulated"
+    )
+
+
+def test_an_arm_with_few_trials_is_refused(records: Tables) -> None:
+    trials, epochs = records
+    few = trials[(trials["arm"] != "resnet50") | (trials["trial"] < 8)]
+    with pytest.raises(ResultsError, match=r"arm resnet50 has \d configurations with at least 2"):
+        check_covered(RECORDED, RECORDED, few, epochs, where="here")
+
+
+def test_a_part_of_the_recorded_space_is_covered(records: Tables) -> None:
+    part = make_space(
+        compare={"arms": ["resnet50"]},
+        parameters={
+            "unfreeze_depth": 2,
+            "crop_size": {"type": "int", "low": 32, "high": 64, "step": 16},
+            "lr_head": {"type": "float", "low": 1e-3, "high": 1e-2, "log": True},
+        },
+        budget={"trials": 24, "max_epochs": 5},
+    )
+    check_covered(part, RECORDED, *records, where="here")
+    simulate(part, fitted(part, RECORDED, records), Fleet())
