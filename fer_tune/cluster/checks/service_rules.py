@@ -16,7 +16,7 @@ CONFIG: KeyPath = ("spec", "serveConfigV2")
 IMPORT_PATH = "fer_tune.serving.service.application:build"
 SETTINGS = (
     *("model", "replicas", "cpus", "gpus", "batch", "batch_wait", "waiting"),
-    *("faces", "threshold", "max_body", "max_pixels", "doors"),
+    *("faces", "threshold", "max_body", "max_pixels", "gateways"),
 )
 TOKEN = "FER_TUNE_TOKEN"
 _LIMITS = Limits(size=2**20, values=10_000, depth=20)

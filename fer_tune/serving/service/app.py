@@ -1,4 +1,4 @@
-"""The HTTP application: FastAPI behind the door."""
+"""The HTTP application: FastAPI behind the gateway."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from fer_tune.serving.service.answers import (
 )
 from fer_tune.serving.service.backend import Backend, BusyError, UnavailableError
 from fer_tune.serving.service.bodies import uploads_of
-from fer_tune.serving.service.door import HEALTH, METRICS, MODEL, PREDICT, Load
+from fer_tune.serving.service.gateway import HEALTH, METRICS, MODEL, PREDICT, Load
 from fer_tune.serving.service.limits import Limits
 
 _PICTURE = {"schema": {"type": "string", "format": "binary"}}
@@ -77,11 +77,11 @@ def about(card: Card) -> dict[str, Any]:
 
 
 def make_app(backend: Backend, model: Mapping[str, Any], limits: Limits, load: Load) -> FastAPI:
-    """The application; it must be behind a :class:`fer_tune.serving.service.door.Door`.
+    """The application; it must be behind a :class:`fer_tune.serving.service.gateway.Gateway`.
 
     Args:
         model: of :func:`about`.
-        load: shared with the door.
+        load: shared with the gateway.
     """
     # No page of documentation: FastAPI's would load scripts from outside.
     app = FastAPI(

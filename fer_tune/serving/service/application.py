@@ -6,7 +6,7 @@
         args: {model: s3://BUCKET/models/densenet161, replicas: 2, gpus: 1}
 
 Its token is in the environment variable ``FER_TUNE_TOKEN`` of every container. Serve's proxies take
-the requests; in front of the replicas are processes with the same door as a local service has.
+the requests; in front of the replicas are processes with the same gateway as a local service has.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from fer_tune.serving.service.access import TOKEN_VARIABLE, service_token
 from fer_tune.serving.service.app import about, make_app
 from fer_tune.serving.service.backend import Backend
 from fer_tune.serving.service.deployment import MODEL, Located, Replicas, model_application
-from fer_tune.serving.service.door import Door, Load
+from fer_tune.serving.service.gateway import Gateway, Load
 from fer_tune.serving.service.limits import Limits
 from fer_tune.serving.service.settings import ServiceSettings
 from fer_tune.serving.service.telemetry import RequestMetrics
 from fer_tune.storage import any_path
 
-#: CPUs of a door's process, which only passes requests on.
+#: CPUs of a gateway's process, which only passes requests on.
 _DOOR_CPUS = 0.2
 
 
@@ -52,22 +52,22 @@ def build(args: dict[str, Any]) -> serve.Application:
     settings = _settings(args)
     card = read_card(model_folder(any_path(settings.model)))
 
-    def door() -> ASGIApp:
+    def gateway() -> ASGIApp:
         app = serve.get_replica_context().app_name
         handle = serve.get_deployment_handle(MODEL, app)
         backend = Replicas(handle, app, settings.limits.answer_seconds)
         return guarded(backend, card, settings.limits, required_token())
 
-    doors = serve.deployment(
-        name="Door",
-        num_replicas=settings.doors,
-        # Bodies that arrive slowly occupy it as well; the door itself refuses what is too much.
+    gateways = serve.deployment(
+        name="Gateway",
+        num_replicas=settings.gateways,
+        # Bodies that arrive slowly occupy it as well; the gateway itself refuses what is too much.
         max_ongoing_requests=settings.limits.connections,
         max_queued_requests=settings.limits.waiting,
         ray_actor_options={"num_cpus": _DOOR_CPUS},
         health_check_period_s=2.0,
-    )(serve.ingress(door)())
-    return doors.bind(model_application(settings, Located(where=settings.model)))
+    )(serve.ingress(gateway)())
+    return gateways.bind(model_application(settings, Located(where=settings.model)))
 
 
 def _settings(args: dict[str, Any]) -> ServiceSettings:
@@ -82,16 +82,16 @@ def _settings(args: dict[str, Any]) -> ServiceSettings:
 
 def guarded(
     backend: Backend, card: Card, limits: Limits, token: str | None, *, local: bool = False
-) -> Door:
-    """The HTTP application behind its door, with metrics.
+) -> Gateway:
+    """The HTTP application behind its gateway, with metrics.
 
     Args:
-        local: see :class:`Door`.
+        local: see :class:`Gateway`.
     """
     load = Load.within(limits)
     app = make_app(backend, about(card), limits, load)
     observe = RequestMetrics(load)
-    return Door(app=app, limits=limits, load=load, token=token, local=local, observe=observe)
+    return Gateway(app=app, limits=limits, load=load, token=token, local=local, observe=observe)
 
 
 def required_token() -> str:

@@ -92,7 +92,7 @@ def model_application(settings: ServiceSettings, model: Located | Shared) -> ser
         name=MODEL,
         num_replicas=settings.replicas,
         max_ongoing_requests=settings.ongoing,
-        # The door counts exactly; this bounds what several doors can send.
+        # The gateway counts exactly; this bounds what several gateways can send.
         max_queued_requests=settings.limits.waiting,
         ray_actor_options={"num_cpus": settings.cpus, "num_gpus": settings.gpus},
         health_check_period_s=_HEALTH_S,

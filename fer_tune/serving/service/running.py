@@ -113,8 +113,10 @@ def serve_requests(
         stopping: called at the first signal.
     """
     limits = settings.limits
-    door = guarded(Replicas(handle, app, limits.answer_seconds), card, limits, token, local=local)
-    server = Server(door, limits)
+    gateway = guarded(
+        Replicas(handle, app, limits.answer_seconds), card, limits, token, local=local
+    )
+    server = Server(gateway, limits)
 
     def stop() -> None:
         if not server.should_exit:

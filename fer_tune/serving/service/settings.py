@@ -26,7 +26,7 @@ class ServiceSettings(BaseModel):
     faces, threshold: as of ``fer-tune predict``.
     max_body: MiB of one request.
     max_pixels: millions, of one picture.
-    doors: on a cluster's own proxies, processes that check requests before the replicas.
+    gateways: on a cluster's own proxies, processes that check requests before the replicas.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -42,11 +42,11 @@ class ServiceSettings(BaseModel):
     threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
     max_body: Annotated[float, Field(gt=0, le=512)] = 20
     max_pixels: Annotated[float, Field(gt=0, le=89)] = 32
-    doors: Annotated[int, Field(ge=1, le=1_000)] = 1
+    gateways: Annotated[int, Field(ge=1, le=1_000)] = 1
 
     @property
     def limits(self) -> Limits:
-        """Of the service, or of each of its doors."""
+        """Of the service, or of each of its gateways."""
         body = int(self.max_body * _MIB)
         waiting = self.waiting or _BATCHES * self.batch * self.replicas
         return Limits(

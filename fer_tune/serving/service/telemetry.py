@@ -15,7 +15,7 @@ from ray.util import metrics
 
 from fer_tune.errors import because
 from fer_tune.serving.service.backend import UnavailableError
-from fer_tune.serving.service.door import Load
+from fer_tune.serving.service.gateway import Load
 
 #: Boundaries of histograms: seconds of a request, pictures of a batch, seconds of a batch.
 _SECONDS: list[float] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120]
@@ -26,7 +26,7 @@ _SCRAPE_S = 5.0
 
 
 class RequestMetrics:
-    """Counts requests, see :data:`fer_tune.serving.service.door.Observe`."""
+    """Counts requests, see :data:`fer_tune.serving.service.gateway.Observe`."""
 
     def __init__(self, load: Load) -> None:
         self._load = load

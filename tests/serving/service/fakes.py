@@ -13,7 +13,7 @@ from PIL import Image
 
 from fer_tune.serving.service.app import about, make_app
 from fer_tune.serving.service.backend import Upload
-from fer_tune.serving.service.door import Door, Load
+from fer_tune.serving.service.gateway import Gateway, Load
 from fer_tune.serving.service.limits import Limits
 from tests.serving.small_models import small_card
 
@@ -50,7 +50,7 @@ class FakeBackend:
 
 
 class Service:
-    """The application behind its door, and a client of it."""
+    """The application behind its gateway, and a client of it."""
 
     def __init__(
         self, limits: Limits | None = None, *, token: str | None = None, local: bool = False
@@ -60,7 +60,7 @@ class Service:
         self.load = Load.within(self.limits)
         self.observed: list[tuple[str, int]] = []
         card = small_card()
-        self.door = Door(
+        self.gateway = Gateway(
             app=make_app(self.backend, about(card), self.limits, self.load),
             limits=self.limits,
             load=self.load,
@@ -71,7 +71,7 @@ class Service:
 
     def client(self) -> httpx.AsyncClient:
         # Errors of the application must be its own answers.
-        transport = httpx.ASGITransport(self.door, raise_app_exceptions=False)
+        transport = httpx.ASGITransport(self.gateway, raise_app_exceptions=False)
         return httpx.AsyncClient(transport=transport, base_url="http://localhost")
 
     def ask(self, method: str, path: str, **request: Any) -> httpx.Response:

@@ -166,7 +166,7 @@ def test_a_client_that_leaves_gives_its_bytes_back() -> None:
 
     headers = [(b"content-type", b"image/png")]
     scope = {"type": "http", "method": "POST", "path": "/predict", "headers": headers}
-    asyncio.run(service.door(scope, receive, send))
+    asyncio.run(service.gateway(scope, receive, send))
     assert service.load.bodies.peak == 300 and service.load.bodies.used == 0
     assert service.observed == [("/predict", 499)] and not service.backend.seen
 
@@ -298,7 +298,7 @@ def test_a_page_on_the_web_cannot_name_this_machine() -> None:
 def test_a_prefix_of_a_proxy_changes_no_limit() -> None:
     """Serve's proxies leave the prefix of an application in the path."""
     service = Service(SMALL, token=TOKEN)
-    transport = httpx.ASGITransport(service.door, root_path="/fer")
+    transport = httpx.ASGITransport(service.gateway, root_path="/fer")
 
     async def once(path: str, content: bytes, headers: dict[str, str]) -> int:
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:

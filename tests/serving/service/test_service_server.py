@@ -34,7 +34,7 @@ def served(limits: Limits = LIMITS) -> Iterator[tuple[int, Service, Server]]:
     """A service on a free port."""
     service = Service(limits)
     listener = listening_socket("127.0.0.1", 0)
-    server = Server(service.door, limits)
+    server = Server(service.gateway, limits)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])))
     thread.start()
     try:

@@ -2,7 +2,7 @@
 
 In this order, so that what costs least is refused first: the name that a browser used, the token,
 the amount of work that waits, the kind and declared size of the body; then the body itself, read
-within bounds of bytes and seconds. Everything behind the door gets whole, bounded bodies.
+within bounds of bytes and seconds. Everything behind the gateway gets whole, bounded bodies.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def _unobserved(path: str, status: int, seconds: float) -> None:
 
 
 @dataclass(kw_only=True)
-class Door:
+class Gateway:
     """ASGI middleware.
 
     Args:
