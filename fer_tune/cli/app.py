@@ -238,4 +238,7 @@ def version(as_json: AsJson = False) -> None:
     from fer_tune import __version__
     from fer_tune.escaping import json_text
 
-    typer.echo(json_text({"version": __version__}) if as_json else __version__)
+    if as_json:
+        typer.echo(json_text({"version": __version__}))
+    else:
+        typer.echo(__version__)

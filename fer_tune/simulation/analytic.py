@@ -47,7 +47,7 @@ class AnalyticWorld:
         noise: standard deviation of a configuration's score between seeds.
         wobble: standard deviation of an epoch's score around its curve.
         epoch_s: seconds of an epoch, by median.
-        oom_share: of configurations that run out of memory.
+        oom_crop: crop size from which configurations run out of memory; None: none does.
         failed_share: of runs that end with an error.
         seed: of all that is drawn.
     """
@@ -59,7 +59,7 @@ class AnalyticWorld:
     wobble: float = 0.006
     epoch_s: float = 60.0
     setup_s: float = 10.0
-    oom_share: float = 0.0
+    oom_crop: int | None = None
     failed_share: float = 0.0
     seed: int = 0
     classes: int = 6
@@ -105,7 +105,7 @@ class AnalyticWorld:
             pace=epochs * own.uniform(0.1, 0.4),
             turn=epochs * own.uniform(0.5, 2.0),
             seconds=self.epoch_s * float(np.exp(own.normal(0, 0.4))),
-            is_oom=bool(own.uniform() < self.oom_share),
+            is_oom=self.oom_crop is not None and config.crop_size >= self.oom_crop,
         )
 
     def _surface(self, arm: str, size: int) -> tuple[Floats, Floats]:

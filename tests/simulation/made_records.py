@@ -56,7 +56,7 @@ def _row(run: SimulatedRun) -> dict[str, Any]:
         **run.assignment.id_columns(),
         "state": run.state,
         "best_val_macro_f1": run.best,
-        "test_macro_f1": run.test if run.assignment.cohort == "confirm" else float("nan"),
+        "test_macro_f1": run.test if _is_scored(run) else float("nan"),
         "setup_seconds": run.course.setup_s,
     }
 
@@ -67,3 +67,7 @@ def fitted(
     """The world of ``space`` after the records of ``recorded``."""
     arms = {arm: fit_arm(recorded, arm, *records, "val_macro_f1") for arm in space.compare.arms}
     return RecordedWorld(space, recorded, arms, classes=6)
+
+
+def _is_scored(run: SimulatedRun) -> bool:
+    return run.assignment.cohort == "confirm" and run.state == "complete"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 from made_records import make_space
+from ray import cloudpickle
 from rich.console import Console
 
 from fer_tune.records import Results
@@ -34,7 +36,7 @@ SPACE = make_space(
     audit={"share": 0.4},
     confirm={"seeds": 2},
 )
-WORLD = AnalyticWorld(space=SPACE, oom_share=0.15, classes=2, seed=3)
+WORLD = AnalyticWorld(space=SPACE, oom_crop=64, classes=2, seed=3)
 
 
 def play(run: Assignment) -> Recording:
@@ -65,6 +67,8 @@ def recorded(root: Path) -> Results:
         asked=1,
         shows_progress=True,
     )
+    # Workers cannot import this module.
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
     with ray_connection(SearchOptions(cpus=2, dashboard=False)):
         explore(search, functools.partial(ReplayedRun, play))
     return Results(root)
@@ -87,6 +91,6 @@ def test_the_same_trials_are_asked_for_stopped_and_chosen(tmp_path: Path) -> Non
     assert {"pruned", "complete", "oom"} <= set(trials["state"])
     assert trials["audit_epoch"].notna().any()
     chosen = [(choice["arm"], choice["config"]) for choice in choose(trials, "macro_f1")]
-    first = found.confirmations[: len(chosen)]
-    confirmed = {run.assignment.arm: run.assignment.config.as_dict() for run in first}
+    runs = found.confirmations
+    confirmed = {run.assignment.arm: run.assignment.config.as_dict() for run in runs}
     assert confirmed == dict(chosen)

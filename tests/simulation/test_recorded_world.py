@@ -19,7 +19,9 @@ from fer_tune.space import SearchSpace
 
 Tables = tuple[pd.DataFrame, pd.DataFrame]
 RECORDED = make_space(budget={"trials": 80, "max_epochs": 9}, confirm={"seeds": 6})
-TRUTH = AnalyticWorld(space=RECORDED, noise=0.01, wobble=0.004, oom_share=0.1, failed_share=0.1)
+TRUTH = AnalyticWorld(
+    space=RECORDED, spread=0.8, noise=0.01, wobble=0.004, oom_crop=64, failed_share=0.1
+)
 
 
 @pytest.fixture(scope="module")
@@ -35,14 +37,21 @@ def world(records: Tables) -> RecordedWorld:
 def test_it_recovers_configurations_noise_and_failures(
     records: Tables, world: RecordedWorld
 ) -> None:
-    other = make_space(seeds={"search": 5}, budget={"trials": 80, "max_epochs": 9},
-                       scheduler={"kind": "none"}, stopper={"enabled": False})  # fmt: skip
+    other = make_space(
+        cohorts={"random": 1.0},
+        seeds={"search": 5},
+        budget={"trials": 80, "max_epochs": 9},
+        scheduler={"kind": "none"},
+        stopper={"enabled": False},
+    )
     found = simulate(other, world, Fleet.of(other, 4))
     ended = [run for run in found.trials if run.state == "complete"]
     truths = [TRUTH.truth(run.assignment.arm, run.assignment.config) for run in ended]
-    assert np.corrcoef([run.course.values[-1] for run in ended], truths)[0, 1] > 0.6
+    predicted = [world._curve(run.assignment, _point(run.assignment))[-1, 0] for run in ended]
+    assert np.corrcoef(predicted, truths)[0, 1] > 0.4
     states = [run.state for run in found.trials]
-    assert 0.02 < states.count("oom") / 80 < 0.3 and 0.01 < states.count("failed") / 80 < 0.3
+    assert 0.01 < states.count("failed") / 80 < 0.3
+    assert all("oom" in arm.fates for arm in world._arms.values())
     seconds = np.median([run.course.seconds.mean() for run in ended])
     assert 40 < seconds < 90 and ended[0].course.setup_s == TRUTH.setup_s
     for arm in world._arms.values():
@@ -65,10 +74,10 @@ def test_trials_that_asha_stopped_do_not_look_as_good_as_those_it_spared(
     """Late epochs were recorded of good trials alone."""
     trials, epochs = records
     lengths = epochs.groupby("trial")["epoch"].max()
-    early = [t for t in trials.loc[trials["state"] == "pruned", "trial"] if lengths.get(t, 0) <= 3]
-    late = list(trials.loc[trials["state"] == "complete", "trial"])
     runs = {r.assignment.number: r.assignment
             for r in simulate(RECORDED, TRUTH, Fleet.of(RECORDED, 4)).trials}  # fmt: skip
+    early = [t for t in trials.loc[trials["state"] == "pruned", "trial"] if lengths.get(t, 0) <= 3]
+    late = [t for t in trials.loc[trials["state"] == "complete", "trial"] if t in runs]
     last = {
         name: np.mean([world._curve(runs[t], _point(runs[t]))[-1, 0] for t in numbers])
         for name, numbers in (("early", early), ("late", late))

@@ -26,7 +26,7 @@ ENDED = {"complete", "overfit", "pruned", "diverged", "oom", "failed"}
 
 def search(space: SearchSpace | None = None, gpus: int = 4, **more: float) -> SimulatedSearch:
     space = space or make_space()
-    world = AnalyticWorld(space=space, oom_share=0.05, failed_share=0.05)
+    world = AnalyticWorld(space=space, oom_crop=64, failed_share=0.05)
     return simulate(space, world, Fleet.of(space, gpus, **more))
 
 
