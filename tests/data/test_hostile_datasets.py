@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from fer_tune.data.copies.groups import copy_groups
 from fer_tune.data.dataset import PackedDataset
 from fer_tune.data.importing import import_source
-from fer_tune.data.packing.index_columns import INDEX_SCHEMA, copy_groups, fingerprint, offsets
+from fer_tune.data.packing.index_columns import INDEX_SCHEMA, fingerprint, offsets
 from fer_tune.errors import DataError
 from fer_tune.schema import limits
 

@@ -19,7 +19,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import run  # noqa: F401
 from tests.command_line import Run
 from tests.models.kept_files import make_model
 from tests.serving.service.fakes import TOKEN, png
@@ -201,7 +200,7 @@ def test_ctrl_c_ends_everything(running: Running) -> None:
 )
 def test_a_wrong_option_is_one_message(
     model: Path,
-    run: Run,  # noqa: F811
+    run: Run,
     monkeypatch: pytest.MonkeyPatch,
     words: list[str],
     sentence: str,
@@ -213,7 +212,7 @@ def test_a_wrong_option_is_one_message(
 
 def test_a_port_in_use_ends_before_ray_starts(
     model: Path,
-    run: Run,  # noqa: F811
+    run: Run,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from fer_tune.serving.service.server import listening_socket
@@ -226,7 +225,7 @@ def test_a_port_in_use_ends_before_ray_starts(
 
 def test_a_missing_model_ends_before_ray_starts(
     tmp_path: Path,
-    run: Run,  # noqa: F811
+    run: Run,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("ray.init", lambda **options: pytest.fail("Ray was started"))
