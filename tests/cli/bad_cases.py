@@ -71,7 +71,7 @@ CASES: dict[str, Case] = {
     "no class folder": (
         IMPORT,
         file("src/1.png", encoded(noise(1), "PNG")),
-        ["1.png: is not in a class folder", "folders named after their class"],
+        ["no picture is in a class folder", "folders named after their class"],
     ),
     "unknown picked class": (
         IMPORT + " --classes happy,joyful",

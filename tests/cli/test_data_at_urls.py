@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from fer_tune.data.audit import AUDIT_VERSION
 from fer_tune.data.dataset import DESCRIPTION, INDEX, PIXELS
 from fer_tune.records import SCHEMA_VERSION, Results
 from fer_tune.space import load
@@ -191,6 +192,7 @@ def test_a_resume_that_has_nothing_to_do_fetches_nothing(
     manifest = {
         "schema_version": SCHEMA_VERSION,
         "training_version": TRAINING_VERSION,
+        "audit_version": AUDIT_VERSION,
         "state": "finished",
         "space": space,
         "dataset": {"path": url, "fingerprint": fingerprint},

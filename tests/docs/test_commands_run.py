@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -60,6 +61,15 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with zipfile.ZipFile(desk / "archive.zip", "w") as archive:
         for file in pictures.rglob("*.png"):
             archive.write(file, file.relative_to(pictures))
+    shutil.copytree(pictures, desk / "path/to/set")
+    for number in range(8):
+        person = desk / f"people/{('happy', 'sad')[number % 2]}/S{number // 2}_{number}.png"
+        listed = desk / f"set/{number}.png"
+        for picture in (person, listed):
+            picture.parent.mkdir(parents=True, exist_ok=True)
+            Image.linear_gradient("L").resize((20, 20)).rotate(number * 20).save(picture)
+    table = [f"{number}.png,{('happy', 'sad')[number % 2]}" for number in range(8)]
+    (desk / "set/list.csv").write_text("file,label\n" + "\n".join(table) + "\n")
     rows = [f'{n % 7},"{" ".join(str((p * n) % 256) for p in range(2304))}"' for n in range(1, 22)]
     usages = ("Training", "PublicTest", "PrivateTest")
     lines = [f"{row},{usages[n % 3]}" for n, row in enumerate(rows)]
@@ -78,7 +88,14 @@ def test_it_runs(
 ) -> None:
     monkeypatch.chdir(desk)
     words = list(command.words)
-    for shown in ("aws-gpu.yaml", "on-prem.yaml", "rayjob.yaml", "skypilot.yaml", "slurm.sh"):
+    for shown in (
+        "aws-gpu.yaml",
+        "on-prem.yaml",
+        "rayjob.yaml",
+        "rayservice.yaml",
+        "skypilot.yaml",
+        "slurm.sh",
+    ):
         if shown in words:
             Path(shown).write_text(run("cluster", "show", Path(shown).stem).out)
     if "mine.yaml" in words or "./mine.yaml" in words:

@@ -26,7 +26,7 @@ ROWS = {
 }
 #: Commands that change something, and what follows or prints text of its own.
 NOT_READING = {"search", "resume", "confirm", "submit", "stop", "fetch", "logs"}
-NOT_READING |= {"data import", "weights fetch", "cluster show"}
+NOT_READING |= {"data import", "data review", "weights fetch", "cluster show", "serve", "camera"}
 
 
 @pytest.fixture(scope="module")

@@ -49,6 +49,14 @@ def manifest_of(
         "wall_seconds": ended - START if finished else None,
         "sittings": 1,
         "training_version": 1,  # its stopper ends trials at their onset
+        "audit_version": 1,  # exact copies alone
+        "test_readings": {
+            "fingerprint": "0" * 64,
+            "id": f"{plan.seed:032x}",
+            "searches": [],
+            "evaluations": 0,
+            "raised": [],
+        },
         "precision": {
             "chosen": "float32",
             "reason": "the processor has no bfloat16",

@@ -43,7 +43,7 @@ def test_a_shipped_file_is_without_fault(name: str) -> None:
     checked = check(name)
     assert any(note.startswith("to fill in: CHANGE-ME in lines ") for note in checked.notes)
     rows = dict(checked.summary.rows)
-    assert rows["cost"] and rows["results"]
+    assert rows["cost"] and (rows["model"] if name == "rayservice" else rows["results"])
 
 
 @pytest.mark.parametrize("case", BROKEN)

@@ -10,11 +10,11 @@ from analysis.report.data.words import findings, left_out
 
 def data(*, near: bool = True, leaks: str = "drop", **counts: int) -> DataPart:
     return DataPart.model_construct(
-        counts=AuditCounts(**{**dict.fromkeys(AuditCounts.model_fields), **counts}),
-        handling=Handling(leaks=leaks, conflicts="drop"),
+        counts=AuditCounts.model_construct(**{**dict.fromkeys(AuditCounts.model_fields), **counts}),
+        handling=Handling.model_construct(leaks=leaks, conflicts="drop"),
         near_copies_count=near,
-        dropped=Dropped(leaked=3, conflicting=0, copy_of_validation=0, other=0),
-        splits=SplitSizes(train=80, validation=20, test=12, test_clean=10),
+        dropped=Dropped.model_construct(leaked=3, conflicting=0, copy_of_validation=0, other=0),
+        splits=SplitSizes.model_construct(train=80, validation=20, test=12, test_clean=10),
     )
 
 
