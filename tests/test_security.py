@@ -75,7 +75,12 @@ COMMAND = re.compile(
 SAFE = {"SCHEMA_VERSION", "backbone", "backbone.name", "extra", "package", "recipe", "seeds"}
 SAFE |= {"access.option", "pictures", "copied", "whole"}
 #: The addresses of a web page, whose parts were checked.
-NOT_COMMANDS = {ROOT / "fer_tune" / "data" / "sources" / "kaggle.py"}
+NOT_COMMANDS = {
+    ROOT / "fer_tune" / "data" / "sources" / "kaggle.py",
+    # They say which versions of report.json are read.
+    ROOT / "analysis" / "report" / "published.py",
+    ROOT / "analysis" / "report" / "reading.py",
+}
 
 
 def unquoted(path: Path) -> list[str]:

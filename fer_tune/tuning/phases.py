@@ -17,10 +17,10 @@ from fer_tune.tuning.log.assignment import Assignment
 from fer_tune.tuning.log.events import History
 from fer_tune.tuning.monitor.final_records import write_floors, write_latency
 from fer_tune.tuning.monitor.mirrors import Journal, TensorBoard
+from fer_tune.tuning.monitor.split_readings import record_raised_seeds, record_test_reading
 from fer_tune.tuning.raytune.trainable import RunFactory
 from fer_tune.tuning.raytune.tune_runner import run_phase
 from fer_tune.tuning.session import Search
-from fer_tune.tuning.split_readings import record_raised_seeds, record_test_reading
 from fer_tune.tuning.studies.asha import StudyAsha, make_scheduler
 from fer_tune.tuning.studies.confirmation import (
     choose,
@@ -93,7 +93,7 @@ def confirm(search: Search, seeds: int, make_run: RunFactory | None = None) -> N
         return
     write_floors(search.space, search.dataset, results, history.audit_version)
     record_first_reading(results)
-    record_test_reading(search)
+    record_test_reading(search.dataset, results, search.console)
     run_phase(
         search.space,
         search.settings,

@@ -65,7 +65,7 @@ def test_the_camera_serves_the_page_until_ctrl_c(
 ) -> None:
     words = [sys.executable, "-m", "fer_tune", "camera", str(model), "--runtime", str(ort)]
     process = subprocess.Popen(
-        [*words, "--port", "0"], stderr=subprocess.PIPE, text=True, env={**os.environ}
+        [*words, "--port", "0"], stderr=subprocess.PIPE, bufsize=0, env={**os.environ}
     )
     try:
         port = int(re.search(r"http://localhost:(\d+)/", _line(process, "page: "))[1])  # type: ignore[index]
@@ -77,21 +77,21 @@ def test_the_camera_serves_the_page_until_ctrl_c(
         assert taken.code == 2 and "another program uses this port" in taken.err
         assert "Traceback" not in taken.err
         process.send_signal(signal.SIGINT)
-        rest = process.communicate(timeout=30)[1]
+        rest = process.communicate(timeout=30)[1].decode()
         assert process.returncode == 0 and rest.strip().endswith("ended")
     finally:
         process.kill()
         process.wait()
 
 
-def _line(process: subprocess.Popen[str], start: str, seconds: float = 120) -> str:
+def _line(process: subprocess.Popen[bytes], start: str, seconds: float = 120) -> str:
     """The line that a process prints and that begins with ``start``."""
     assert process.stderr is not None
     ends = time.monotonic() + seconds
     seen = []
     while time.monotonic() < ends:
         if select.select([process.stderr], [], [], 1)[0]:
-            line = process.stderr.readline()
+            line = process.stderr.readline().decode()
             seen.append(line)
             if line.startswith(start):
                 return line

@@ -20,6 +20,7 @@ def test_the_audit_and_an_evaluation_say_how_often(
 ) -> None:
     monkeypatch.setenv("FER_TUNE_STATE", str(tmp_path / "state"))
     shutil.copytree(faces.root, tmp_path / "packed")
+    (tmp_path / "packed" / FILE).unlink(missing_ok=True)  # what other tests left
     dataset = PackedDataset.open(tmp_path / "packed")
     record_reading(dataset, "search", ONE, "first")
     table = ["picture," + ",".join(dataset.classes)]

@@ -28,6 +28,8 @@ RUN = (
     ("data", "import"),
     ("data", "audit"),
 )
+SHOWN = ("aws-gpu.yaml", "on-prem.yaml", "rayjob.yaml", "rayservice.yaml", "skypilot.yaml")
+SHOWN += ("slurm.sh",)
 PLACEHOLDERS = ("s3://", "gs://", "kaggle:", "JOB", "NAME/", "FILE", "DIR", "…", "SPACE", "|")
 
 
@@ -88,14 +90,7 @@ def test_it_runs(
 ) -> None:
     monkeypatch.chdir(desk)
     words = list(command.words)
-    for shown in (
-        "aws-gpu.yaml",
-        "on-prem.yaml",
-        "rayjob.yaml",
-        "rayservice.yaml",
-        "skypilot.yaml",
-        "slurm.sh",
-    ):
+    for shown in SHOWN:
         if shown in words:
             Path(shown).write_text(run("cluster", "show", Path(shown).stem).out)
     if "mine.yaml" in words or "./mine.yaml" in words:

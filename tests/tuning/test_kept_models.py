@@ -13,6 +13,7 @@ import torch
 from rich.console import Console
 
 from fer_tune.data import PackedDataset
+from fer_tune.data.audit import AUDIT_VERSION
 from fer_tune.errors import ResultsError
 from fer_tune.models.card_file import read_card
 from fer_tune.models.kept import open_model
@@ -117,7 +118,9 @@ def search(root: AnyPath, faces: PackedDataset) -> Any:
         space=SPACE,
         results=results,
         console=Console(file=io.StringIO(), width=200),
-        history=SimpleNamespace(runs={r.assignment.number: r for r in RUNS}),
+        history=SimpleNamespace(
+            runs={r.assignment.number: r for r in RUNS}, audit_version=AUDIT_VERSION
+        ),
     )
 
 

@@ -17,10 +17,22 @@ from fer_tune.data.pixels import Pixels
 from fer_tune.data.splits import related_of
 from fer_tune.errors import DataError
 
+#: Half the size and enlarged again, and four changes at once, are found less often.
+WEAKEST = ("resized", "mirrored, cropped, relit, recompressed")
+
 
 @pytest.fixture(scope="module")
-def drawn(faces: PackedDataset) -> list[Pixels]:
+def faces_of_a_set(tmp_path_factory: pytest.TempPathFactory) -> PackedDataset:
+    """120 drawn faces."""
+    folder = tmp_path_factory.mktemp("near") / "packed"
+    import_source("synthetic:120", folder)
+    return PackedDataset.open(folder)
+
+
+@pytest.fixture(scope="module")
+def drawn(faces_of_a_set: PackedDataset) -> list[Pixels]:
     """Distinct drawn faces, none of them blank."""
+    faces = faces_of_a_set
     firsts = np.unique(faces.groups, return_index=True)[1]
     return [faces.picture(int(n)) for n in firsts if faces.deviations[n] > 5]
 
@@ -37,7 +49,7 @@ def test_every_kind_of_change_is_found(kind: str, drawn: list[Pixels]) -> None:
     pairs = near_pairs([*drawn, *copies])
     found = {(pair.first, pair.second) for pair in pairs}
     planted = {(n, len(drawn) + n) for n in range(30)}
-    assert found <= planted and len(found) >= (25 if kind == "resized" else 28)
+    assert found <= planted and len(found) >= (25 if kind in WEAKEST else 28)
     mirrored = {pair.mirrored for pair in pairs}
     assert mirrored == {kind.startswith("mirrored")}
 

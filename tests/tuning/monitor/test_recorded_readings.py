@@ -18,17 +18,21 @@ from fer_tune.records import Results
 from fer_tune.space import SearchSpace
 from fer_tune.training.inputs import data_of
 from fer_tune.tuning.log.events import History
+from fer_tune.tuning.monitor.split_readings import (
+    reader_id,
+    record_raised_seeds,
+    record_test_reading,
+)
 from fer_tune.tuning.options import SearchOptions
 from fer_tune.tuning.session import Search
 from fer_tune.tuning.settings import splits_of, trial_context
-from fer_tune.tuning.split_readings import reader_id, record_raised_seeds, record_test_reading
 
 SPACE: dict[str, Any] = {
     "name": "tiny",
     "purpose": "Readings of a test split.",
     "compare": {"arms": ["resnet18", "resnet34"]},
     "parameters": {"unfreeze_depth": 0, "crop_size": 32, "lr_head": 0.001, "batch_size": 16},
-    "budget": {"trials": 2, "max_epochs": 1},
+    "budget": {"trials": 2, "max_epochs": 4},
     "weights": "none",
 }
 
@@ -63,9 +67,9 @@ def test_resumes_count_once_and_later_searches_know_the_earlier(
     first = search_of(dataset, tmp_path / "first", 1.0)
     second = search_of(dataset, tmp_path / "second", 2.0)
     for _ in range(2):
-        record_test_reading(first)
-    record_test_reading(second)
-    record_test_reading(first)
+        record_test_reading(first.dataset, first.results, first.console)
+    record_test_reading(second.dataset, second.results, second.console)
+    record_test_reading(first.dataset, first.results, first.console)
     mine, later = (one.results.manifest()["test_readings"] for one in (first, second))
     assert mine["searches"] == [] and mine["evaluations"] == 0
     assert later["searches"] == [mine["id"]] == [reader_id(first.results.manifest())]
@@ -80,7 +84,7 @@ def test_raised_seeds_are_recorded_once(dataset: PackedDataset, tmp_path: Path) 
     record_raised_seeds(search.results, 5)
     for _ in range(2):
         record_raised_seeds(search.results, 8)
-    record_test_reading(search)
+    record_test_reading(search.dataset, search.results, search.console)
     readings = search.results.manifest()["test_readings"]
     assert readings["raised"] == [{"before": 5, "after": 8}] and readings["id"]
 

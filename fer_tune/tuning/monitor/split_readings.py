@@ -6,33 +6,35 @@ import hashlib
 import json
 from typing import Any
 
+from rich.console import Console
+
 from fer_tune.console import say
+from fer_tune.data import PackedDataset
 from fer_tune.data.readings import record_reading
 from fer_tune.records import Results
 from fer_tune.storage import is_url
-from fer_tune.tuning.session import Search
 
 #: Earlier searches that a manifest names.
 _NAMED = 1_000
 
 
-def record_test_reading(search: Search) -> None:
+def record_test_reading(dataset: PackedDataset, results: Results, console: Console) -> None:
     """Counts this search in the ledger, once however often it is resumed, before it reads test.
 
     The manifest keeps what had been read before. A ledger that cannot be used is reported.
     """
-    manifest = search.results.manifest()
+    manifest = results.manifest()
     reader = reader_id(manifest)
     is_copy = is_url(manifest["dataset"]["path"])
-    found = record_reading(search.dataset, "search", reader, str(manifest["name"]), is_copy=is_copy)
+    found = record_reading(dataset, "search", reader, str(manifest["name"]), is_copy=is_copy)
     for problem in found.problems:
-        say(search.console, f"warning: {problem}", wrap=True)
+        say(console, f"warning: {problem}", wrap=True)
     known = dict(manifest.get("test_readings") or {})
     if known.get("id") == reader:
         return
     earlier = found.before(reader)
     searches = [one.id for one in earlier if one.kind == "search"]
-    search.results.update_manifest(
+    results.update_manifest(
         test_readings={
             "fingerprint": found.test,
             "id": reader,
@@ -43,7 +45,7 @@ def record_test_reading(search: Search) -> None:
     )
     if searches:
         say(
-            search.console,
+            console,
             f"{len(searches)} other {'search has' if len(searches) == 1 else 'searches have'} "
             "read this test split before; the report says what that does to the error rate.",
             wrap=True,
