@@ -78,14 +78,15 @@ class AnalyticWorld:
         rise = 1 - np.exp(-epoch / shape.pace)
         fall = np.maximum(0, epoch - shape.turn) / epochs
         guess, uniform = 1 / self.classes, float(np.log(self.classes))
-        test = guess + (shape.truth + offset - guess) * rise - 0.1 * fall
-        val_loss = uniform * (1 - 0.6 * rise * shape.truth) + 0.5 * fall
-        values = val_loss if self.space.metric == "loss" else np.clip(test, 0, 1)
+        truth = shape.truth + offset
+        test = guess + (truth - guess) * rise - 0.1 * fall
+        is_loss = self.space.metric == "loss"
+        val_loss = uniform * (1 - 0.6 * rise * truth) + 0.5 * fall + (wobble if is_loss else 0)
         fails = shape.is_oom or draws.uniform() < self.failed_share
         return Course(
-            values=values + wobble,
+            values=val_loss if is_loss else np.clip(test + wobble, 0, 1),
             train_loss=uniform * np.exp(-epoch / shape.pace / 2) + 0.02,
-            val_loss=val_loss + (wobble if self.space.metric == "loss" else 0),
+            val_loss=val_loss,
             seconds=np.full(epochs, shape.seconds),
             test=np.clip(test, 0, 1),
             setup_s=self.setup_s,

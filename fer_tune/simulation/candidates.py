@@ -46,7 +46,7 @@ class Candidate:
 
 
 def grid(space: SearchSpace) -> Iterator[Candidate]:
-    """The candidates of a space; its own settings are among them.
+    """The candidates of a space, its own settings first.
 
     Epochs are the space's or half of them. One study per arm goes with 5 seeds or more, as the
     seed is then the unit of the verdict. A study of all arms has one replicate.
@@ -54,22 +54,33 @@ def grid(space: SearchSpace) -> Iterator[Candidate]:
     own, equal = space.compare.replicates, space.compare.allocation == "equal"
     studies = len(space.compare.arms) * own if equal else 1
     epochs, grace = space.budget.max_epochs, space.scheduler.grace_epochs
+    mine = Candidate(
+        replicates=own,
+        trials=max(1, space.budget.trials // studies),
+        epochs=epochs,
+        grace=grace,
+        factor=space.scheduler.reduction_factor,
+        seeds=space.confirm.seeds,
+    )
+    yield mine
     for replicates, trials, length, factor, seeds in product(
         sorted({*REPLICATES, own}) if equal else [1],
-        sorted({*TRIALS, space.budget.trials // studies}),
+        sorted({*TRIALS, mine.trials}),
         sorted({epochs, epochs // 2} - {0, 1}),
         sorted({*FACTORS, space.scheduler.reduction_factor}),
         sorted({*SEEDS, space.confirm.seeds} - {0}),
     ):
-        if grace < length and (replicates > 1 or seeds >= max(SEEDS)):
-            yield Candidate(
-                replicates=replicates,
-                trials=trials,
-                epochs=length,
-                grace=grace,
-                factor=factor,
-                seeds=seeds,
-            )
+        candidate = Candidate(
+            replicates=replicates,
+            trials=trials,
+            epochs=length,
+            grace=grace,
+            factor=factor,
+            seeds=seeds,
+        )
+        decides = replicates > 1 or seeds >= max(SEEDS)
+        if candidate != mine and grace < length and decides:
+            yield candidate
 
 
 def rough_epochs(space: SearchSpace) -> int:

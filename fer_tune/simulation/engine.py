@@ -46,6 +46,7 @@ def simulate(space: SearchSpace, world: World, fleet: Fleet, *, seed: int = 0) -
         trials=exploring.runs,
         searched_s=exploring.now,
         seconds=exploring.now,
+        fleet_s=exploring.gpu_s,
     )
     choices = choose(_trials(search), space.metric)
     if choices and space.confirm.seeds:
@@ -54,6 +55,7 @@ def simulate(space: SearchSpace, world: World, fleet: Fleet, *, seed: int = 0) -
         confirming = Phase(source, fleet, asked=asked, draws=draws, now=exploring.now, waits=False)
         confirming.play()
         search.confirmations, search.seconds = confirming.runs, confirming.now
+        search.fleet_s += confirming.gpu_s
     return search
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -13,8 +13,12 @@ from typing import Protocol
 
 import numpy as np
 
+from fer_tune.errors import UserError
 from fer_tune.simulation.fleet import Fleet
 from fer_tune.simulation.runs import SimulatedRun
+
+#: Losses in a row without a new checkpoint after which a run is taken never to end.
+MOST_LOSSES = 1_000
 
 
 class Source(Protocol):
@@ -35,12 +39,14 @@ class _Placed:
 
     Attributes:
         since: when its current epoch, or its start, began.
+        restored: epochs of the checkpoint that it continued from.
         saved, saved_at: epochs of its last checkpoint, and when that was written.
     """
 
     run: SimulatedRun
     gpu: int
     since: float
+    restored: int
     saved: int
     saved_at: float
 
@@ -56,6 +62,9 @@ class Phase:
         draws: of the losses.
         now: virtual time of the beginning, in seconds.
         waits: whether the fleet has to come first.
+
+    Raises:
+        UserError: from :meth:`play`, if machines are lost so often that a run cannot end.
     """
 
     def __init__(
@@ -76,6 +85,9 @@ class Phase:
         self._pending: deque[tuple[SimulatedRun, int]] = deque()  # with the epochs of a checkpoint
         self._free: deque[int] = deque()  # GPUs, each as often as it has slots
         self._placed: dict[int, list[_Placed]] = {gpu: [] for gpu in range(fleet.gpus)}
+        self._fruitless: Counter[int] = Counter()  # losses in a row, by number of the run
+        self._came: dict[int, float] = {}  # GPUs that are there, and since when
+        self._lives_s = 0.0
         self._live, self._exhausted = 0, False
         delay = fleet.autoscale_delay_s if waits else 0.0
         for gpu in range(fleet.gpus):
@@ -90,6 +102,11 @@ class Phase:
             self.now, _, happen = heapq.heappop(self._events)
             happen()
 
+    @property
+    def gpu_s(self) -> float:
+        """Seconds for which GPUs were there, over all of them, used or not."""
+        return self._lives_s + sum(self.now - since for since in self._came.values())
+
     def _after(self, seconds: float, happen: Callable[[], None]) -> None:
         if math.isfinite(seconds):
             heapq.heappush(self._events, (self.now + seconds, next(self._order), happen))
@@ -98,16 +115,33 @@ class Phase:
 
     def _come(self, gpu: int) -> None:
         self._free.extend([gpu] * self._fleet.runs_per_gpu)
+        self._came[gpu] = self.now
         self._after(self._fleet.life_s(self._draws), partial(self._lose, gpu))
 
     def _lose(self, gpu: int) -> None:
+        self._lives_s += self.now - self._came.pop(gpu)
         for placed in self._placed[gpu]:
             placed.run.busy_s += self.now - placed.since
             placed.run.losses += 1
+            self._check_progress(placed)
             self._pending.append((placed.run, placed.saved))
         self._placed[gpu] = []
         self._free = deque(other for other in self._free if other != gpu)
         self._after(self._fleet.autoscale_delay_s, partial(self._come, gpu))
+
+    def _check_progress(self, placed: _Placed) -> None:
+        number = placed.run.assignment.number
+        fruitless = placed.saved == placed.restored
+        self._fruitless[number] = self._fruitless[number] + 1 if fruitless else 0
+        if self._fruitless[number] >= MOST_LOSSES:
+            raise UserError(
+                f"a run lost its machine {MOST_LOSSES:,} times before its next checkpoint, so that "
+                "the search would never end",
+                where="losses per GPU and hour",
+                value=self._fleet.spot_loss,
+                remedy="An epoch and the start of a run must be shorter than a machine's life: "
+                "lower --spot-loss",
+            )
 
     # -- runs -------------------------------------------------------------------------------
 
@@ -128,7 +162,9 @@ class Phase:
         if math.isnan(run.began):
             run.began = self.now
         run.trained = saved
-        placed = _Placed(run=run, gpu=gpu, since=self.now, saved=saved, saved_at=self.now)
+        placed = _Placed(
+            run=run, gpu=gpu, since=self.now, restored=saved, saved=saved, saved_at=self.now
+        )
         self._placed[gpu].append(placed)
         self._train(placed, self._fleet.start_s + run.course.setup_s)
 

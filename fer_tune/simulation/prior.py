@@ -88,9 +88,11 @@ def _prior() -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what it imports
             from ifbo.priors import ftpfn_prior
-    except ImportError:
+    except ImportError as error:
+        missing = (error.name or "").partition(".")[0] == "ifbo"
+        state = "is missing" if missing else f"cannot be imported ({error})"
         raise EnvironmentFault(
-            "the package ifbo is missing, which draws these curves",
+            f"the package ifbo, which draws these curves, {state}",
             where="--curves ftpfn",
             remedy="Install it: pip install 'fer-tune[simulate]'; or use --curves analytic",
         ) from None

@@ -125,6 +125,7 @@ class SimulatedSearch:
         confirmations: runs of the choices.
         searched_s: virtual seconds to the end of the last trial.
         seconds: to the end of the last confirmation run.
+        fleet_s: seconds for which GPUs were there, over all of them, whether or not they were used.
     """
 
     space: SearchSpace
@@ -133,6 +134,7 @@ class SimulatedSearch:
     confirmations: list[SimulatedRun] = field(default_factory=list)
     searched_s: float = 0.0
     seconds: float = 0.0
+    fleet_s: float = 0.0
 
     @property
     def runs(self) -> list[SimulatedRun]:
@@ -148,11 +150,6 @@ class SimulatedSearch:
     def accelerator_s(self) -> float:
         """Seconds times share of a GPU that runs held."""
         return self.fleet.share * sum(run.busy_s for run in self.runs)
-
-    @property
-    def fleet_s(self) -> float:
-        """Seconds of all GPUs from their arrival to the end, whether or not they were used."""
-        return self.fleet.gpus * max(0.0, self.seconds - self.fleet.autoscale_delay_s)
 
     @property
     def utilisation(self) -> float:

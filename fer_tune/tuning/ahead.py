@@ -35,9 +35,15 @@ def prepare_ahead(
     try:
         measures = begins and space.precision == "auto" and options.address is None
         measured = thread.submit(_measured, space).result if measures else None
-        # The first import that fails does so again in the main thread, which reports it.
-        thread.submit(importlib.import_module, "fer_tune.tuning.execution")
-        yield measured
+        imported = thread.submit(importlib.import_module, "fer_tune.tuning.execution")
+        try:
+            yield measured
+        except (ImportError, RuntimeError):
+            # A library whose import failed halfway may fail in another way at the second import.
+            first = imported.exception() if imported.done() else None
+            if isinstance(first, Exception):
+                raise first from None
+            raise
     finally:
         thread.shutdown(cancel_futures=True)
 

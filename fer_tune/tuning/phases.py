@@ -18,8 +18,8 @@ from fer_tune.tuning.log.events import History
 from fer_tune.tuning.monitor.final_records import write_floors, write_latency
 from fer_tune.tuning.monitor.mirrors import Journal, TensorBoard
 from fer_tune.tuning.monitor.split_readings import record_raised_seeds, record_test_reading
-from fer_tune.tuning.raytune.trainable import RunFactory
 from fer_tune.tuning.raytune.tune_runner import run_phase
+from fer_tune.tuning.raytune.worker.runs import RunFactory
 from fer_tune.tuning.session import Search
 from fer_tune.tuning.studies.asha import StudyAsha, make_scheduler
 from fer_tune.tuning.studies.confirmation import (

@@ -124,3 +124,21 @@ def test_the_verdict_is_that_of_the_report(
     )
     search = simulate(space, AnalyticWorld(space=space, peaks=peaks), Fleet(gpus=8))
     assert verdict(search) == expected
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"confirm": {"seeds": 0}},
+        {"budget": {"trials": 2, "max_epochs": 6}},
+        {"scheduler": {"kind": "none", "grace_epochs": 6}},
+    ],
+)
+def test_the_settings_of_the_space_are_the_first_candidate(changes: dict[str, Any]) -> None:
+    space = SearchSpace.from_dict({**SPACE, **changes})
+    found = list(grid(space))
+    mine = found[0]
+    assert (mine.replicates, mine.epochs, mine.seeds) == (1, 6, space.confirm.seeds)
+    assert 2 * mine.trials == space.budget.trials
+    assert len(set(found)) == len(found)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
 from made_records import make_space
 
+from fer_tune.errors import UserError
 from fer_tune.simulation.analytic import AnalyticWorld
 from fer_tune.simulation.engine import simulate
 from fer_tune.simulation.fleet import Fleet
@@ -21,6 +22,7 @@ from fer_tune.training.learning_curve import LearningCurve
 from fer_tune.tuning.log.assignment import Assignment
 from fer_tune.tuning.studies.asha import StudyAsha
 
+ARMS = ("densenet121", "resnet50")
 ENDED = {"complete", "overfit", "pruned", "diverged", "oom", "failed"}
 
 
@@ -178,6 +180,33 @@ def test_a_lost_machine_costs_what_no_checkpoint_has(
     (run,) = phase.runs
     assert (phase.now, run.busy_s, run.losses) == (seconds, busy, len(lives))
     assert [report.epoch for report in run.curve.reports] == [1, 2, 3, 4]
+    assert phase.gpu_s == phase.now - 30.0 * len(lives), "nobody pays for a GPU that is not there"
+
+
+def test_a_run_that_can_never_end_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fer_tune.simulation.phase.MOST_LOSSES", 20)
+    draws = np.random.default_rng(0)
+    # Each GPU lives for 65 s, and set-up and an epoch take 70.
+    fleet = BrittleFleet(lives=iter([65.0] * 200), spot_loss=55.0)
+    with pytest.raises(UserError, match="lost its machine 20 times before its next checkpoint"):
+        Phase(OneRun(), fleet, asked=1, draws=draws, waits=False).play()
+    # Many losses, between which it goes on, are none.
+    going_on = BrittleFleet(lives=iter([75.0] * 200), checkpoint_interval_s=0.0)
+    phase = Phase(OneRun(), going_on, asked=1, draws=draws, waits=False)
+    phase.play()
+    assert phase.runs[0].losses == 3
+
+
+@pytest.mark.parametrize("metric", ["macro_f1", "loss"])
+def test_seeds_differ_whatever_the_metric(metric: str) -> None:
+    space = make_space(metric=metric)
+    world = AnalyticWorld(space=space, noise=0.05, wobble=0.0, peaks=dict.fromkeys(ARMS, 0.99))
+    run = simulate(space, world, Fleet()).confirmations[0].assignment
+    courses = [world.course(replace(run, seed=seed)) for seed in range(50)]
+    ends = np.array([course.values[-1] for course in courses])
+    assert ends.std() > 0.02
+    if metric == "macro_f1":
+        assert all((c.values >= 0).all() and (c.values <= 1).all() for c in courses)
 
 
 def test_losses_cost_time_and_change_no_curve() -> None:

@@ -15,8 +15,8 @@ from fer_tune.tuning.log.events import EventLog, History
 from fer_tune.tuning.monitor.recorder import Recorder
 from fer_tune.tuning.raytune.interruption import Interruption
 from fer_tune.tuning.raytune.replay import replay_settings
-from fer_tune.tuning.raytune.trainable import RunFactory
 from fer_tune.tuning.raytune.tune_runner import run_phase
+from fer_tune.tuning.raytune.worker.runs import RunFactory
 
 
 def run_of(number: int) -> Assignment:

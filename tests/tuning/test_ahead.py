@@ -5,9 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
+from fer_tune.errors import UserError
 from fer_tune.training.device.precision import PrecisionChoice
 from fer_tune.tuning import precision
 from fer_tune.tuning.ahead import prepare_ahead
@@ -91,3 +93,20 @@ def test_it_is_measured_here_only_if_it_is_wanted_here(
     space = make_space(precision=precision)
     with prepare_ahead(space, SearchOptions(address=address), begins=begins) as measured:
         assert measured is None
+
+
+def test_the_first_error_of_an_import_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = threading.Event()
+
+    def broken(name: str) -> None:
+        tried.set()
+        raise ImportError(f"libcudart.so is missing, for {name}")
+
+    monkeypatch.setattr("importlib.import_module", broken)
+    space = make_space(precision="float32")
+    with pytest.raises(ImportError, match="libcudart"), prepare_ahead(space, SearchOptions()):
+        assert tried.wait(30)
+        time.sleep(0.2)
+        raise RuntimeError("function '_has_torch_function' already has a docstring")
+    with pytest.raises(UserError, match="no CPU"), prepare_ahead(space, SearchOptions()):
+        raise UserError("no CPU")

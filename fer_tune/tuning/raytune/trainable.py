@@ -10,21 +10,19 @@ import pickle
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import ray
 from ray.tune import Trainable
 
 from fer_tune import ray_private
-from fer_tune.scores import Counts
 from fer_tune.storage import UrlPath, local_copy
 from fer_tune.storage.paths import TemporaryFolderFault
 from fer_tune.training.device.gpu_share import use_expandable_segments
-from fer_tune.training.learning_curve import EpochReport, LearningCurve
 from fer_tune.tuning.files.worker_files import with_node_files
 from fer_tune.tuning.log.assignment import Assignment
 from fer_tune.tuning.raytune.checkpoints import Checkpoint, Checkpoints
@@ -35,45 +33,10 @@ from fer_tune.tuning.raytune.worker.notices import (
     interruption_announced,
 )
 from fer_tune.tuning.raytune.worker.result import epoch_columns, summary
+from fer_tune.tuning.raytune.worker.runs import Run, RunFactory, trained
 from fer_tune.tuning.raytune.worker.writer import CheckpointWriter, RunState
 from fer_tune.tuning.settings import WorkerSettings
 from fer_tune.tuning.studies.asha import SCORE
-
-
-class Run(Protocol):
-    """The interface of a run; :class:`TrialRun` trains, ``replay.ReplayedRun`` replays."""
-
-    curve: LearningCurve
-    best_counts: Counts  # confusion counts of the best epoch on validation
-
-    def prepare(self) -> None:
-        """Builds the network."""
-        ...
-
-    def run_epoch(self) -> EpochReport | None: ...
-
-    def score(self) -> dict[str, Any]:
-        """Scores a confirmation run that has ended; ``test_*`` columns and more."""
-        ...
-
-    def snapshot(self) -> Callable[[Path], None]:
-        """Copies the run's state, as training goes on; returns what saves the copy in a folder."""
-        ...
-
-    def restore(self, folder: Path) -> None: ...
-
-
-RunFactory = Callable[[WorkerSettings, Assignment], Run]
-
-
-def _trained() -> RunFactory:
-    """The factory of runs that train a network."""
-    # torch takes seconds to import, and neither the driver nor replayed runs need it.
-    from fer_tune.models.torchvision_import import import_compiler
-    from fer_tune.tuning.raytune.scored_run import ScoredRun
-
-    import_compiler()
-    return ScoredRun
 
 
 class TrialActor(Trainable):
@@ -93,7 +56,7 @@ class TrialActor(Trainable):
         os.environ.update(settings.credentials)
         if settings.context.gpu:
             use_expandable_segments()
-        self._settings, self._make_run = settings, make_run or _trained()
+        self._settings, self._make_run = settings, make_run or trained()
         self._has_node_files = self._is_draining = self._is_reused = False
         self._watch: DrainWatch | None = None
         # The modules live as long as the process. Without this, collecting the garbage of one run

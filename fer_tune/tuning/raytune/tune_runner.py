@@ -21,7 +21,8 @@ from fer_tune.tuning.raytune.callback import DriverCallback, ForgetEnded
 from fer_tune.tuning.raytune.interruption import Interruption
 from fer_tune.tuning.raytune.nodes.resources import bundle_of
 from fer_tune.tuning.raytune.placement import Placement
-from fer_tune.tuning.raytune.trainable import RunFactory, TrialActor
+from fer_tune.tuning.raytune.trainable import TrialActor
+from fer_tune.tuning.raytune.worker.runs import RunFactory
 from fer_tune.tuning.settings import CREDENTIALS, WorkerSettings
 from fer_tune.tuning.studies.searcher import StudySearcher
 
