@@ -13,7 +13,7 @@ from fer_tune.tuning.settings import WorkerSettings
 
 
 class Run(Protocol):
-    """The interface of a run; :class:`fer_tune.training.trial.TrialRun` trains, ``replay.ReplayedRun`` replays."""
+    """The interface of a run; ``TrialRun`` trains, ``replay.ReplayedRun`` replays."""
 
     curve: LearningCurve
     best_counts: Counts  # confusion counts of the best epoch on validation
