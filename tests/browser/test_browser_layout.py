@@ -32,6 +32,25 @@ def test_everything_has_its_place(scenario: str, view: View, show: Any, reports:
         assert overlaps(found) == []
 
 
+_RIGHT_EDGES = """
+() => [...document.querySelectorAll('caption')].map(caption => {
+  const words = document.createRange();
+  words.selectNodeContents(caption);
+  return words.getBoundingClientRect().right;
+}).filter(right => right > 0)
+"""
+
+
+def test_captions_can_be_read_without_scrolling(show: Any, reports: Any) -> None:
+    """Those of tables that are wider than a phone too, the tables scrolled or not."""
+    page = show(VIEWS[0], reports("six").html)
+    page.evaluate(OPEN)
+    for scrolled in (0, 120):
+        page.evaluate(f"document.querySelectorAll('.wide').forEach(w => w.scrollLeft = {scrolled})")
+        edges = page.evaluate(_RIGHT_EDGES)
+        assert len(edges) > 10 and max(edges) <= VIEWS[0].width
+
+
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
 def test_pictures_of_the_whole_page(view: View, show: Any, reports: Any, pictures: Path) -> None:
     page = show(view, reports("plain").html)
