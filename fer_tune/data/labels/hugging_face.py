@@ -17,7 +17,7 @@ from fer_tune.data.files.tree import SourceFile, Tree
 from fer_tune.data.labels.columns import find_columns
 from fer_tune.data.labels.parquet import hugging_face_features, opened, read_group
 from fer_tune.data.labels.splits import split_of_name
-from fer_tune.data.labels.tables import TextTable
+from fer_tune.data.labels.tables import TextTable, text_in
 from fer_tune.data.listing import Entry, Found, Listing, Reading, Skipped, as_number, printable
 from fer_tune.data.pixels import Deep, Pixels, UnusableError, decode_raw
 from fer_tune.errors import DataError
@@ -134,7 +134,8 @@ def _first_rows(shard: _Shard, columns: list[str]) -> tuple[tuple[str, ...], ...
         return ()
     table = _read(shard, 0, columns).slice(0, 100)
     return tuple(
-        tuple(map(str, row)) for row in zip(*(table[c].to_pylist() for c in columns), strict=True)
+        tuple(map(text_in, row))
+        for row in zip(*(table[c].to_pylist() for c in columns), strict=True)
     )
 
 
@@ -161,13 +162,13 @@ def _entries(
         rows = {name: table[name].to_pylist() for name in columns}
         for position, value in enumerate(rows[label]):
             origin = f"{shard.file.origin}:{pictures.starts[number] + position + 1}"
-            said = str(rows[split][position]) if split else None
+            said = text_in(rows[split][position]) if split else ""
             try:
                 yield _entry(
                     origin=origin,
                     value=value,
-                    split=by_name if said is None else _split(said, reading),
-                    group=str(rows[group][position]) if group else None,
+                    split=_split(said, reading) if said else by_name,
+                    group=text_in(rows[group][position]).strip() or None if group else None,
                     load=partial(pictures.load, number, position),
                     names=names,
                     reading=reading,
@@ -192,7 +193,7 @@ def _entry(
     names: Mapping[str, str] | None,
     reading: Reading,
 ) -> Entry:
-    if value is None or value == -1:  # how the library marks a hidden label
+    if text_in(value).strip() in ("", "-1"):  # how the library marks a hidden label
         raise UnusableError("has no label")
     found = printable(str(value))
     return Entry(
