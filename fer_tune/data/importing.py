@@ -157,7 +157,7 @@ def import_source(
                 listing = listing.noting(note)
             found = _check(name, listing.layout, writer, selected, tally)
             if test_share is not None:
-                writer.cut_test(test_share, seed)
+                listing = listing.noting(_cut_test(writer, test_share, seed))
             description = writer.finish(
                 classes=found,
                 about={
@@ -198,7 +198,30 @@ def preview_source(source: str, *, seed: int = 0, **options: Any) -> Listing:
     Raises:
         DataError: as of :func:`import_source`, as far as pictures are not needed.
     """
-    return prepared(source, _reading(**options), seed=seed)
+    reading = _reading(**options)
+    listing = prepared(source, reading, seed=seed)
+    if reading.test_share is None:
+        return listing
+    return listing.noting(
+        f"test split: about {reading.test_share:.0%} of the training pictures will be cut off; "
+        "copies and groups stay together"
+    )
+
+
+def _cut_test(writer: PackWriter, share: float, seed: int) -> str:
+    """Cuts the test split; gives the note on it."""
+    before = sum(writer.counts()["train"].values())
+    moved = writer.cut_test(share, seed)
+    if moved == 0:
+        raise DataError(
+            "no picture can be moved to a test split: copies and pictures of one group stay "
+            "together, and here they connect all training pictures of a class, or connect them "
+            "with validation",
+            where="--test-share",
+            value=share,
+            remedy="Import without --group-from or group columns, or without --test-share",
+        )
+    return f"test split: {moved:,} of {before:,} training pictures ({moved / before:.1%})"
 
 
 def _reading(
