@@ -10,13 +10,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, cast
 
 from fer_tune.data.files import limits
 from fer_tune.data.files.archive import zip_members
 from fer_tune.data.files.clutter import is_clutter, is_hidden
 from fer_tune.data.files.folder import folder_members
 from fer_tune.data.files.limits import MAX_DEPTH
+from fer_tune.data.files.reopening import Reopened
 from fer_tune.data.files.tar import decompressed, tar_members
 from fer_tune.data.files.tree import SourceFile, Tree
 from fer_tune.data.listing import Skipped, printable
@@ -203,7 +204,8 @@ def _inside(kind: str, member: SourceFile, encoding: str | None) -> list[SourceF
     if kind == "compressed":
         opening = partial(_plain, member)
         return [SourceFile(path=stem_of(member.path), open=opening, whole=opening, stream=opening)]
-    stream: IO[bytes] = member.whole()
+    # A compressed tar is unpacked once for all of its members.
+    stream = cast("IO[bytes]", Reopened(member.whole if kind == "zip" else partial(_plain, member)))
     try:
         members = zip_members if kind == "zip" else tar_members
         return members(stream, encoding)

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import io
+import os
+import resource
 import tarfile
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from labels_writing import listed, pixels, png, put
+from noise_pictures import noise
 
-from fer_tune.data.files import limits, opening
+from fer_tune.data.files import limits, opening, reopening
 from fer_tune.errors import DataError
 
 _NAMES = ("train/happy/1.png", "train/sad/1.png")
@@ -121,3 +129,62 @@ def test_an_archive_is_not_listed_beyond_the_bound(
     zipped(tmp_path / "f.zip", {f"{n}.png": b"" for n in range(21)})
     with pytest.raises(DataError, match=r"f\.zip: holds more than 20 files"):
         listed(tmp_path / "f.zip")
+
+
+# -- many archives ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def few_files() -> Iterator[int]:
+    """A process that may open only few files more than it has; gives how many."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    used, more = max(map(int, os.listdir("/proc/self/fd"))), 30
+    resource.setrlimit(resource.RLIMIT_NOFILE, (used + more, hard))
+    yield more
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def tar(path: Path, mode: str, members: dict[str, bytes]) -> None:
+    with tarfile.open(path, mode) as archive:  # type: ignore[call-overload]
+        for name, content in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz", "parquet"])
+def test_a_source_may_have_more_shards_than_files_can_be_open(
+    kind: str, few_files: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reopening, "MOST_OPEN", 8)
+    monkeypatch.setattr(limits, "MODEST_BYTES", 16)  # so that unpacked tars are in files
+    monkeypatch.setattr(limits, "MAX_EXPANSION", 10**6)
+    count = 2 * few_files
+    for number in range(count):
+        members = {f"{name}/1.png": png(2 * number + k) for k, name in enumerate(("happy", "sad"))}
+        path = tmp_path / f"train-{number:03d}.{kind}"
+        if kind == "zip":
+            zipped(path, members)
+        elif kind == "parquet":
+            rows = [{"bytes": content, "path": None} for content in members.values()]
+            pq.write_table(pa.table({"image": rows, "label": [0, 1]}), path, row_group_size=1)
+        else:
+            tar(path, "w:gz" if kind == "tar.gz" else "w", members)
+    entries = listed(tmp_path).entries
+    assert len(entries) == 2 * count
+    found = [entry.load() for entry in entries]
+    assert all(np.array_equal(one, noise(n, side=8)) for n, one in enumerate(found))
+    # In any order, too.
+    again = [entries[n].load() for n in reversed(range(len(entries)))]
+    assert all(np.array_equal(one, two) for one, two in zip(found, again[::-1], strict=True))
+
+
+def test_shards_share_one_row_group_in_memory(tmp_path: Path) -> None:
+    for number in range(6):
+        rows = [{"bytes": png(number) + bytes(4 * limits.MIB), "path": None}] * 2
+        pq.write_table(pa.table({"image": rows, "label": [0, 1]}), tmp_path / f"{number}.parquet")
+    entries = listed(tmp_path).entries
+    before = pa.total_allocated_bytes()
+    for entry in entries:
+        entry.load()
+    assert pa.total_allocated_bytes() - before < 20 * limits.MIB
