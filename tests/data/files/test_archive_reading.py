@@ -138,8 +138,10 @@ def test_an_archive_is_not_listed_beyond_the_bound(
 def few_files() -> Iterator[int]:
     """A process that may open only few files more than it has; gives how many."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    used, more = max(map(int, os.listdir("/proc/self/fd"))), 30
-    resource.setrlimit(resource.RLIMIT_NOFILE, (used + more, hard))
+    used, more = set(map(int, os.listdir("/proc/self/fd"))), 30
+    # The limit is on numbers of descriptors, and low ones may be free.
+    free = [number for number in range(len(used) + more) if number not in used]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free[more - 1] + 1, hard))
     yield more
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
