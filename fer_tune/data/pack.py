@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from fer_tune.data.copies.groups import copy_groups, related_groups
+from fer_tune.data.copies.pairs import Progress
 from fer_tune.data.copies.record import related_record
 from fer_tune.data.dataset import DESCRIPTION, FORMAT, INDEX, PIXELS, read_description
 from fer_tune.data.names import SPLITS
@@ -81,6 +82,8 @@ class PackWriter:
         self._excluded: frozenset[str] = frozenset()
         self.excluded = 0  # pictures that were not taken
         self._found_related: NDArray[np.int64] | None = None
+        #: Called during the search for near copies.
+        self.searching: Progress | None = None
 
     def exclude(self, hashes: Collection[str]) -> None:
         """Leaves out pictures with these content hashes from now on."""
@@ -241,7 +244,7 @@ class PackWriter:
                 return pixels[row.spooled : row.spooled + math.prod(shape)].reshape(shape)
 
             groups = copy_groups(np.array([row.hash for row in rows]))
-            self._found_related = related_groups(groups, picture)
+            self._found_related = related_groups(groups, picture, self.searching)
         return self._found_related
 
 

@@ -6,7 +6,7 @@ pairs that remain, one picture is then looked for in several placements of a win
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
 
@@ -58,14 +58,20 @@ class Candidates:
         return len(self.first)
 
 
-def candidates(thumbnails: NDArray[np.uint8]) -> Candidates:
-    """Pairs of n thumbnails, uint8 (n, SIDE, SIDE), that may be near copies of each other."""
+def candidates(
+    thumbnails: NDArray[np.uint8], progress: Callable[[int], None] = lambda done: None
+) -> Candidates:
+    """Pairs of n thumbnails that may be near copies of each other.
+
+    Args:
+        thumbnails: uint8 (n, SIDE, SIDE).
+        progress: called with the thumbnails that were compared with all others.
+    """
     coarse, fine = _COARSE(thumbnails), _FINE(thumbnails)
-    found = [
-        part
-        for start in range(0, len(thumbnails), _ROWS)
-        for part in _of_rows(thumbnails, start, coarse, fine)
-    ]
+    found: list[tuple[NDArray[np.generic], ...]] = []
+    for start in range(0, len(thumbnails), _ROWS):
+        found += _of_rows(thumbnails, start, coarse, fine)
+        progress(min(start + _ROWS, len(thumbnails)))
     columns = [np.concatenate(column) for column in zip(*found, strict=True)] if found else []
     if not columns:
         columns = [np.zeros(0, kind) for kind in (np.int64, np.int64, bool, np.int64, np.float32)]

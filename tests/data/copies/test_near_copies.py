@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -221,3 +222,33 @@ def test_related_groups_are_those_of_the_record(packed: PackedDataset) -> None:
     found = related_groups(packed.groups, packed.picture)
     assert found.tolist() == packed.related.tolist()
     assert np.unique(found).size == 20 + 10
+
+
+def test_the_search_reports_how_far_it_is(packed: PackedDataset, tmp_path: Path) -> None:
+    reported: list[tuple[int, int]] = []
+    import_source(
+        str(tmp_path / "source"),
+        tmp_path / "again",
+        searching=lambda done, total: reported.append((done, total)),
+    )
+    contents = len(np.unique(packed.groups))
+    assert reported == sorted(reported) and {total for _, total in reported} == {2 * contents}
+    assert contents <= reported[0][0] < reported[-1][0] == 2 * contents
+
+
+def test_thumbnails_are_in_memory_once(drawn: list[Pixels]) -> None:
+    count, one = 20_000, 48 * 48
+    tracemalloc.start()
+    stopped: list[int] = []
+
+    def stop(done: int, total: int) -> None:
+        stopped.append(tracemalloc.get_traced_memory()[0])
+        raise KeyboardInterrupt
+
+    flat = np.full((48, 48, 1), 7, np.uint8)
+    pictures = (drawn[n] if n < 20 else flat for n in range(count))
+    with pytest.raises(KeyboardInterrupt):
+        near_pairs(pictures, count, stop)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert stopped and peak < 1.3 * count * one
