@@ -35,6 +35,8 @@ _COARSE = Projection(6, 0.0)
 _FINE = Projection(10, 1.0)
 #: Pictures whose rows of the table of similarities are held at once.
 _ROWS = 256
+#: Pictures whose descriptors are made at once.
+_BLOCK = 2048
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +69,7 @@ def candidates(
         thumbnails: uint8 (n, SIDE, SIDE).
         progress: called with the thumbnails that were compared with all others.
     """
-    coarse, fine = _COARSE(thumbnails), _FINE(thumbnails)
+    coarse, fine = _in_blocks(_COARSE, thumbnails), _in_blocks(_FINE, thumbnails)
     found: list[tuple[NDArray[np.generic], ...]] = []
     for start in range(0, len(thumbnails), _ROWS):
         found += _of_rows(thumbnails, start, coarse, fine)
@@ -79,6 +81,14 @@ def candidates(
     return Candidates(
         first=first, second=second, mirrored=mirrored, placement=placement, similarity=similarity
     )
+
+
+def _in_blocks(projection: Projection, thumbnails: NDArray[np.uint8]) -> tuple[Floats, Floats]:
+    """All descriptors; the thumbnails as numbers take four times their memory, so not at once."""
+    starts = range(0, len(thumbnails), _BLOCK)
+    parts = [projection(thumbnails[start : start + _BLOCK]) for start in starts]
+    even, odd = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return even, odd
 
 
 def _of_rows(

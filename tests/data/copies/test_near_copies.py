@@ -13,6 +13,7 @@ from PIL import Image
 from benchmarks.near_copies import KINDS
 from fer_tune.data import PackedDataset, audit, cut, import_source
 from fer_tune.data.copies import near_pairs, pack_groups, related_groups, unpack_groups
+from fer_tune.data.copies.candidates import candidates
 from fer_tune.data.copies.groups import connected, first_members
 from fer_tune.data.copies.record import related_in, related_record
 from fer_tune.data.pixels import Pixels
@@ -252,3 +253,12 @@ def test_thumbnails_are_in_memory_once(drawn: list[Pixels]) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert stopped and peak < 1.3 * count * one
+
+
+def test_descriptors_take_little_memory_beside_the_thumbnails() -> None:
+    thumbnails = np.random.default_rng(0).integers(0, 255, (6_000, 48, 48), np.uint8)
+    tracemalloc.start()
+    candidates(thumbnails)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3 * thumbnails.nbytes
