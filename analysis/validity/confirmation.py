@@ -144,28 +144,29 @@ def leaks(case: Case) -> Check:
         )
         return Check(id="leaks", name=name, status="broken", detail=detail)
     left = 0 if near else _near_left(case)
-    if left:
-        detail = (
-            f"near copies of {count(left)} test pictures were left in training, as only exact "
-            f"copies were removed (data.leaks: exact); {NEAR_COPIES}"
-        )
-    elif not len(mine):
+    if not len(mine):
         detail = "no configuration has been confirmed yet"
     elif leaked:
-        detail = f"{copies} of {count(leaked)} test pictures were removed from training{searched}"
+        detail = f"{copies} of {count(leaked)} test pictures were removed from training"
+        detail += "" if left else searched
+    elif left:
+        detail = ""
     else:
         word = copies.replace("copies", "copy")
         detail = f"no test picture has a {word} in training{searched}"
+    if left:
+        still = (
+            f"near copies of {count(left)} test pictures were left in training, as only exact "
+            f"copies were removed (data.leaks: exact); {NEAR_COPIES}"
+        )
+        detail = f"{detail}; {still}" if detail else still
     return Check(id="leaks", name=name, status="warn" if left else "pass", detail=detail)
 
 
 def _near_left(case: Case) -> int:
-    """Test pictures with near copies that the rule of exact copies left in training."""
+    """Test pictures with near copies that the rule of exact copies left outside the test split."""
     counts = [value_at(m, "dataset", "audit") or {} for m in case.search.manifests]
-    return max(
-        (int(c.get("near_in_training") or 0) + int(c.get("near_in_validation") or 0))
-        for c in counts
-    )
+    return max(int(c.get("near_left_by_exact") or 0) for c in counts)
 
 
 def finished(case: Case) -> Check:

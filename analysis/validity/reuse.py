@@ -22,9 +22,9 @@ def seeds(case: Case) -> Check:
         pairs = [(int(one["before"]), int(one["after"])) for one in raised]
         # Fewer seeds of one study give no interval, so no verdict was shown.
         seen = [pair for pair in pairs if studies > 1 or pair[0] >= SEEDS_NEEDED]
-        stages = stages_of([(min(a, _MOST), min(b, _MOST)) for a, b in seen])
+        stages = stages_of(seen)
         if stages and stages[0] >= 2:
-            found = (raised_seeds_rate(stages, min(studies, _MOST)), stages_of(seen))
+            found = (raised_seeds_rate(_scaled(stages), min(studies, _MOST)), stages)
             worst = found if worst is None else max(worst, found)
     if worst is None:
         return Check(id="seeds", name=name, status="pass", detail="none were added after a verdict")
@@ -35,6 +35,14 @@ def seeds(case: Case) -> Check:
         "(simulated). Use the verdict as a reason for a new search, not as its result"
     )
     return Check(id="seeds", name=name, status="warn", detail=detail)
+
+
+def _scaled(stages: tuple[int, ...]) -> tuple[int, ...]:
+    """At most ``_MOST`` seeds: the rate depends on the ratios of these numbers."""
+    if stages[-1] <= _MOST:
+        return stages
+    factor = _MOST / stages[-1]
+    return tuple(sorted({max(2, round(factor * number)) for number in stages}))
 
 
 def reuse(case: Case) -> Check:

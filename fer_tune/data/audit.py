@@ -47,6 +47,8 @@ class DatasetAudit:
         near_across_splits: of these groups, those with members in more than one split.
         near_in_training: test pictures without an exact copy, but with a near copy, in training.
         near_in_validation: the same for the source's own validation split.
+        near_left_by_exact: test pictures with a near copy outside the test split that is no exact
+            copy of a test picture: what is left there if only exact copies are removed.
         smallest, largest: height and width of the pictures with the fewest and the most pixels.
     """
 
@@ -70,6 +72,7 @@ class DatasetAudit:
     near_across_splits: int
     near_in_training: int
     near_in_validation: int
+    near_left_by_exact: int
     smallest: tuple[int, int]
     largest: tuple[int, int]
 
@@ -91,6 +94,7 @@ def audit(dataset: DatasetIndex) -> DatasetAudit:
     related = dataset.related
     near = _several_contents(related, groups)
     near_across = near & (spanning_mask(related, test) | spanning_mask(related, train))
+    other_contents = ~test & ~np.isin(groups, groups[test])
     conflicting = conflicting_mask(groups, labels)
     blank = dataset.deviations < BLANK_DEVIATION
     areas = dataset.sizes.prod(axis=1)
@@ -116,6 +120,7 @@ def audit(dataset: DatasetIndex) -> DatasetAudit:
         near_across_splits=_groups(related, near_across),
         near_in_training=_nearly_in(train, test, groups, related),
         near_in_validation=_nearly_in(validation, test, groups, related),
+        near_left_by_exact=int((test & np.isin(related, related[other_contents])).sum()),
         smallest=_size(dataset, int(areas.argmin())),
         largest=_size(dataset, int(areas.argmax())),
     )

@@ -8,8 +8,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
 from fer_tune.data.checks.examination import examine_classes
 from fer_tune.data.checks.split_names import given_splits
 from fer_tune.data.listing import Entry, Found, LabelOptions, Listing, Reading, Skipped, printable
@@ -17,13 +15,11 @@ from fer_tune.data.names import PublicTest, class_names
 from fer_tune.data.pack import PackWriter
 from fer_tune.data.packing.assignment import assign_groups, assign_splits, uses_groups
 from fer_tune.data.packing.deep import DeepPictures
+from fer_tune.data.packing.outcome import checked_classes, noted_cut
 from fer_tune.data.pixels import Pixels, UnusableError, canonical, is_deep
 from fer_tune.data.sources import list_source
 from fer_tune.errors import DataError, EnvironmentFault, reporting
-from fer_tune.schema import first_error
-from fer_tune.schema.manifest import ClassNames
 
-_CLASS_NAMES: TypeAdapter[list[str]] = TypeAdapter(ClassNames)
 #: Called with the items done and, where it is known, their total.
 Progress = Callable[[int, int | None], None]
 #: Sees a listing before any picture is decoded, and gives it back, with notes or other changes.
@@ -93,6 +89,7 @@ def import_source(
     test_from: str | None = None,
     exclude: Collection[str] = (),
     progress: Progress | None = None,
+    searching: Progress | None = None,
 ) -> ImportReport:
     """Imports ``source`` into a packed dataset at ``out``.
 
@@ -117,6 +114,7 @@ def import_source(
         test_from: ``validation``, to use that split for testing.
         exclude: content hashes of pictures to leave out, as of a list of `data review`.
         progress: called for every item.
+        searching: called during the search for near copies, which follows.
 
     Raises:
         DataError: no source, no target, no readable picture, a class without pictures, fewer than
@@ -150,14 +148,22 @@ def import_source(
         listing = prepared(source, reading, seed=seed)
         writer.grouped = uses_groups(listing, reading)
         writer.exclude(exclude)
+        writer.searching = searching
         with writer:
             deep = DeepPictures(writer.scratch_file("deep.bin"), bits)
             tally = _import_all(listing, name, writer, deep, selected, max_side, strict, progress)
             if (note := deep.note()) is not None:
                 listing = listing.noting(note)
-            found = _check(name, listing.layout, writer, selected, tally)
+            found = checked_classes(
+                name,
+                listing.layout,
+                writer,
+                selected,
+                skipped=tally.skipped,
+                left_out=tally.left_out,
+            )
             if test_share is not None:
-                writer.cut_test(test_share, seed)
+                listing = listing.noting(noted_cut(writer, test_share, seed))
             description = writer.finish(
                 classes=found,
                 about={
@@ -198,7 +204,14 @@ def preview_source(source: str, *, seed: int = 0, **options: Any) -> Listing:
     Raises:
         DataError: as of :func:`import_source`, as far as pictures are not needed.
     """
-    return prepared(source, _reading(**options), seed=seed)
+    reading = _reading(**options)
+    listing = prepared(source, reading, seed=seed)
+    if reading.test_share is None:
+        return listing
+    return listing.noting(
+        f"test split: about {reading.test_share:.0%} of the training pictures will be cut off; "
+        "copies and groups stay together"
+    )
 
 
 def _reading(
@@ -308,42 +321,3 @@ def _pack(item: Entry, pixels: Pixels, writer: PackWriter, max_side: int, tally:
         origin=item.origin,
         subject=item.group or "",
     )
-
-
-def _check(
-    source: str,
-    layout: str,
-    writer: PackWriter,
-    selected: tuple[str, ...] | None,
-    tally: _Tally,
-) -> tuple[str, ...]:
-    found = sorted({name for counts in writer.counts().values() for name in counts})
-    missing = [name for name in selected or () if name not in found]
-    if missing and (found or tally.left_out):
-        raise DataError(
-            "no pictures of a selected class were found",
-            where="--classes",
-            value=", ".join(missing),
-            remedy=f"Found: {', '.join(sorted({*found, *tally.left_out}))}",
-        )
-    if not found and tally.skipped:
-        name, reason = tally.skipped[0]
-        raise DataError(
-            f"no usable picture; unusable files or rows: {len(tally.skipped)}, the first "
-            f"of them {name}: {reason}",
-            where=source,
-            remedy=f"Check that this is the intended source. {layout}",
-        )
-    if len(found) < 2:
-        raise DataError(
-            "needs pictures of at least two classes",
-            where=source,
-            value=", ".join(found) or "no pictures",
-            remedy=layout,
-        )
-    try:
-        _CLASS_NAMES.validate_python(found)
-    except ValidationError as error:
-        rule, value = first_error(error)
-        raise DataError(f"class name {rule}", where=source, value=value, remedy=layout) from None
-    return selected or tuple(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 from collections import Counter
 from collections.abc import Collection, Mapping
@@ -18,6 +19,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from fer_tune.data.copies.groups import copy_groups, related_groups
+from fer_tune.data.copies.pairs import Progress
 from fer_tune.data.copies.record import related_record
 from fer_tune.data.dataset import DESCRIPTION, FORMAT, INDEX, PIXELS, read_description
 from fer_tune.data.names import SPLITS
@@ -80,6 +82,8 @@ class PackWriter:
         self._excluded: frozenset[str] = frozenset()
         self.excluded = 0  # pictures that were not taken
         self._found_related: NDArray[np.int64] | None = None
+        #: Called during the search for near copies.
+        self.searching: Progress | None = None
 
     def exclude(self, hashes: Collection[str]) -> None:
         """Leaves out pictures with these content hashes from now on."""
@@ -147,7 +151,7 @@ class PackWriter:
             for split in SPLITS
         }
 
-    def cut_test(self, share: float, seed: int) -> None:
+    def cut_test(self, share: float, seed: int) -> int:
         """Moves a share of the training pictures of every class to the test split.
 
         Copies, near copies and pictures of one subject stay together; those that are also in
@@ -155,6 +159,9 @@ class PackWriter:
 
         Args:
             share: 0 to 1 (both excluded).
+
+        Returns:
+            How many pictures were moved.
         """
         rows = sorted(self._rows)
         names = sorted({row.class_name for row in rows})
@@ -163,11 +170,14 @@ class PackWriter:
         groups = joined(self._related(rows), subjects)
         train = np.array([row.split == "train" for row in rows])
         pool = np.flatnonzero(train & ~np.isin(groups, groups[~train]))
+        moved = pool[:0]
         if pool.size:
             mask = share_of(groups[pool], labels[pool], share, np.random.default_rng(seed))
-            for position in pool[mask]:
-                rows[position] = rows[position]._replace(split="test")
+            moved = pool[mask]
+        for position in moved:
+            rows[position] = rows[position]._replace(split="test")
         self._rows = rows
+        return len(moved)
 
     def finish(self, *, classes: tuple[str, ...], about: Mapping[str, Any]) -> dict[str, Any]:
         """Orders, writes and moves into place; returns the description as written.
@@ -234,7 +244,7 @@ class PackWriter:
                 return pixels[row.spooled : row.spooled + math.prod(shape)].reshape(shape)
 
             groups = copy_groups(np.array([row.hash for row in rows]))
-            self._found_related = related_groups(groups, picture)
+            self._found_related = related_groups(groups, picture, self.searching)
         return self._found_related
 
 
@@ -271,6 +281,25 @@ def _check_target(out: Path, force: bool) -> None:
             where=str(out),
             remedy="Choose another --out, or replace it with --force",
         )
+    _check_ledger(out / FILE)
+
+
+def _check_ledger(ledger: Path) -> None:
+    """A replaced dataset keeps its ledger: other pictures may keep the test split."""
+    if not os.path.lexists(ledger):
+        return
+    reason = "it is a link or no regular file"
+    if ledger.is_file() and not ledger.is_symlink():
+        try:
+            with ledger.open("rb"):
+                return
+        except OSError as error:
+            reason = str(error.strerror)
+    raise DataError(
+        f"the ledger of test-split readings cannot be kept: {reason}",
+        where=str(ledger),
+        remedy="Make it a file that you can read, or choose another --out",
+    )
 
 
 def _replace(packed: Path, out: Path, aside: Path) -> None:
@@ -278,8 +307,9 @@ def _replace(packed: Path, out: Path, aside: Path) -> None:
     # A rename onto an empty folder succeeds, onto a full one it fails: move that aside first.
     with signals_deferred():
         if out.exists() and any(out.iterdir()):
-            if (ledger := out / FILE).is_file() and not ledger.is_symlink():
-                shutil.copyfile(ledger, packed / FILE)  # other pictures may keep the test split
+            _check_ledger(ledger := out / FILE)
+            if ledger.exists():
+                shutil.copyfile(ledger, packed / FILE)
             out.rename(aside)
         try:
             packed.rename(out)

@@ -119,6 +119,7 @@ class DatasetAudit(Part):
     near_across_splits: Count | None = None
     near_in_training: Count | None = None
     near_in_validation: Count | None = None
+    near_left_by_exact: Count | None = None
     smallest: Annotated[list[Count], Field(min_length=2, max_length=2)] | None = None
     largest: Annotated[list[Count], Field(min_length=2, max_length=2)] | None = None
 

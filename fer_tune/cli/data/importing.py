@@ -182,7 +182,7 @@ def import_(
         )
     target = any_path(out)
     excluded = frozenset[str]() if exclude is None else read_list(exclude)
-    columns = (SpinnerColumn(), TextColumn("importing"), MofNCompleteColumn())
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn())
     with (
         made_at(target, force=force) as folder,
         Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar,
@@ -198,6 +198,9 @@ def import_(
             exclude=excluded,
             **reading,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
+            searching=lambda done, total: bar.update(
+                task, completed=done, total=total, description="searching for near copies"
+            ),
         )
         found = audit(PackedDataset.open(folder))
     say(console, *headline(report.found), wrap=True)

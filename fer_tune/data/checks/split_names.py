@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from fer_tune.data.checks.words import words_of
 from fer_tune.errors import DataError
 
-#: Read as a split wherever it stands.
+#: Read as a split wherever it occurs.
 _EXACT = {
     "train": "train",
     "training": "train",
@@ -33,7 +33,7 @@ _USUAL = {
     "holdout": "test",
     "tst": "test",
 }
-#: What stands beside these words: ``training_set``, ``test images``, ``FER2013Train``.
+#: Words that may accompany these: ``training_set``, ``test images``, ``FER2013Train``.
 _BESIDE = (
     *("dataset", "datasets", "data", "sets", "set", "subset", "split", "folder", "partition"),
     *("images", "image", "imgs", "img", "pictures", "pics", "photos", "faces", "face", "samples"),
@@ -46,7 +46,7 @@ _KINDS_OF = words_of(
 )
 #: Of FER2013, whose use an option decides.
 PUBLIC_TEST = "publictest"
-#: Both mean validation where a test split stands beside them.
+#: Both mean validation if a test split is also present.
 EVALUATION = frozenset({"eval", "evaluation"})
 
 #: Words for splits that are not read as one: languages differ in what they mean by them.
@@ -104,7 +104,7 @@ def _without_one(key: str) -> str | None:
 def resembling_splits(names: Iterable[str]) -> dict[str, str]:
     """Names that only look like splits (``train_2``, ``raf_test``, ``entrenamiento``), with those.
 
-    A name in which another word stands beside the split (``test_tube``) counts only if other names
+    A name in which another word accompanies the split (``test_tube``) counts only if other names
     have the words for other splits.
     """
     clear: dict[str, str] = {}

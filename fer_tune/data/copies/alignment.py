@@ -6,6 +6,7 @@ scale the window in one picture until brightness and contrast aside it fits the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,19 +40,28 @@ class Fits:
     contrast: Floats
 
 
-def fits(thumbnails: NDArray[np.uint8], pairs: Candidates) -> Fits:
-    """Aligns candidate pairs of thumbnails, uint8 (n, SIDE, SIDE)."""
-    parts = [
-        _aligned(
-            thumbnails[pairs.first[block]],
-            thumbnails[pairs.second[block]],
-            pairs.mirrored[block],
-            pairs.placement[block],
+def fits(
+    thumbnails: NDArray[np.uint8],
+    pairs: Candidates,
+    progress: Callable[[int], None] = lambda done: None,
+) -> Fits:
+    """Aligns candidate pairs of thumbnails, uint8 (n, SIDE, SIDE).
+
+    Args:
+        progress: called with the pairs that were aligned.
+    """
+    parts = []
+    for start in range(0, max(1, len(pairs)), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        parts.append(
+            _aligned(
+                thumbnails[pairs.first[block]],
+                thumbnails[pairs.second[block]],
+                pairs.mirrored[block],
+                pairs.placement[block],
+            )
         )
-        for block in (
-            slice(start, start + _BLOCK) for start in range(0, max(1, len(pairs)), _BLOCK)
-        )
-    ]
+        progress(min(start + _BLOCK, len(pairs)))
     correlation, detail, contrast = (np.concatenate(part) for part in zip(*parts, strict=True))
     return Fits(correlation=correlation, detail=detail, contrast=contrast)
 

@@ -6,7 +6,7 @@ pairs that remain, one picture is then looked for in several placements of a win
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
 
@@ -35,6 +35,8 @@ _COARSE = Projection(6, 0.0)
 _FINE = Projection(10, 1.0)
 #: Pictures whose rows of the table of similarities are held at once.
 _ROWS = 256
+#: Pictures whose descriptors are made at once.
+_BLOCK = 2048
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,14 +60,20 @@ class Candidates:
         return len(self.first)
 
 
-def candidates(thumbnails: NDArray[np.uint8]) -> Candidates:
-    """Pairs of n thumbnails, uint8 (n, SIDE, SIDE), that may be near copies of each other."""
-    coarse, fine = _COARSE(thumbnails), _FINE(thumbnails)
-    found = [
-        part
-        for start in range(0, len(thumbnails), _ROWS)
-        for part in _of_rows(thumbnails, start, coarse, fine)
-    ]
+def candidates(
+    thumbnails: NDArray[np.uint8], progress: Callable[[int], None] = lambda done: None
+) -> Candidates:
+    """Pairs of n thumbnails that may be near copies of each other.
+
+    Args:
+        thumbnails: uint8 (n, SIDE, SIDE).
+        progress: called with the thumbnails that were compared with all others.
+    """
+    coarse, fine = _in_blocks(_COARSE, thumbnails), _in_blocks(_FINE, thumbnails)
+    found: list[tuple[NDArray[np.generic], ...]] = []
+    for start in range(0, len(thumbnails), _ROWS):
+        found += _of_rows(thumbnails, start, coarse, fine)
+        progress(min(start + _ROWS, len(thumbnails)))
     columns = [np.concatenate(column) for column in zip(*found, strict=True)] if found else []
     if not columns:
         columns = [np.zeros(0, kind) for kind in (np.int64, np.int64, bool, np.int64, np.float32)]
@@ -73,6 +81,14 @@ def candidates(thumbnails: NDArray[np.uint8]) -> Candidates:
     return Candidates(
         first=first, second=second, mirrored=mirrored, placement=placement, similarity=similarity
     )
+
+
+def _in_blocks(projection: Projection, thumbnails: NDArray[np.uint8]) -> tuple[Floats, Floats]:
+    """All descriptors; the thumbnails as numbers take four times their memory, so not at once."""
+    starts = range(0, len(thumbnails), _BLOCK)
+    parts = [projection(thumbnails[start : start + _BLOCK]) for start in starts]
+    even, odd = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return even, odd
 
 
 def _of_rows(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_tune.data.copies.pairs import near_pairs
+from fer_tune.data.copies.pairs import Progress, near_pairs
 from fer_tune.data.pixels import Pixels
 
 Ints = NDArray[np.int64]
@@ -17,16 +17,19 @@ Ints = NDArray[np.int64]
 NEAR_VERSION = 1
 
 
-def related_groups(groups: Ints, picture: Callable[[int], Pixels]) -> Ints:
+def related_groups(
+    groups: Ints, picture: Callable[[int], Pixels], progress: Progress | None = None
+) -> Ints:
     """Group of each of n pictures, int64 (n,): the smallest position of a related picture.
 
     Args:
         groups: int64 (n,), a number per content; equal pictures share one.
         picture: gives the pixels at a position, uint8 (h, w, 1 or 3).
+        progress: called during the search.
     """
     first = first_members(groups)
     distinct = np.unique(first)
-    pairs = near_pairs(picture(int(place)) for place in distinct)
+    pairs = near_pairs((picture(int(place)) for place in distinct), len(distinct), progress)
     joined = connected(
         len(groups), ((int(distinct[p.first]), int(distinct[p.second])) for p in pairs)
     )

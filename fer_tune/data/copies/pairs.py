@@ -8,7 +8,7 @@ photographs of one person do not.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from fer_tune.data.copies.alignment import Fits, fits
 from fer_tune.data.copies.candidates import Candidates, candidates
-from fer_tune.data.copies.descriptors import thumbnail
+from fer_tune.data.copies.descriptors import SIDE, thumbnail
 from fer_tune.data.pixels import Pixels
 
 #: Least correlation of aligned pictures, and of their details. The thresholds lie in the gap
@@ -47,21 +47,43 @@ class CopyPair:
     detail: float
 
 
-def near_pairs(pictures: Iterable[Pixels]) -> list[CopyPair]:
+#: Called with the work done and all of it, in pictures.
+Progress = Callable[[int, int], None]
+
+
+def near_pairs(
+    pictures: Iterable[Pixels], count: int | None = None, progress: Progress | None = None
+) -> list[CopyPair]:
     """All pairs of near copies among distinct pictures, in the order of their positions.
 
     Of pictures with very many near copies only the most similar pairs are listed.
 
     Args:
         pictures: uint8 (h, w, 1 or 3) of any size. A copy with the same pixels is a pair too.
+        count: of them, if they have no length.
+        progress: called during the search.
     """
-    thumbnails = [thumbnail(pixels) for pixels in pictures]
-    clear = np.array([i for i, one in enumerate(thumbnails) if one.std() >= FLAT], np.int64)
-    if len(clear) < 2:
+    if count is None:
+        pictures = list(pictures)
+        count = len(pictures)
+    # One array from the beginning: with a list beside it they would be in memory twice.
+    stack = np.empty((count, SIDE, SIDE), np.uint8)
+    places = np.empty(count, np.int64)
+    kept = 0
+    for place, pixels in enumerate(pictures):
+        stack[kept], places[kept] = thumbnail(pixels), place
+        kept += bool(stack[kept].std() >= FLAT)
+    if kept < 2:
         return []
-    stack = np.stack([thumbnails[i] for i in clear])
-    found = candidates(stack)
-    return list(_confirmed(found, fits(stack, found), clear)) if len(found) else []
+    stack, places = stack[:kept], places[:kept]
+    # Half of the time goes into either step.
+    found = candidates(stack, lambda done: progress(done, 2 * kept) if progress else None)
+
+    def aligned(done: int) -> None:
+        if progress is not None:
+            progress(kept + kept * done // len(found), 2 * kept)
+
+    return list(_confirmed(found, fits(stack, found, aligned), places)) if len(found) else []
 
 
 def _confirmed(found: Candidates, fit: Fits, places: NDArray[np.int64]) -> Iterator[CopyPair]:

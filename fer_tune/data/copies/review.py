@@ -38,7 +38,7 @@ def write_review(dataset: PackedDataset, out: Path, *, most: int) -> tuple[int, 
         DataError: the page cannot be written.
     """
     places = np.unique(first_members(dataset.groups))
-    found = near_pairs(dataset.picture(int(place)) for place in places)
+    found = near_pairs((dataset.picture(int(place)) for place in places), len(places))
     ranked = sorted(found, key=lambda pair: _rank(dataset, pair, places))[:most]
     rows = "\n".join(_row(dataset, pair, places) for pair in ranked)
     page = Template(_TEMPLATE.read_text(encoding="utf-8")).substitute(

@@ -6,10 +6,12 @@ import io
 import stat
 import weakref
 import zipfile
+import zlib
 from functools import partial
 from pathlib import PurePosixPath
 from typing import IO
 
+from fer_tune.data.files import limits
 from fer_tune.data.files.limits import (
     MAX_MEMBER_BYTES,
     MAX_WHOLE_BYTES,
@@ -37,6 +39,7 @@ def zip_members(stream: IO[bytes], encoding: str | None = None) -> list[SourceFi
 
     Raises:
         UnusableError: it is not a zip, or its directory is damaged.
+        TooManyFiles: it has more than ``MAX_FILES``.
     """
     try:
         archive = _Zip(stream)
@@ -44,6 +47,8 @@ def zip_members(stream: IO[bytes], encoding: str | None = None) -> list[SourceFi
     except Exception as error:
         # A damaged directory raises BadZipFile, NotImplementedError, UnicodeDecodeError, ...
         raise UnusableError(str(error)) from None
+    if len(found) > limits.MAX_FILES:
+        raise limits.TooManyFiles
     raw = [name for member in found if (name := _raw_name(member)) is not None]
     names = Names(raw, encoding)
     return [_member(archive, member, names) for member in found]
@@ -130,5 +135,5 @@ def _whole(archive: _Zip, member: zipfile.ZipInfo) -> IO[bytes]:
     with _stream(archive, member) as stream:
         try:
             return unpacked(stream, member.compress_size)
-        except (zipfile.BadZipFile, EOFError, RuntimeError, ValueError) as error:
+        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError) as error:
             raise UnusableError(f"cannot be unpacked: {because(error)}") from None

@@ -23,7 +23,7 @@ def is_clutter(path: PurePosixPath) -> bool:
     A file named like a picture is never clutter, save macOS resource forks and files in hidden
     folders (``.ipynb_checkpoints`` holds second copies).
     """
-    if any(part == "__MACOSX" or part.startswith(".") for part in path.parts[:-1] if part != ".."):
+    if is_hidden(path.parent):
         return True
     name, suffix = path.name.casefold(), path.suffix.casefold()
     if name.startswith("._"):
@@ -31,3 +31,8 @@ def is_clutter(path: PurePosixPath) -> bool:
     if suffix in _IMAGE_SUFFIXES:
         return False
     return name.startswith(".") or suffix in _CLUTTER_SUFFIXES or name in _CLUTTER_NAMES
+
+
+def is_hidden(path: PurePosixPath) -> bool:
+    """Whether a file is one that systems hide, as ``.DS_Store`` and all in ``__MACOSX``."""
+    return any(part == "__MACOSX" or part.startswith(".") for part in path.parts if part != "..")

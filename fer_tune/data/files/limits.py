@@ -29,6 +29,10 @@ MAX_FILES = 5_000_000
 _PIECE = MIB
 
 
+class TooManyFiles(Exception):
+    """An archive holds more than ``MAX_FILES``."""
+
+
 def expansion(size: int, packed: int) -> str | None:
     """Why ``packed`` bytes may not become ``size`` bytes, or None."""
     if size > MODEST_BYTES and size > MAX_EXPANSION * max(1, packed):

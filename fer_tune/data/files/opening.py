@@ -6,16 +6,18 @@ Members of an inner archive appear below its name without the suffix: ``train.zi
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, cast
 
+from fer_tune.data.files import limits
 from fer_tune.data.files.archive import zip_members
-from fer_tune.data.files.clutter import is_clutter
+from fer_tune.data.files.clutter import is_clutter, is_hidden
 from fer_tune.data.files.folder import folder_members
-from fer_tune.data.files.limits import MAX_DEPTH, MAX_FILES
+from fer_tune.data.files.limits import MAX_DEPTH
+from fer_tune.data.files.reopening import Reopened
 from fer_tune.data.files.tar import decompressed, tar_members
 from fer_tune.data.files.tree import SourceFile, Tree
 from fer_tune.data.listing import Skipped, printable
@@ -26,6 +28,8 @@ _TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".tx
 _COMPRESSED = (".gz", ".bz2", ".xz")
 _FOREIGN = (".rar", ".7z", ".tar.zst", ".zst")
 _BESIDE = "its files are unpacked beside it already"
+#: Files of an archive that are compared with those beside it.
+_COMPARED = 5
 
 
 def folder_tree(root: Path, *, follow_links: bool, encoding: str | None = None) -> Tree:
@@ -113,7 +117,7 @@ def _tree(
 ) -> Tree:
     found = list(members)
     kept: list[SourceFile | Skipped] = []
-    taken = {str(one.path) for one in found if isinstance(one, SourceFile)}
+    taken = {one.path: one for one in found if isinstance(one, SourceFile)}
     # Breadth first: an archive beside its own unpacked files is seen as such.
     ignored, level = 0, found
     for depth in range(MAX_DEPTH):
@@ -130,20 +134,49 @@ def _tree(
                 kept.append(member)
                 continue
             inner = _opened(kind, member, encoding, deep=depth == MAX_DEPTH - 1)
-            paths = {str(one.path) for one in inner if isinstance(one, SourceFile)}
-            if paths and paths <= taken:
+            files = [one for one in inner if isinstance(one, SourceFile)]
+            if _is_unpacked(files, member, taken):
                 kept.append(Skipped(origin=member.origin, reason=_BESIDE))
                 continue
-            taken |= paths
+            taken.update((one.path, one) for one in files)
             below += inner
-        if len(kept) + len(below) > MAX_FILES:
-            raise DataError(f"holds more than {MAX_FILES:,} files", where=name)
+            if len(kept) + len(below) > limits.MAX_FILES:
+                raise _too_many(name)
         level = below
     members = (
         replace(one, place=f"{name}{between}{one.path}") if isinstance(one, SourceFile) else one
         for one in (*kept, *level)
     )
     return Tree(name=name, members=tuple(members), ignored=ignored)
+
+
+def _is_unpacked(
+    files: list[SourceFile], archive: SourceFile, taken: Mapping[PurePosixPath, SourceFile]
+) -> bool:
+    """Whether all files of an inner archive are beside it: in a folder of its name, or without one.
+
+    Without one, the first files are compared too: two archives may have names in common.
+    """
+    # What macOS adds to an archive is in no unpacked folder.
+    own = [one for one in files if not (is_clutter(one.path) and is_hidden(one.path))]
+    if not own:
+        return False
+    if all(one.path in taken for one in own):
+        return True
+    below = stem_of(archive.path)
+    if not all(one.path.is_relative_to(below) for one in own):
+        return False
+    beside = [archive.path.parent / one.path.relative_to(below) for one in own]
+    return all(path in taken for path in beside) and all(
+        _same(one, taken[path]) for one, path in zip(own[:_COMPARED], beside, strict=False)
+    )
+
+
+def _same(one: SourceFile, other: SourceFile) -> bool:
+    try:
+        return one.read() == other.read()
+    except UnusableError:
+        return False
 
 
 def _opened(
@@ -171,13 +204,24 @@ def _inside(kind: str, member: SourceFile, encoding: str | None) -> list[SourceF
     if kind == "compressed":
         opening = partial(_plain, member)
         return [SourceFile(path=stem_of(member.path), open=opening, whole=opening, stream=opening)]
-    stream: IO[bytes] = member.whole()
+    # A compressed tar is unpacked once for all of its members.
+    stream = cast("IO[bytes]", Reopened(member.whole if kind == "zip" else partial(_plain, member)))
     try:
         members = zip_members if kind == "zip" else tar_members
         return members(stream, encoding)
+    except limits.TooManyFiles:
+        raise _too_many(member.place or member.origin) from None
     except BaseException:
         stream.close()
         raise
+
+
+def _too_many(where: str) -> DataError:
+    return DataError(
+        f"holds more than {limits.MAX_FILES:,} files",
+        where=where,
+        remedy="Import a part of it",
+    )
 
 
 def _plain(member: SourceFile) -> IO[bytes]:

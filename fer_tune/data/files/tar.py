@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import IO, cast
 
+from fer_tune.data.files import limits
 from fer_tune.data.files.limits import MAX_MEMBER_BYTES, Bounded, leads_out, unpacked
 from fer_tune.data.files.names import Names
 from fer_tune.data.files.tree import SourceFile
@@ -37,13 +38,19 @@ def tar_members(stream: IO[bytes], encoding: str | None = None) -> list[SourceFi
 
     Raises:
         UnusableError: it is not a tar, is damaged, or expands too much.
+        TooManyFiles: it has more than ``MAX_FILES``.
         EnvironmentFault: there is no room to unpack it.
     """
     plain = decompressed(stream)
     try:
         archive = _Tar(plain)
-        found = [member for member in archive.opened.getmembers() if not member.isdir()]
-    except UnusableError:
+        found: list[tarfile.TarInfo] = []
+        for member in archive.opened:
+            if len(found) >= limits.MAX_FILES:
+                raise limits.TooManyFiles
+            if not member.isdir():
+                found.append(member)
+    except (UnusableError, limits.TooManyFiles):
         raise
     except Exception as error:
         # Damaged headers raise TarError, but also ValueError, OverflowError, ...

@@ -76,7 +76,8 @@ def _from_arrays(tree: Tree, reading: Reading) -> Listing | None:
     notes = [f"left out: {count} pictures labelled {why}" for why, count in dropped.most_common()]
     if without := len(pictures) - len(pairs):
         notes.append(f"{without} pictures have no _exp.npy")
-    if without := len(labels) - len(pairs):
+    # Two pictures may share a label's file: 1.jpg and 1.png.
+    if without := len(labels) - len({file.path for _, file in pairs}):
         notes.append(f"{without} _exp.npy files have no picture")
     found = Found(
         format=NAME,

@@ -67,7 +67,8 @@ def _from_sequences(
         )
         items.append(_with_person(entry))
     notes = [f"left out: {len(frames) - len(peaks)} frames without an emotion of their own"]
-    if missing := len(emotions) - len(peaks):
+    # A frame may be there twice, in two sizes for example.
+    if missing := len(emotions) - len({frame.path.stem.casefold() for frame in peaks}):
         notes.append(f"{missing} _emotion.txt files have no frame")
     found_ = Found(
         format=NAME,

@@ -3,16 +3,45 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 
 from fer_tune.data.files.clutter import is_picture_name
 from fer_tune.data.files.tree import Tree
+from fer_tune.data.formats.base import KnownFormat
 from fer_tune.data.labels.splits import split_of_folders
 from fer_tune.data.listing import Entry, Found, Listing, Reading, Skipped
 from fer_tune.data.pixels import UnusableError
 
 #: Share of pictures whose names must match.
 _MOST = 0.9
+
+
+def coded_format(
+    *,
+    key: str,
+    name: str,
+    order: Mapping[str, str],
+    pattern: re.Pattern[str],
+    where: str,
+    example: str,
+) -> KnownFormat:
+    """A data set for non-commercial research that is recognised by the names of its files.
+
+    Args:
+        key, name, order, where: as of :class:`KnownFormat`.
+        pattern: as of :func:`list_coded`.
+        example: of a file's name.
+    """
+    return KnownFormat(
+        key=key,
+        name=name,
+        order=order,
+        where=where,
+        licence="non-commercial research",
+        layouts=f"file names such as {example}, in any folders",
+        find=partial(list_coded, name=name, pattern=pattern, order=order),
+    )
 
 
 def list_coded(
@@ -22,14 +51,12 @@ def list_coded(
     name: str,
     pattern: re.Pattern[str],
     order: Mapping[str, str],
-    person: Callable[[re.Match[str]], str],
 ) -> Listing | None:
     """Pictures by the code in their names; None unless nearly all names have one.
 
     Args:
-        pattern: matches the whole file name, with the group ``code``.
+        pattern: matches the whole file name, with the groups ``code`` and ``person``.
         order: canonical class names by code.
-        person: names the person, by the match.
     """
     pictures = [file for file in tree.files if is_picture_name(file.path)]
     matches = [(file, pattern.fullmatch(file.path.name)) for file in pictures]
@@ -53,7 +80,7 @@ def list_coded(
                 class_name=class_name,
                 split=split_of_folders(file.path, reading),
                 load=file.picture,
-                group=person(match),
+                group=match["person"].upper(),
             )
         )
     notes = (

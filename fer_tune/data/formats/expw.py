@@ -78,7 +78,7 @@ def _picture(
 def _face(file: SourceFile, cells: tuple[str, ...], reading: Reading) -> Entry:
     numbers = [as_number(cell) for cell in cells[1:6]]
     if None in numbers:
-        raise UnusableError("its box is no whole number")
+        raise UnusableError("its box is not in whole numbers")
     face, top, left, right, bottom = (int(number or 0) for number in numbers)
     return Entry(
         origin=f"{file.origin}#{face}",

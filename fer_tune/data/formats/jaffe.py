@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import re
 
-from fer_tune.data.files.tree import Tree
-from fer_tune.data.formats.base import KnownFormat
-from fer_tune.data.formats.coded_names import list_coded
-from fer_tune.data.listing import Listing, Reading
+from fer_tune.data.formats.coded_names import coded_format
 
-NAME = "JAFFE"
 ORDER = {
     "AN": "angry",
     "DI": "disgust",
@@ -25,25 +21,11 @@ _FILE = re.compile(
     re.IGNORECASE,
 )
 
-
-def find(tree: Tree, reading: Reading) -> Listing | None:
-    """File names such as ``KA.AN1.39.tiff``."""
-    return list_coded(
-        tree,
-        reading,
-        name=NAME,
-        pattern=_FILE,
-        order=ORDER,
-        person=lambda match: match["person"].upper(),
-    )
-
-
-FORMAT = KnownFormat(
+FORMAT = coded_format(
     key="jaffe",
-    name=NAME,
+    name="JAFFE",
     order=ORDER,
+    pattern=_FILE,
     where="https://zenodo.org/records/3451524",
-    licence="non-commercial research",
-    layouts="file names such as KA.AN1.39.tiff, in any folders",
-    find=find,
+    example="KA.AN1.39.tiff",
 )

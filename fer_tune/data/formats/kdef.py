@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import re
 
-from fer_tune.data.files.tree import Tree
-from fer_tune.data.formats.base import KnownFormat
-from fer_tune.data.formats.coded_names import list_coded
-from fer_tune.data.listing import Listing, Reading
+from fer_tune.data.formats.coded_names import coded_format
 
-NAME = "KDEF"
 ORDER = {
     "AF": "fear",
     "AN": "angry",
@@ -19,32 +15,19 @@ ORDER = {
     "SA": "sad",
     "SU": "surprise",
 }
-#: Session, sex and number, expression, angle: ``AF01ANS.JPG``.
+#: Session, sex and number, expression, angle: ``AF01ANS.JPG``. Both sessions of a person are one
+#: group.
 _FILE = re.compile(
     r"(?P<session>[AB])(?P<person>[FM]\d{2})(?P<code>AF|AN|DI|HA|NE|SA|SU)(S|HL|HR|FL|FR)"
     r"\.(jpe?g|png|bmp|tiff?)",
     re.IGNORECASE,
 )
 
-
-def find(tree: Tree, reading: Reading) -> Listing | None:
-    """File names such as ``AF01ANS.JPG``; both sessions of a person are one group."""
-    return list_coded(
-        tree,
-        reading,
-        name=NAME,
-        pattern=_FILE,
-        order=ORDER,
-        person=lambda match: match["person"].upper(),
-    )
-
-
-FORMAT = KnownFormat(
+FORMAT = coded_format(
     key="kdef",
-    name=NAME,
+    name="KDEF",
     order=ORDER,
+    pattern=_FILE,
     where="https://kdef.se",
-    licence="non-commercial research",
-    layouts="file names such as AF01ANS.JPG, in any folders",
-    find=find,
+    example="AF01ANS.JPG",
 )

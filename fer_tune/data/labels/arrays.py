@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
+import numpy as np
+
 from fer_tune.data.files.tree import SourceFile, Tree
 from fer_tune.data.labels.label_table import pictures_of
 from fer_tune.data.labels.sidecars import load_array
@@ -23,7 +25,7 @@ def list_by_array(
     """Pictures with the labels of an array; numbers in names are compared as numbers.
 
     Raises:
-        DataError: it cannot be read, or has another length than there are pictures.
+        DataError: it cannot be read, holds no labels, or not one for every picture.
     """
     pictures = sorted(pictures_of(tree), key=lambda one: natural(one.path))
     try:
@@ -31,7 +33,7 @@ def list_by_array(
     except UnusableError as error:
         raise DataError(f"cannot be read: {error}", where=file.place) from None
     if labels.ndim == 2 and len(labels) == len(pictures) and labels.shape[1] > 1:
-        labels = labels.argmax(axis=1)  # one column per class
+        labels = _from_columns(labels, file)
     if labels.shape != (len(pictures),):
         raise DataError(
             f"must have one label for each of {len(pictures)} pictures",
@@ -39,6 +41,8 @@ def list_by_array(
             value=f"shape {labels.shape}",
             remedy="Use the array that belongs to these pictures, or a table with file names",
         )
+    if labels.dtype.kind == "f" and not (labels == np.floor(labels)).all():
+        raise _no_labels(file, "values that are not whole numbers")
     items = [
         _item(one, str(label), reading, order) for one, label in zip(pictures, labels, strict=True)
     ]
@@ -52,6 +56,30 @@ def list_by_array(
         notes=(note,),
     )
     return Listing(items=tuple(items), found=found, layout=_LAYOUT)
+
+
+def _from_columns(labels: np.ndarray, file: SourceFile) -> np.ndarray:
+    """Numbers of classes from one column per class."""
+    one_hot = (
+        labels.dtype.kind in "biuf"
+        and bool(((labels == 0) | (labels == 1)).all())
+        and bool((labels.sum(axis=1) == 1).all())
+    )
+    if not one_hot:
+        raise _no_labels(file, f"shape {labels.shape}")
+    numbers: np.ndarray = labels.argmax(axis=1)
+    return numbers
+
+
+def _no_labels(file: SourceFile, found: str) -> DataError:
+    """For scores, probabilities, or valence and arousal: what a class is would be a guess."""
+    return DataError(
+        "must hold one class per picture: a name, a whole number, or a row with a single 1 and "
+        "zeros in the columns of the other classes",
+        where=file.place,
+        value=found,
+        remedy="Use an array of classes, or a table with file names and labels",
+    )
 
 
 def natural(path: PurePosixPath) -> list[tuple[int, int, str]]:

@@ -28,7 +28,9 @@ _LABEL = (
     *("label", "labels", "emotion", "expression", "class", "category", "target", "sentiment", "y"),
     *("label_name", "class_name", "emotion_label", "emotions", "facial_expression"),
 )
-_SPLIT = ("split", "usage", "set", "subset", "partition", "fold", "phase", "dataset_split")
+_SPLIT = ("split", "usage", "partition", "dataset_split")
+#: The same if they hold names of splits: a set may also be a series, and a fold a number.
+_MAYBE_SPLIT = ("set", "subset", "fold", "phase")
 _GROUP = ("group", "subject", "subject_id", "person", "person_id", "identity", "user.id", "user_id")
 #: Columns of votes that are no class.
 NO_CLASS = {
@@ -86,6 +88,10 @@ def find_columns(
         split = _by_name(table, _SPLIT, used)
     if split is None:
         split = _by_values(table, used, lambda cell: reading.split(cell) is not None)
+    if split is None:
+        maybe = _by_name(table, _MAYBE_SPLIT, used)
+        if maybe is not None and any(map(reading.split, _cells(table, maybe))):
+            split = maybe
     used |= {split}
     group = given.get("group")
     if group is None:
@@ -125,11 +131,14 @@ def _file_column(
     """The column whose cells name the most pictures."""
     free = [column for column in range(table.width) if column not in used]
     hits = {c: sum(is_file(cell) for cell in _cells(table, c)) for c in free}
+    by_name = _by_name(table, _FILE, used)
+    # Labels may be the names of pictures, too: those of 0.jpg, 1.jpg, ...
+    if by_name is not None and 2 * hits.get(by_name, 0) > len(_cells(table, by_name)):
+        return by_name
     best = max(hits.values(), default=0)
     if best == 0:
-        return _by_name(table, _FILE, used)
+        return by_name
     likely = [column for column in free if hits[column] == best]
-    by_name = _by_name(table, _FILE, used)
     return by_name if by_name in likely else likely[0]
 
 

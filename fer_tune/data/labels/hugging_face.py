@@ -6,6 +6,7 @@ import io
 import re
 import weakref
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import IO, Any
@@ -17,7 +18,7 @@ from fer_tune.data.files.tree import SourceFile, Tree
 from fer_tune.data.labels.columns import find_columns
 from fer_tune.data.labels.parquet import hugging_face_features, opened, read_group
 from fer_tune.data.labels.splits import split_of_name
-from fer_tune.data.labels.tables import TextTable
+from fer_tune.data.labels.tables import TextTable, text_in
 from fer_tune.data.listing import Entry, Found, Listing, Reading, Skipped, as_number, printable
 from fer_tune.data.pixels import Deep, Pixels, UnusableError, decode_raw
 from fer_tune.errors import DataError
@@ -31,10 +32,82 @@ _CARD = Limits(size=1024**2, values=100_000, depth=30)
 
 @dataclass(frozen=True, kw_only=True)
 class _Shard:
+    """A file with pictures.
+
+    Attributes:
+        sizes: rows of each of its row groups.
+        image: name of the column of pictures.
+    """
+
     file: SourceFile
-    stream: IO[bytes]
-    parquet: pq.ParquetFile
+    schema: pa.Schema
+    sizes: tuple[int, ...]
     image: str
+
+
+class _Reader:
+    """Reads shards; one of them is open, and one row group of pictures is kept.
+
+    A set may have more shards than a process may have files open.
+    """
+
+    def __init__(self) -> None:
+        self._open = ExitStack()
+        self._file: SourceFile | None = None
+        self._parquet: pq.ParquetFile | None = None
+        self._stream: IO[bytes] | None = None
+        self._kept: tuple[_Shard, int] | None = None
+        self._column: pa.ChunkedArray | None = None
+        weakref.finalize(self, self._open.close)
+
+    def shard(self, file: SourceFile) -> _Shard | None:
+        """The file as a shard; None if it has no pictures.
+
+        Raises:
+            UnusableError: it cannot be read.
+        """
+        parquet, _ = self._opened(file)
+        schema, metadata = parquet.schema_arrow, parquet.metadata
+        if (image := _image_column(schema)) is None:
+            return None
+        sizes = tuple(metadata.row_group(n).num_rows for n in range(metadata.num_row_groups))
+        return _Shard(file=file, schema=schema, sizes=sizes, image=image)
+
+    def table(self, shard: _Shard, group: int, columns: list[str]) -> pa.Table:
+        """Columns of a row group.
+
+        Raises:
+            UnusableError: it cannot be read.
+        """
+        parquet, stream = self._opened(shard.file)
+        return read_group(parquet, stream, group, columns)
+
+    def picture(self, shard: _Shard, group: int, position: int) -> Pixels | Deep:
+        """The picture of a row.
+
+        Raises:
+            UnusableError: it cannot be read.
+        """
+        if self._kept is None or self._kept[0] is not shard or self._kept[1] != group:
+            self._kept, self._column = None, None  # never two of them in memory
+            self._column = self.table(shard, group, [shard.image])[shard.image]
+            self._kept = shard, group
+        assert self._column is not None
+        value = self._column[position].as_py()
+        content = value.get("bytes") if isinstance(value, dict) else value
+        if content is None:
+            raise UnusableError("its row has no picture, perhaps only a path")
+        return decode_raw(io.BytesIO(content))
+
+    def _opened(self, file: SourceFile) -> tuple[pq.ParquetFile, IO[bytes]]:
+        if self._file is not file:
+            self._open.close()
+            self._file = None
+            self._stream = self._open.enter_context(file.whole())
+            self._parquet = opened(self._stream)
+            self._file = file
+        assert self._parquet is not None and self._stream is not None
+        return self._parquet, self._stream
 
 
 def list_parquet(tree: Tree, reading: Reading) -> Listing | None:
@@ -44,18 +117,19 @@ def list_parquet(tree: Tree, reading: Reading) -> Listing | None:
         DataError: a file cannot be read, or which column is the label cannot be known.
     """
     files = [file for file in tree.files if file.path.suffix.casefold() == ".parquet"]
-    shards = [shard for file in files if (shard := _shard(file)) is not None]
+    reader = _Reader()
+    shards = [shard for file in files if (shard := _shard(reader, file)) is not None]
     if not shards:
         return None
     items: list[Entry | Skipped] = []
     columns: set[str] = set()
     named = False
     for shard in shards:
-        label, group, split = _columns(shard, reading)
+        label, group, split = _columns(reader, shard, reading)
         columns.add(label)
         names = _names(shard, label, tree)
         named = named or names is not None
-        items += _entries(shard, label, group, split, names, reading)
+        items += _entries(reader, shard, label, group, split, names, reading)
     notes = () if named or not _all_numbers(items) else (_UNNAMED,)
     found = Found(
         labels_from=f"the column {', '.join(sorted(columns))}",
@@ -73,21 +147,11 @@ def _all_numbers(items: list[Entry | Skipped]) -> bool:
     return all(as_number(item.found) is not None for item in items if isinstance(item, Entry))
 
 
-def _shard(file: SourceFile) -> _Shard | None:
+def _shard(reader: _Reader, file: SourceFile) -> _Shard | None:
     try:
-        stream = file.whole()
-        try:
-            parquet = opened(stream)
-            image = _image_column(parquet.schema_arrow)
-        except BaseException:
-            stream.close()
-            raise
+        return reader.shard(file)
     except UnusableError as error:
         raise DataError(f"cannot be read: {error}", where=file.place) from None
-    if image is None:
-        stream.close()
-        return None
-    return _Shard(file=file, stream=stream, parquet=parquet, image=image)
 
 
 def _image_column(schema: pa.Schema) -> str | None:
@@ -107,10 +171,12 @@ def _is_bytes(kind: pa.DataType) -> bool:
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
-def _columns(shard: _Shard, reading: Reading) -> tuple[str, str | None, str | None]:
+def _columns(
+    reader: _Reader, shard: _Shard, reading: Reading
+) -> tuple[str, str | None, str | None]:
     """Names of the columns of labels, groups and splits."""
-    others = [f.name for f in shard.parquet.schema_arrow if not _holds_pictures(f.type)]
-    rows = _first_rows(shard, others)
+    others = [f.name for f in shard.schema if not _holds_pictures(f.type)]
+    rows = _first_rows(reader, shard, others)
     table = TextTable(
         file=shard.file,
         header=tuple(name.casefold() for name in others),
@@ -129,23 +195,25 @@ def _columns(shard: _Shard, reading: Reading) -> tuple[str, str | None, str | No
     return others[found.label], group, others[found.split] if found.split is not None else None
 
 
-def _first_rows(shard: _Shard, columns: list[str]) -> tuple[tuple[str, ...], ...]:
-    if not shard.parquet.metadata.num_row_groups or not columns:
+def _first_rows(reader: _Reader, shard: _Shard, columns: list[str]) -> tuple[tuple[str, ...], ...]:
+    if not shard.sizes or not columns:
         return ()
-    table = _read(shard, 0, columns).slice(0, 100)
+    table = _read(reader, shard, 0, columns).slice(0, 100)
     return tuple(
-        tuple(map(str, row)) for row in zip(*(table[c].to_pylist() for c in columns), strict=True)
+        tuple(map(text_in, row))
+        for row in zip(*(table[c].to_pylist() for c in columns), strict=True)
     )
 
 
-def _read(shard: _Shard, group: int, columns: list[str]) -> pa.Table:
+def _read(reader: _Reader, shard: _Shard, group: int, columns: list[str]) -> pa.Table:
     try:
-        return read_group(shard.parquet, shard.stream, group, columns)
+        return reader.table(shard, group, columns)
     except UnusableError as error:
         raise DataError(f"cannot be read: {error}", where=shard.file.place) from None
 
 
 def _entries(
+    reader: _Reader,
     shard: _Shard,
     label: str,
     group: str | None,
@@ -154,26 +222,27 @@ def _entries(
     reading: Reading,
 ) -> Iterator[Entry | Skipped]:
     by_name = split_of_name(shard.file.path, reading)
-    pictures = _Pictures(shard)
     columns = list(dict.fromkeys(name for name in (label, group, split) if name))
-    for number in range(shard.parquet.metadata.num_row_groups):
-        table = _read(shard, number, columns)
+    before = 0
+    for number, size in enumerate(shard.sizes):
+        table = _read(reader, shard, number, columns)
         rows = {name: table[name].to_pylist() for name in columns}
         for position, value in enumerate(rows[label]):
-            origin = f"{shard.file.origin}:{pictures.starts[number] + position + 1}"
-            said = str(rows[split][position]) if split else None
+            origin = f"{shard.file.origin}:{before + position + 1}"
+            said = text_in(rows[split][position]) if split else ""
             try:
                 yield _entry(
                     origin=origin,
                     value=value,
-                    split=by_name if said is None else _split(said, reading),
-                    group=str(rows[group][position]) if group else None,
-                    load=partial(pictures.load, number, position),
+                    split=_split(said, reading) if said else by_name,
+                    group=text_in(rows[group][position]).strip() or None if group else None,
+                    load=partial(reader.picture, shard, number, position),
                     names=names,
                     reading=reading,
                 )
             except UnusableError as error:
                 yield Skipped(origin=origin, reason=str(error))
+        before += size
 
 
 def _split(said: str, reading: Reading) -> str:
@@ -192,7 +261,7 @@ def _entry(
     names: Mapping[str, str] | None,
     reading: Reading,
 ) -> Entry:
-    if value is None or value == -1:  # how the library marks a hidden label
+    if text_in(value).strip() in ("", "-1"):  # how the library marks a hidden label
         raise UnusableError("has no label")
     found = printable(str(value))
     return Entry(
@@ -205,36 +274,9 @@ def _entry(
     )
 
 
-class _Pictures:
-    """The pictures of a file; keeps the row group that was read last."""
-
-    def __init__(self, shard: _Shard) -> None:
-        self._shard = shard
-        self._group = -1
-        self._column: pa.ChunkedArray | None = None
-        sizes = [
-            shard.parquet.metadata.row_group(n).num_rows
-            for n in range(shard.parquet.metadata.num_row_groups)
-        ]
-        #: Rows before each row group.
-        self.starts = [sum(sizes[:n]) for n in range(len(sizes))]
-        weakref.finalize(self, shard.stream.close)
-
-    def load(self, group: int, position: int) -> Pixels | Deep:
-        if group != self._group:
-            table = read_group(self._shard.parquet, self._shard.stream, group, [self._shard.image])
-            self._group, self._column = group, table[self._shard.image]
-        assert self._column is not None
-        value = self._column[position].as_py()
-        content = value.get("bytes") if isinstance(value, dict) else value
-        if content is None:
-            raise UnusableError("its row has no picture, perhaps only a path")
-        return decode_raw(io.BytesIO(content))
-
-
 def _names(shard: _Shard, label: str, tree: Tree) -> Mapping[str, str] | None:
     """Names of labels by number: of the file's schema, else of the README's YAML."""
-    feature = hugging_face_features(shard.parquet).get(label)
+    feature = hugging_face_features(shard.schema).get(label)
     if isinstance(feature, dict) and (names := _listed(feature.get("names"))):
         return names
     for file in tree.files:

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from fer_tune.data.files.clutter import is_picture_name
 from fer_tune.data.files.tree import SourceFile, Tree
 from fer_tune.data.labels.columns import Columns, find_columns
-from fer_tune.data.labels.matching import Ambiguous, Pictures
+from fer_tune.data.labels.matching import Ambiguous, Pictures, contradict, parts_of
 from fer_tune.data.labels.splits import split_of_folders, split_of_name
 from fer_tune.data.labels.tables import TextTable
 from fer_tune.data.labels.votes import majority
@@ -165,7 +165,7 @@ class _Joining:
     split_of: Callable[[PurePosixPath], str | None]
     entries: dict[PurePosixPath, Entry] = field(default_factory=dict)
     skipped: dict[PurePosixPath, Skipped] = field(default_factory=dict)
-    named: set[PurePosixPath] = field(default_factory=set)
+    named: dict[PurePosixPath, str] = field(default_factory=dict)
     unmatched: list[str] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
     repeated: int = 0
@@ -190,10 +190,14 @@ class _Joining:
     ) -> None:
         beside = table.file.path.parent
         by_name = split_of_name(table.file.path, self.reading)
-        for label in labels_of(table, columns, self.reading):
+        labels = list(labels_of(table, columns, self.reading))
+        # Where folders of the table are those of the source, a picture that is missing from one of
+        # them must not be taken from another.
+        by_folder = any(self.pictures.has_folder(label.file, beside) for label in labels)
+        for label in labels:
             origin = f"{table.file.origin}:{label.line}"
             try:
-                file = self.pictures.named(label.file, beside) if label.file else None
+                file = self.pictures.named(label.file, beside, by_folder=by_folder)
             except Ambiguous as error:
                 raise DataError(
                     str(error),
@@ -203,7 +207,13 @@ class _Joining:
             if file is None:
                 self.unmatched.append(label.file)
                 continue
-            self.named.add(file.path)
+            before = self.named.setdefault(file.path, label.file)
+            if contradict(parts_of(before), parts_of(label.file)):
+                names = f"{before[-80:]!r} and {label.file[-80:]!r}"
+                self.skipped[file.path] = Skipped(
+                    origin=file.origin, reason=f"rows name it as {names}"
+                )
+                continue
             reason = label.reason or dropped.get(label.found or "")
             if label.found is None or reason:
                 self.left_out[reason or "without a label"] += 1

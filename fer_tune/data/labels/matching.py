@@ -49,30 +49,62 @@ class Pictures:
     def __len__(self) -> int:
         return len(self._by_path)
 
-    def named(self, name: str, beside: PurePosixPath) -> SourceFile | None:
+    def named(
+        self, name: str, beside: PurePosixPath, *, by_folder: bool = False
+    ) -> SourceFile | None:
         """The picture that ``name`` stands for, or None.
 
         Args:
             beside: the table's folder inside the source.
+            by_folder: whether a name with folders needs a picture in the last of them.
 
         Raises:
             Ambiguous: several pictures have that name.
         """
-        path = PurePosixPath(name.strip().replace("\\", "/"))
-        parts = tuple(part for part in path.parts if part not in ("/", "."))
+        parts = parts_of(name)
         if not parts:
             return None
-        for top in (beside.parts, ()):
-            if (exact := self._by_path.get((*top, *parts))) is not None:
-                return exact
-        candidates = (
+        if (exact := self._exact(parts, beside)) is not None:
+            return exact
+        candidates = self._candidates(parts)
+        if by_folder and len(parts) > 1:
+            candidates = [file for file in candidates if self._same_folder(parts, file)]
+        if not candidates:
+            return None
+        return self._best(name, parts, candidates, beside)
+
+    def has_folder(self, name: str, beside: PurePosixPath) -> bool:
+        """Whether ``name`` has folders, and a picture of that name is in the last of them.
+
+        Args:
+            beside: the table's folder inside the source.
+        """
+        parts = parts_of(name)
+        if len(parts) < 2:
+            return False
+        return self._exact(parts, beside) is not None or any(
+            self._same_folder(parts, file) for file in self._candidates(parts)
+        )
+
+    def _exact(self, parts: _Parts, beside: PurePosixPath) -> SourceFile | None:
+        found = (self._by_path.get((*top, *parts)) for top in (beside.parts, ()))
+        return next((file for file in found if file is not None), None)
+
+    def _candidates(self, parts: _Parts) -> list[SourceFile]:
+        """Pictures with that file name, else without regard to suffixes."""
+        return (
             self._by_name.get(_key(parts[-1]))
             or self._by_stem.get(_key(parts[-1]))
             or self._by_stem.get(_key(PurePosixPath(parts[-1]).stem), [])
         )
-        if not candidates:
-            return None
-        return self._best(name, parts, candidates, beside)
+
+    def _same_folder(self, parts: _Parts, file: SourceFile) -> bool:
+        """Whether the folder above is the same one, or names the same split in other words."""
+        said, is_in = parts[-2], file.path.parent.name
+        split = self._reading.split(said)
+        return _key(said) == _key(is_in) or (
+            split is not None and split == self._reading.split(is_in)
+        )
 
     def _best(
         self, name: str, parts: _Parts, candidates: list[SourceFile], beside: PurePosixPath
@@ -97,6 +129,18 @@ class Pictures:
         said = {split for part in parts[:-1] if (split := self._reading.split(part))}
         is_in = {split for part in file.path.parts[:-1] if (split := self._reading.split(part))}
         return bool(said and is_in and said != is_in)
+
+
+def parts_of(name: str) -> _Parts:
+    """Folders and file name that a table's cell names; empty if it names none."""
+    path = PurePosixPath(name.strip().replace("\\", "/"))
+    return tuple(part for part in path.parts if part not in ("/", "."))
+
+
+def contradict(one: _Parts, other: _Parts) -> bool:
+    """Whether two names of one file are in different folders, as far as both say."""
+    folders = zip(reversed(one[:-1]), reversed(other[:-1]), strict=False)
+    return any(_key(a) != _key(b) for a, b in folders)
 
 
 def _key(name: str) -> str:

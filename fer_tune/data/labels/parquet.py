@@ -64,9 +64,9 @@ def rows_of(stream: IO[bytes], columns: Sequence[str]) -> Iterator[tuple[Any, ..
         yield from zip(*(table[name].to_pylist() for name in columns), strict=True)
 
 
-def hugging_face_features(file: pq.ParquetFile) -> dict[str, Any]:
+def hugging_face_features(schema: pa.Schema) -> dict[str, Any]:
     """The features that Hugging Face's ``datasets`` wrote into the schema; empty without them."""
-    metadata = file.schema_arrow.metadata or {}
+    metadata = schema.metadata or {}
     try:
         features = json.loads(metadata.get(b"huggingface", b"{}"))["info"]["features"]
     except (ValueError, KeyError, TypeError, RecursionError):

@@ -16,7 +16,7 @@ _GROUPS = {"class", "split", "group"}
 _LAYOUT = "The expression of --class-from must match the paths of pictures"
 _EXAMPLE = r"For example --class-from '(?P<group>\w{4})(?P<class>[A-Z]{2})S\.JPG$'"
 #: Longest path that is matched: an expression may take exponential time in a text's length.
-_LONGEST = 512
+LONGEST = 512
 
 
 def list_by_pattern(tree: Tree, reading: Reading) -> Listing:
@@ -27,7 +27,7 @@ def list_by_pattern(tree: Tree, reading: Reading) -> Listing:
     """
     pattern = _compiled(reading.labels.pattern or "")
     files = [file for file in tree.files if is_picture_name(file.path)]
-    matched = [(file, pattern.search(file.origin[:_LONGEST])) for file in files]
+    matched = [(file, pattern.search(file.origin[:LONGEST])) for file in files]
     others = [file.origin for file, match in matched if match is None]
     if files and len(others) == len(files):
         raise DataError(
@@ -74,7 +74,7 @@ def _compiled(text: str) -> re.Pattern[str]:
         pattern = re.compile(text)
     except (re.error, RecursionError, OverflowError) as error:
         raise DataError(
-            f"is no regular expression: {error}",
+            f"is not a regular expression: {error}",
             where="--class-from",
             value=text,
             remedy=_EXAMPLE,

@@ -25,24 +25,28 @@ _LONGEST = 64 * 1024
 _LABEL = 64
 #: Share of pictures that need a label beside them.
 _MOST = 0.9
+_Key = tuple[PurePosixPath, str]
 
 
 def list_sidecars(tree: Tree, reading: Reading) -> Listing | None:
     """Pictures with a ``.cls``, ``.json`` or ``.txt`` file of the same name; None for others.
 
     The members of a tar (webdataset) share all of their name before the first dot, as may the
-    files of a folder.
+    files of a folder; there, names may also differ in nothing but the suffix.
     """
-    beside: dict[tuple[PurePosixPath, str], dict[str, SourceFile]] = defaultdict(dict)
+    beside: dict[_Key, dict[str, SourceFile]] = defaultdict(dict)
     pictures: list[SourceFile] = []
     for file in tree.files:
         if is_picture_name(file.path):
             pictures.append(file)
         elif file.path.suffix.casefold() in _SUFFIXES:
-            beside[_key(file.path)][file.path.suffix.casefold()] = file
+            beside[_stem(file.path)][file.path.suffix.casefold()] = file
     if not pictures or not beside:
         return None
-    labelled = [(file, beside.get(_key(file.path), {})) for file in pictures]
+    labelled = [
+        (file, beside.get(_stem(file.path)) or beside.get(_sample(file.path), {}))
+        for file in pictures
+    ]
     for suffix in _SUFFIXES:
         count = sum(suffix in found for _, found in labelled)
         if count < _MOST * len(pictures):
@@ -58,8 +62,13 @@ def list_sidecars(tree: Tree, reading: Reading) -> Listing | None:
     return None
 
 
-def _key(path: PurePosixPath) -> tuple[PurePosixPath, str]:
+def _stem(path: PurePosixPath) -> _Key:
     return path.parent, path.stem
+
+
+def _sample(path: PurePosixPath) -> _Key:
+    """What webdataset calls the key of a sample: ``1.rgb.jpg`` and ``1.cls`` share it."""
+    return path.parent, path.name.partition(".")[0]
 
 
 def _are_labels(labelled: list[tuple[SourceFile, dict[str, SourceFile]]], suffix: str) -> bool:
@@ -114,7 +123,7 @@ def _in_json(text: str, name: str) -> str:
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):
-        raise UnusableError(f"{name} is no JSON") from None
+        raise UnusableError(f"{name} is not valid JSON") from None
     if isinstance(document, dict):
         lower = {str(key).casefold(): value for key, value in document.items()}
         document = next((lower[field] for field in _FIELDS if field in lower), None)

@@ -1,4 +1,4 @@
-"""Splits that the names of folders and files tell."""
+"""Splits that the names of folders and files give."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def split_of_folders(path: PurePosixPath, reading: Reading) -> str | None:
 def split_of_name(path: PurePosixPath, reading: Reading) -> str | None:
     """The split in a file's name (``train_labels.csv``), or of its folders.
 
-    A name with words of two splits (``train_and_test.csv``) tells none.
+    A name with words of two splits (``train_and_test.csv``) names neither.
     """
     words = [path.stem, *re.split(r"[^a-z]+", path.stem.casefold())]
     said = {split for word in words if word and (split := reading.split(word))}

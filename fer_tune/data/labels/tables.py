@@ -6,6 +6,7 @@ import codecs
 import csv
 import io
 import json
+import math
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -243,15 +244,15 @@ def _json_lines(file: SourceFile) -> TextTable:
         try:
             one = json.loads(line)
         except (ValueError, RecursionError):
-            raise DataError("is no JSON", where=f"{file.place}:{number}") from None
+            raise DataError("is not valid JSON", where=f"{file.place}:{number}") from None
         if not isinstance(one, dict):
-            raise DataError("is no JSON object", where=f"{file.place}:{number}")
+            raise DataError("is not a JSON object", where=f"{file.place}:{number}")
         found.append(one)
     names = list(dict.fromkeys(name for one in found for name in one))
 
     def rows() -> Iterator[Row]:
         for number, one in enumerate(found, start=1):
-            yield number, tuple(_plain(one.get(name)) for name in names)
+            yield number, tuple(text_in(one.get(name)) for name in names)
 
     sample = tuple(cells for _, cells in zip_first(rows(), SAMPLE))
     header = tuple(name.strip().casefold() for name in names)
@@ -265,7 +266,7 @@ def _parquet(file: SourceFile) -> TextTable:
     def rows() -> Iterator[Row]:
         with file.whole() as again:
             for number, one in enumerate(rows_of(again, names), start=1):
-                yield number, tuple(_plain(value) for value in one)
+                yield number, tuple(text_in(value) for value in one)
 
     sample = tuple(cells for _, cells in zip_first(rows(), SAMPLE))
     return TextTable(
@@ -283,8 +284,9 @@ def zip_first(rows: Iterator[Row], most: int) -> Iterator[Row]:
             rows.close()
 
 
-def _plain(value: object) -> str:
-    if value is None:
+def text_in(value: object) -> str:
+    """A value of a typed table as text; empty where there is none."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))

@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from dataclasses import replace
 
+from fer_tune.data.labels.pattern import LONGEST
 from fer_tune.data.listing import Entry, Listing, Reading
 from fer_tune.errors import DataError
 
@@ -26,17 +27,21 @@ def assign_groups(listing: Listing, reading: Reading) -> Listing:
         return listing
     try:
         pattern = re.compile(reading.group_from)
-    except re.error as error:
+    except (re.error, RecursionError, OverflowError) as error:
         raise DataError(
             f"is not a regular expression: {error}", where="--group-from", value=reading.group_from
         ) from None
 
+    matched: set[str] = set()
+
     def grouped(entry: Entry) -> Entry:
-        match = pattern.search(entry.origin)
-        return entry if match is None else replace(entry, group=_group(match) or entry.group)
+        match = pattern.search(entry.origin[:LONGEST])
+        if match is None or not (group := _group(match)):
+            return entry
+        matched.add(group)
+        return replace(entry, group=group)
 
     found = listing.changed(grouped)
-    matched = {entry.group for entry in found.entries if entry.group}
     if not matched:
         example = next((entry.origin for entry in listing.entries), "no pictures")
         raise DataError(
@@ -64,13 +69,11 @@ def assign_splits(listing: Listing, reading: Reading) -> Listing:
     """
     splits = {entry.split for entry in listing.entries}
     _check(splits, reading)
-    if reading.test_share is not None:
-        listing = listing.noting(f"test split: {reading.test_share:.0%} of the training pictures")
-    elif reading.test_from is not None:
+    if reading.test_from is not None:
         listing = listing.changed(
             lambda one: replace(one, split="test") if one.split == reading.test_from else one
         )
-    elif "test" not in splits and splits:
+    elif "test" not in splits and splits and reading.test_share is None:
         listing = listing.noting(_no_test(splits))
     if None in splits and len(splits) > 1:
         listing = listing.noting(_outside(listing))
@@ -94,7 +97,7 @@ def _check(splits: set[str | None], reading: Reading) -> None:
     if share is None and origin is None:
         return
     if share is not None and origin is not None:
-        raise DataError("excludes --test-from", where=option, value=value)
+        raise DataError("cannot be combined with --test-from", where=option, value=value)
     if share is not None and not 0 < share < 1:
         remedy = "0.2 takes 20 % of the training pictures for testing"
         raise DataError("must be above 0 and below 1", where=option, value=value, remedy=remedy)

@@ -19,6 +19,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError
 
 from fer_tune.data.dataset import DatasetIndex
+from fer_tune.data.listing import printable
 from fer_tune.data.readings.places import fingerprint_of_test, ledgers
 from fer_tune.schema import InvalidJson, TooLarge, parse_json, read_at_most
 from fer_tune.schema.limits import MIB
@@ -96,7 +97,7 @@ def record_reading(
         is_copy: whether the dataset is a copy of one at a URL, in a cache.
     """
     test = fingerprint_of_test(dataset)
-    new = Reading(test=test, kind=kind, id=reader, name=name[:200], at=time.time())
+    new = Reading(test=test, kind=kind, id=reader, name=printable(name)[:200], at=time.time())
     places, problems = ledgers(dataset, is_copy=is_copy), list[str]()
     known = [row for path in places[1:] for row in _read(path, test, [])]
     if all(row.id != reader for row in known):

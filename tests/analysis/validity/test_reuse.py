@@ -65,3 +65,44 @@ def test_the_words_say_what_was_searched_for(tmp_path: Path) -> None:
     detail = next(check["detail"] for check in found["validity"] if check["id"] == "leaks")
     assert "near copies are one photograph mirrored" in detail
     assert found["data"]["near_copies_count"] is True
+
+
+@pytest.mark.parametrize(("before", "after"), [(60, 80), (60, 200), (51, 500)])
+def test_the_effect_of_many_raised_seeds_is_simulated_by_their_ratio(
+    before: int, after: int, tmp_path: Path
+) -> None:
+    raised = [{"before": before, "after": after}]
+    check = checks(tmp_path, test_readings={**READ, "raised": raised})["seeds"]
+    assert check["status"] == "warn" and f"from {before} to {after}" in check["detail"]
+    assert "in 5 % of searches" not in check["detail"]
+
+
+def exact_only(audit: dict[str, int], folder: Path, plan: Plan | None = None) -> dict[str, Any]:
+    """The check of a search that removed exact copies alone."""
+    manifest = load(write(folder / "plain", plan or Plan())).manifests[0]
+    space = {**manifest["space"], "data": {**manifest["space"].get("data", {}), "leaks": "exact"}}
+    dataset = {
+        **manifest["dataset"],
+        "audit": {**(manifest["dataset"].get("audit") or {}), **audit},
+    }
+    search = load(
+        write(folder / "exact", plan or Plan(), audit_version=2, space=space, dataset=dataset)
+    )
+    found = {check["id"]: check for check in build(search)["validity"]}
+    return dict(found["leaks"])
+
+
+def test_near_copies_that_exact_copies_leave_are_counted_once(tmp_path: Path) -> None:
+    counts = {"near_in_training": 0, "near_in_validation": 0, "near_left_by_exact": 3}
+    check = exact_only(counts, tmp_path / "a")
+    assert check["status"] == "warn" and "near copies of 3 test pictures" in check["detail"]
+    assert "removed from training; near copies of" in check["detail"]
+    counts = {"near_in_training": 2, "near_in_validation": 2, "near_left_by_exact": 0}
+    check = exact_only(counts, tmp_path / "b")
+    assert check["status"] == "pass" and "near copies of" not in check["detail"]
+
+
+def test_near_copies_do_not_hide_that_nothing_is_confirmed(tmp_path: Path) -> None:
+    check = exact_only({"near_left_by_exact": 3}, tmp_path, Plan(confirmed=False))
+    assert check["status"] == "warn"
+    assert check["detail"].startswith("no configuration has been confirmed yet; near copies of 3")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from benchmarks.near_copies import KINDS
 from fer_tune.data import PackedDataset, audit, cut, import_source
 from fer_tune.data.copies import near_pairs, pack_groups, related_groups, unpack_groups
+from fer_tune.data.copies.candidates import candidates
 from fer_tune.data.copies.groups import connected, first_members
 from fer_tune.data.copies.record import related_in, related_record
 from fer_tune.data.pixels import Pixels
@@ -132,6 +135,39 @@ def test_the_audit_counts_near_copies_beside_exact_ones(packed: PackedDataset) -
     assert (found.copy_groups, found.groups_across_splits, found.test_in_training) == (1, 1, 1)
     assert (found.near_groups, found.near_pictures, found.near_across_splits) == (5, 10, 5)
     assert (found.near_in_training, found.near_in_validation) == (5, 0)
+    assert found.near_left_by_exact == 5
+
+
+def test_what_exact_copies_leave_is_counted_once(drawn: list[Pixels], tmp_path: Path) -> None:
+    """A test picture with exact copies, too, and with near copies in two splits."""
+
+    def save_as(place: str, pixels: Pixels) -> None:
+        path = tmp_path / "source" / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels[:, :, 0]).save(path)
+
+    one, other, third = drawn[:3]
+    for n, picture in enumerate(drawn[:14]):
+        if n > 2:
+            save_as(f"{('train', 'val', 'test')[n % 3]}/{('happy', 'sad')[n % 2]}/{n}.png", picture)
+    for split in ("train", "test"):
+        save_as(f"{split}/happy/one.png", one)
+        save_as(f"{split}/happy/third.png", third)
+    for split in ("train", "val"):
+        save_as(f"{split}/happy/one_mirrored.png", one[:, ::-1])
+    save_as("test/happy/other.png", other)
+    for split in ("train", "val"):
+        save_as(f"{split}/happy/other_mirrored.png", other[:, ::-1])
+    # Near copies of each other in test, and an exact copy of one of them in training.
+    save_as("test/happy/third_mirrored.png", third[:, ::-1])
+    import_source(str(tmp_path / "source"), tmp_path / "packed")
+    dataset = PackedDataset.open(tmp_path / "packed")
+    found = audit(dataset)
+    split = cut(dataset, validation_share=0.2, seed=0, leaks="exact")
+    outside = np.concatenate([split.train, split.validation])
+    left = np.isin(dataset.related[split.test], dataset.related[outside])
+    assert found.near_left_by_exact == left.sum() == 2
+    assert found.near_in_training + found.near_in_validation != 2
 
 
 def test_near_copies_are_leaks_unless_only_exact_ones_are_wanted(packed: PackedDataset) -> None:
@@ -187,3 +223,42 @@ def test_related_groups_are_those_of_the_record(packed: PackedDataset) -> None:
     found = related_groups(packed.groups, packed.picture)
     assert found.tolist() == packed.related.tolist()
     assert np.unique(found).size == 20 + 10
+
+
+def test_the_search_reports_how_far_it_is(packed: PackedDataset, tmp_path: Path) -> None:
+    reported: list[tuple[int, int]] = []
+    import_source(
+        str(tmp_path / "source"),
+        tmp_path / "again",
+        searching=lambda done, total: reported.append((done, total)),
+    )
+    contents = len(np.unique(packed.groups))
+    assert reported == sorted(reported) and {total for _, total in reported} == {2 * contents}
+    assert contents <= reported[0][0] < reported[-1][0] == 2 * contents
+
+
+def test_thumbnails_are_in_memory_once(drawn: list[Pixels]) -> None:
+    count, one = 20_000, 48 * 48
+    tracemalloc.start()
+    stopped: list[int] = []
+
+    def stop(done: int, total: int) -> None:
+        stopped.append(tracemalloc.get_traced_memory()[0])
+        raise KeyboardInterrupt
+
+    flat = np.full((48, 48, 1), 7, np.uint8)
+    pictures = (drawn[n] if n < 20 else flat for n in range(count))
+    with pytest.raises(KeyboardInterrupt):
+        near_pairs(pictures, count, stop)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert stopped and peak < 1.3 * count * one
+
+
+def test_descriptors_take_little_memory_beside_the_thumbnails() -> None:
+    thumbnails = np.random.default_rng(0).integers(0, 255, (6_000, 48, 48), np.uint8)
+    tracemalloc.start()
+    candidates(thumbnails)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3 * thumbnails.nbytes

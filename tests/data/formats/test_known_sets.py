@@ -161,6 +161,17 @@ def test_what_is_left_out_of_a_known_set_is_said(tmp_path: Path) -> None:
     assert listed(tmp_path / "raf_list").entries[0].origin.endswith("_aligned.jpg")
 
 
+def test_labels_that_two_pictures_share_are_counted_once(tmp_path: Path) -> None:
+    ck_sequences(tmp_path / "ck")
+    for who, number in (("S005", "001"), ("S010", "002")):
+        put(tmp_path / "ck/small" / f"{who}_{number}_00000011.png", 30)
+    affectnet_arrays(tmp_path / "affectnet")
+    put(tmp_path / "affectnet/train_set/images/0.png", 31)
+    for name in ("ck", "affectnet"):
+        notes = listed(tmp_path / name).found.notes
+        assert not any("_emotion.txt files" in n or "_exp.npy files" in n for n in notes), notes
+
+
 def test_people_are_groups(tmp_path: Path) -> None:
     for make, groups in {
         kdef: {"F01", "M02"}, jaffe: {"KA", "YM"}, ck_48: {"S010", "S011"},

@@ -41,7 +41,7 @@ def test_classes_splits_and_groups_come_from_file_names(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("pattern", "message"),
     [
-        ("(", "is no regular expression"),
+        ("(", "is not a regular expression"),
         ("(.)", "needs the named group class"),
         ("(?P<class>.)(?P<person>.)", "needs the named group class"),
         ("(?P<class>zzz)", r"matches no picture.*x/a\.png"),

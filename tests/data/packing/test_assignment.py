@@ -13,7 +13,9 @@ from noise_pictures import noise, save, zip_up
 
 from fer_tune.data import PackedDataset, cut, import_source
 from fer_tune.data.checks.split_names import given_splits
+from fer_tune.data.listing import Entry, Listing, Reading
 from fer_tune.data.names import split_name
+from fer_tune.data.packing.assignment import assign_groups
 from fer_tune.data.packing.together import joined, numbered, share_of
 from fer_tune.errors import DataError
 
@@ -129,7 +131,7 @@ def test_validation_becomes_test(tmp_path: Path) -> None:
         (["train"], {"test_from": "validation"}, "no such split.*--test-share"),
         (["train"], {"test_share": 0.0}, "above 0 and below 1"),
         (["train"], {"test_share": 1.0}, "above 0 and below 1"),
-        (["train", "val"], {"test_share": 0.2, "test_from": "validation"}, "excludes"),
+        (["train", "val"], {"test_share": 0.2, "test_from": "validation"}, "cannot be combined"),
     ],
 )
 def test_options_for_the_test_split_that_do_not_fit_are_refused(
@@ -310,3 +312,39 @@ def test_any_share_is_of_whole_groups_and_leaves_some(
         if len(np.unique(groups)) == len(groups) and own.sum() > 1:
             expected = min(max(round(share * int(own.sum())), 1), int(own.sum()) - 1)
             assert mask[own].sum() == expected
+
+
+# -- notes and bounds -----------------------------------------------------------------------------
+
+
+def test_the_note_on_a_cut_split_counts_what_was_moved(tmp_path: Path) -> None:
+    source = str(people(tmp_path, [""]))
+    report = import_source(source, tmp_path / "out", test_share=0.3, group_from=r"S\d+")
+    total = counts(PackedDataset.open(tmp_path / "out"))
+    (note,) = [one for one in report.found.notes if one.startswith("test split")]
+    moved, all_of_them = total["test"], sum(total.values())
+    expected = f"{moved:,} of {all_of_them:,} training pictures ({moved / all_of_them:.1%})"
+    assert note == f"test split: {expected}"
+
+
+def test_a_share_that_no_group_can_give_is_an_error(tmp_path: Path) -> None:
+    source = str(folder(tmp_path / "in", classes([""])))
+    with pytest.raises(DataError, match=r"no picture can be moved.*stay together.*--group-from"):
+        import_source(source, tmp_path / "out", test_share=0.2, group_from=r"\.png$")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_pattern_that_fits_nothing_is_refused_where_the_source_has_groups(tmp_path: Path) -> None:
+    for seed, name in enumerate(("AF01ANS", "AF01HAS", "AF02ANS", "AF02HAS")):
+        save(tmp_path / "in" / f"{name}.png", noise(seed))
+    with pytest.raises(DataError, match="matches no picture"):
+        import_source(str(tmp_path / "in"), tmp_path / "out", group_from="zzz")
+
+
+def test_long_paths_are_cut_before_the_users_expression_sees_them() -> None:
+    origin = f"{'x' * 600}/S01_1.png"
+    one = Entry(
+        origin=origin, found="a", class_name="a", split=None, load=lambda: noise(0), group=None
+    )
+    with pytest.raises(DataError, match="matches no picture"):
+        assign_groups(Listing(items=(one,)), Reading(group_from=r"S\d+"))

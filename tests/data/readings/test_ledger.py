@@ -11,6 +11,7 @@ from noise_pictures import noise, save
 
 from fer_tune.data import PackedDataset, import_source
 from fer_tune.data.readings import FILE, fingerprint_of_test, readings_of, record_reading
+from fer_tune.errors import DataError
 
 ONE, OTHER = "1" * 32, "2" * 32
 
@@ -114,3 +115,34 @@ def test_processes_write_at_the_same_time(dataset: PackedDataset) -> None:
     found = readings_of(dataset)
     assert sorted(one.id for one in found.readings) == sorted(set(readers))
     assert len((dataset.root / FILE).read_bytes().splitlines()) == 6 and found.problems == ()
+
+
+def test_a_name_of_any_bytes_is_recorded(dataset: PackedDataset) -> None:
+    found = record_reading(dataset, "evaluation", ONE, os.fsdecode(b"mod\xe9l\n.safetensors"))
+    assert [one.name for one in found.readings] == ["mod\ufffdl\ufffd.safetensors"]
+
+
+@pytest.mark.parametrize("kind", ["unreadable", "link", "folder"])
+def test_a_ledger_that_cannot_be_kept_stops_an_import_before_any_work(
+    kind: str, dataset: PackedDataset, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record_reading(dataset, "search", ONE, "first")
+    ledger = dataset.root / FILE
+    if kind == "unreadable":
+        real = Path.open
+
+        def refusing(self: Path, *args: object, **options: object) -> object:
+            if self.name == FILE:
+                raise PermissionError(13, "Permission denied", str(self))
+            return real(self, *args, **options)  # type: ignore[call-overload]
+
+        monkeypatch.setattr(Path, "open", refusing)
+    else:
+        ledger.rename(tmp_path / "elsewhere")
+        ledger.symlink_to(tmp_path / "elsewhere") if kind == "link" else ledger.mkdir()
+    decoded: list[int] = []
+    with pytest.raises(DataError, match=r"test_readings\.jsonl: the ledger.*cannot be kept"):
+        import_source(
+            str(source), dataset.root, force=True, progress=lambda done, _: decoded.append(done)
+        )
+    assert decoded == [] and PackedDataset.open(dataset.root).fingerprint == dataset.fingerprint

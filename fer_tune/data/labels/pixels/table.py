@@ -108,7 +108,9 @@ class PixelTable:
         if self.size is not None:
             height, width = (cell(column) or "" for column in self.size)
             if not (height + width).isdecimal() or len(height + width) > 10 or not height:
-                raise UnusableError(f"its size is no number: {height[:9]!r} x {width[:9]!r}")
+                raise UnusableError(
+                    f"its size is not two whole numbers: {height[:9]!r} x {width[:9]!r}"
+                )
             size = (int(height), int(width or "0"))
         return PixelRow(
             origin=origin,
