@@ -87,7 +87,7 @@ def camera(
     from fer_tune.serving.service.access import check_open, is_loopback, service_token
     from fer_tune.serving.service.server import listening_socket
     from fer_tune.serving.web.contents import Display
-    from fer_tune.serving.web.server import page_app, serve_page
+    from fer_tune.serving.web.server import HOW_TO_OPEN, page_app, serve_page
 
     if int8 and data is None:
         raise UserError(
@@ -106,7 +106,7 @@ def camera(
         say(notes, f"models: {', '.join(one.card.arm for one in models)}")
         say(notes, f"page: http://{f'[{name}]' if ':' in name else name}:{number}/; Ctrl-C ends it")
         if token is not None:
-            say(notes, "open it as http://…/?token=TOKEN")
+            say(notes, f"open it as http://…/{HOW_TO_OPEN}")
         if not is_loopback(address):
             say(
                 notes,
