@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -228,6 +229,27 @@ def test_clients_that_take_no_answers_make_room(monkeypatch: pytest.MonkeyPatch)
             stack.callback(lazy_client(port).close)
         wait_for(lambda: not server.server_state.connections)
         assert request(port, b"x") == (200, None)
+
+
+def test_a_client_that_leaves_the_end_of_an_answer_makes_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Little is left then, and no further answer waits for it."""
+    monkeypatch.setattr(module, "TAKE_S", 1.0)
+    with served() as (port, _, server), socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.connect(("127.0.0.1", port))
+        left = 0
+        while left == 0:
+            sock.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            time.sleep(0.002)
+            left = sum(one.transport.get_write_buffer_size() for one in connections(server))
+        assert left < 65_536
+        wait_for(lambda: not connections(server))
+
+
+def connections(server: Server) -> list[Any]:
+    return list(server.server_state.connections)
 
 
 def test_a_slow_client_gets_all_that_it_takes_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
