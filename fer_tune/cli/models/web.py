@@ -134,7 +134,7 @@ def page_of(
     from fer_tune.serving.faces.networks import files as detector_files
     from fer_tune.serving.web.contents import page_contents
     from fer_tune.serving.web.networks import chosen_models, page_models
-    from fer_tune.serving.web.runtime import runtime_files
+    from fer_tune.serving.web.runtime import PACKAGE, VERSION, is_tested, runtime_files
     from fer_tune.storage import any_path
     from fer_tune.tuning.files.dataset_cache import open_dataset
 
@@ -147,6 +147,8 @@ def page_of(
     detector_files()
     kept = chosen_models(model, compare)
     found = runtime_files(runtime)
+    if not is_tested(found):
+        say(notes, f"warning: --runtime is not {PACKAGE} {VERSION}, which pages are tested with")
     dataset = None if data is None else open_dataset(any_path(data), notes)
     models = page_models(kept, dataset=dataset, int8=int8, beginning=beginning)
     return models, page_contents(models, found, display)
