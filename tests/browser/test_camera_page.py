@@ -288,6 +288,157 @@ def test_an_old_browser_is_named(seeing: Any, addresses: dict[str, str]) -> None
     page.close()
 
 
+def test_an_old_browser_is_noticed_before_anything_begins(
+    seeing: Any, addresses: dict[str, str]
+) -> None:
+    page = seeing(None).new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.add_init_script("WebAssembly.validate = () => false")
+    page.goto(addresses["one"])
+    page.locator("#status.problem", has_text="too old").wait_for()
+    page.wait_for_timeout(500)
+    assert not [url for url in asked if url.endswith(("page.json", "worker.js", ".onnx"))]
+    assert "too old" in page.inner_text("#status")
+    page.close()
+
+
+#: A worker that gets no picture while ``breaks`` is set.
+BREAKING = """
+window.Worker = class extends window.Worker {
+  constructor(...words) { super(...words); window.theWorker = this; }
+  postMessage(message, transfer) {
+    super.postMessage("bitmap" in message && window.breaks ? {...message, bitmap: null} : message);
+  }
+};
+"""
+
+
+def test_a_picture_that_fails_does_not_end_the_page(show_page: Open, folder: Path) -> None:
+    page = show_page("one", script=BREAKING)
+    page.evaluate("window.breaks = true")
+    page.set_input_files("#file", folder / "face.png")
+    page.locator("#status.problem", has_text="This picture cannot be analysed: ").wait_for()
+    page.evaluate("window.breaks = false")
+    opened(page, folder / "face.png")
+    late = "theWorker.onmessage({data: {kind: 'failed', id: 1, reason: 'too late'}})"
+    page.evaluate(late)
+    assert "face.png, 640 × 480" in page.inner_text("#status") and len(boxes(page)) == 1
+    start(page)
+    page.evaluate("window.breaks = true")
+    page.locator("#status.problem", has_text="This picture cannot be analysed: ").wait_for()
+    assert page.inner_text("#camera") == "Start camera"
+    assert page.get_attribute("body", "data-state") == "ready"
+
+
+def test_large_pictures_are_reduced_to_what_phones_can_draw(
+    show_page: Open, folder: Path
+) -> None:
+    Image.fromarray(astronaut()).resize((5000, 3750)).save(folder / "large.jpg")
+    turned = Image.Exif()
+    turned[0x0112] = 6  # stored on its side
+    sideways = Image.fromarray(astronaut()).resize((5000, 3750)).transpose(Image.Transpose.ROTATE_90)
+    sideways.save(folder / "turned.jpg", exif=turned)
+    page = show_page("one")
+    for name in ("large.jpg", "turned.jpg"):
+        opened(page, folder / name)
+        width, height = page.evaluate("[picture.width, picture.height]")
+        assert 4e6 < width * height <= 4096 * 4096
+        assert width / height == pytest.approx(4 / 3, abs=0.01)
+        wanted = np.array(Mtcnn().detect(astronaut())[0].box)
+        assert iou(wanted, boxes(page) * 640 / width)[0] > 0.5
+
+
+#: Permission is given when the test says so.
+ASKING = """
+const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+const said = new Promise((resolve) => (window.allow = resolve));
+navigator.mediaDevices.getUserMedia = async (wanted) => {
+  await said;
+  return (window.given = await real(wanted));
+};
+"""
+
+
+def test_a_picture_opened_while_permission_is_asked_for_stays(
+    show_page: Open, folder: Path
+) -> None:
+    page = show_page("one", script=ASKING)
+    page.click("#camera")
+    opened(page, folder / "face.png")
+    page.evaluate("window.allow()")
+    page.wait_for_function("window.given !== undefined")
+    page.wait_for_timeout(500)
+    assert page.is_visible("#picture") and not page.is_visible("#video")
+    assert page.evaluate("given.getTracks().every((one) => one.readyState === 'ended')")
+    assert "face.png" in page.inner_text("#status")
+    assert page.inner_text("#camera") == "Start camera" and page.is_enabled("#camera")
+    start(page)
+
+
+def test_a_camera_started_while_a_picture_is_read_stays(show_page: Open, folder: Path) -> None:
+    script = """
+    const real = window.createImageBitmap;
+    window.createImageBitmap = async (what, ...rest) => {
+      if (what instanceof File) await new Promise((resolve) => (window.go = resolve));
+      return real(what, ...rest);
+    };
+    """
+    page = show_page("one", script=script)
+    page.set_input_files("#file", folder / "face.png")
+    page.wait_for_function("window.go !== undefined")
+    start(page)
+    page.evaluate("window.go()")
+    page.wait_for_timeout(500)
+    assert page.is_visible("#video") and not page.is_visible("#picture")
+    assert page.inner_text("#camera") == "Stop camera"
+
+
+def test_a_frame_that_cannot_be_read_is_named(show_page: Open) -> None:
+    script = """
+    const real = window.createImageBitmap;
+    window.createImageBitmap = (what, ...rest) =>
+      window.breaks ? Promise.reject(new Error("no frame")) : real(what, ...rest);
+    """
+    page = show_page("one", script=script)
+    start(page)
+    page.evaluate("window.breaks = true")
+    page.locator("#status.problem", has_text="no frame").wait_for()
+    assert page.inner_text("#camera") == "Start camera"
+
+
+#: Notes every text of a live region.
+HEARD = """
+window.heard = [];
+document.addEventListener("DOMContentLoaded", () => {
+  for (const id of ["status", "announcement"])
+    new MutationObserver(() => heard.push([id, document.getElementById(id).textContent]))
+      .observe(document.getElementById(id), {childList: true, characterData: true, subtree: true});
+});
+"""
+
+
+def test_what_screen_readers_hear(show_page: Open, folder: Path) -> None:
+    """No figure of the download; and what is found again, again."""
+    page = show_page("one", script=HEARD)
+    texts = [text for name, text in page.evaluate("heard") if name == "status"]
+    assert texts[-1] == "Ready." and len(texts) <= 4
+    assert not [text for text in texts if "MiB" in text]
+    Image.new("RGB", (300, 300), (90, 90, 90)).save(folder / "grey.png")
+    for _ in range(2):
+        opened(page, folder / "grey.png")
+    page.wait_for_timeout(400)
+    found = [text for name, text in page.evaluate("heard") if name == "announcement"]
+    assert found == ["No face", "", "No face"]
+
+
+def test_the_columns_of_the_card_have_heads(show_page: Open) -> None:
+    page = show_page("one")
+    heads = page.locator("#card-text th[scope=col]").all_text_contents()
+    assert heads == ["macro-F1", "accuracy"]
+    assert page.locator("#card-text th[scope=row]").count() == 3
+
+
 def test_an_address_without_https_says_what_browsers_do(
     folder: Path, launch: Any, addresses: dict[str, str]
 ) -> None:

@@ -87,7 +87,7 @@ def camera(
     from fer_tune.serving.service.access import check_open, is_loopback, service_token
     from fer_tune.serving.service.server import listening_socket
     from fer_tune.serving.web.contents import Display
-    from fer_tune.serving.web.server import page_app, serve_page
+    from fer_tune.serving.web.server import HOW_TO_OPEN, page_app, serve_page
 
     if int8 and data is None:
         raise UserError(
@@ -106,7 +106,7 @@ def camera(
         say(notes, f"models: {', '.join(one.card.arm for one in models)}")
         say(notes, f"page: http://{f'[{name}]' if ':' in name else name}:{number}/; Ctrl-C ends it")
         if token is not None:
-            say(notes, "open it as http://…/?token=TOKEN")
+            say(notes, f"open it as http://…/{HOW_TO_OPEN}")
         if not is_loopback(address):
             say(
                 notes,
@@ -134,7 +134,7 @@ def page_of(
     from fer_tune.serving.faces.networks import files as detector_files
     from fer_tune.serving.web.contents import page_contents
     from fer_tune.serving.web.networks import chosen_models, page_models
-    from fer_tune.serving.web.runtime import runtime_files
+    from fer_tune.serving.web.runtime import PACKAGE, VERSION, is_tested, runtime_files
     from fer_tune.storage import any_path
     from fer_tune.tuning.files.dataset_cache import open_dataset
 
@@ -147,6 +147,8 @@ def page_of(
     detector_files()
     kept = chosen_models(model, compare)
     found = runtime_files(runtime)
+    if not is_tested(found):
+        say(notes, f"warning: --runtime is not {PACKAGE} {VERSION}, which pages are tested with")
     dataset = None if data is None else open_dataset(any_path(data), notes)
     models = page_models(kept, dataset=dataset, int8=int8, beginning=beginning)
     return models, page_contents(models, found, display)

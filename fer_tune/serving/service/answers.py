@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
-Share = float
-
 
 class FaceAnswer(BaseModel):
     """One face."""
@@ -14,11 +12,11 @@ class FaceAnswer(BaseModel):
         description="Left, top, right, bottom in pixels; null of a picture that was taken as a "
         "whole."
     )
-    face_score: Share | None = Field(description="The detector's confidence, 0 to 1.")
+    face_score: float | None = Field(description="The detector's confidence, 0 to 1.")
     expression: str = Field(description="The most probable class.")
-    probability: Share = Field(description="Of that class, 0 to 1, calibrated.")
+    probability: float = Field(description="Of that class, 0 to 1, calibrated.")
     uncertain: bool = Field(description="The probability is below the service's threshold.")
-    probabilities: dict[str, Share] = Field(description="Of every class.")
+    probabilities: dict[str, float] = Field(description="Of every class.")
 
 
 class PictureAnswer(BaseModel):

@@ -34,7 +34,7 @@ from fer_tune.serving.service.telemetry import RequestMetrics
 from fer_tune.storage import any_path
 
 #: CPUs of a gateway's process, which only passes requests on.
-_DOOR_CPUS = 0.2
+_GATEWAY_CPUS = 0.2
 
 
 def build(args: dict[str, Any]) -> serve.Application:
@@ -64,7 +64,7 @@ def build(args: dict[str, Any]) -> serve.Application:
         # Bodies that arrive slowly occupy it as well; the gateway itself refuses what is too much.
         max_ongoing_requests=settings.limits.connections,
         max_queued_requests=settings.limits.waiting,
-        ray_actor_options={"num_cpus": _DOOR_CPUS},
+        ray_actor_options={"num_cpus": _GATEWAY_CPUS},
         health_check_period_s=2.0,
     )(serve.ingress(gateway)())
     return gateways.bind(model_application(settings, Located(where=settings.model)))

@@ -19,14 +19,20 @@ from ray.serve.exceptions import (
 from ray.serve.handle import DeploymentHandle
 
 from fer_tune.serving.service.backend import BusyError, UnavailableError, Upload
-from fer_tune.serving.service.recognition import ModelFiles, Recogniser, Recognising, read_model
+from fer_tune.serving.service.recognition import (
+    ModelFiles,
+    Recogniser,
+    Recognising,
+    apart,
+    read_model,
+)
 from fer_tune.serving.service.settings import ServiceSettings
 from fer_tune.serving.service.telemetry import BatchMetrics, exported
 
 #: The deployment's name.
 MODEL = "Model"
-#: How often a request whose replica died is given to another. A picture that ends every process
-#: which reads it must not end all of them.
+#: How often a request is given to a replica: together with others, and then alone. A picture that
+#: ends every process which reads it must not end all of them.
 _ATTEMPTS = 4
 _PAUSE_S = 0.1
 #: Seconds between two health checks of a replica, and without an answer until it is replaced.
@@ -69,21 +75,42 @@ class ModelReplica:
     ) -> None:
         self._recogniser = Recogniser(model.files(), recognising)
         self._metrics = BatchMetrics()
+        self._working = asyncio.Lock()
         self._together.set_max_batch_size(batch)  # type: ignore[attr-defined]
         self._together.set_batch_wait_timeout_s(batch_wait)  # type: ignore[attr-defined]
 
     async def predict(self, pictures: list[Upload]) -> list[dict[str, Any]]:
         """The documents of one request's pictures."""
-        found: list[dict[str, Any]] = await self._together(pictures)
-        return found
+        found: list[dict[str, Any]] | Exception = await self._together(pictures)
+        return _or_raise(found)
+
+    async def predict_alone(self, pictures: list[Upload]) -> list[dict[str, Any]]:
+        """The same without other requests, which its pictures may take along if they end the
+        process."""
+        (found,) = await self._recognised([pictures])
+        return _or_raise(found)
 
     @serve.batch
-    async def _together(self, requests: list[list[Upload]]) -> list[list[dict[str, Any]]]:
-        began = time.monotonic()
-        # In a thread, so that requests are collected for the next batch meanwhile.
-        found = await asyncio.to_thread(self._recogniser.recognise, requests)
-        self._metrics.observe(sum(map(len, requests)), time.monotonic() - began)
+    async def _together(
+        self, requests: list[list[Upload]]
+    ) -> list[list[dict[str, Any]] | Exception]:
+        return await self._recognised(requests)
+
+    async def _recognised(
+        self, requests: list[list[Upload]]
+    ) -> list[list[dict[str, Any]] | Exception]:
+        async with self._working:
+            began = time.monotonic()
+            # In a thread, so that requests are collected for the next batch meanwhile.
+            found = await asyncio.to_thread(apart, self._recogniser.recognise, requests)
+            self._metrics.observe(sum(map(len, requests)), time.monotonic() - began)
         return found
+
+
+def _or_raise(found: list[dict[str, Any]] | Exception) -> list[dict[str, Any]]:
+    if isinstance(found, Exception):
+        raise found
+    return found
 
 
 def model_application(settings: ServiceSettings, model: Located | Shared) -> serve.Application:
@@ -114,6 +141,7 @@ class Replicas:
     def __init__(self, handle: DeploymentHandle[Any], app: str, answer_seconds: float) -> None:
         self._handle, self._app, self._seconds = handle, app, answer_seconds
         self._counted = (-_REMEMBERED_S, 0)
+        self._alone = asyncio.Lock()
 
     async def predict(self, pictures: Sequence[Upload]) -> list[dict[str, Any]]:
         try:
@@ -125,11 +153,14 @@ class Replicas:
             ) from None
 
     async def _surviving(self, pictures: list[Upload]) -> list[dict[str, Any]]:
-        """Predicts again, elsewhere, if a replica dies: a prediction changes nothing."""
-        for _ in range(_ATTEMPTS):
+        """Predicts again, elsewhere, if a replica dies: a prediction changes nothing.
+
+        Any request of that replica may have ended it. So each is then predicted alone, one after
+        the other: only the one to blame loses its further replicas.
+        """
+        for attempt in range(_ATTEMPTS):
             try:
-                found: list[dict[str, Any]] = await self._handle.predict.remote(pictures)
-                return found
+                return await (self._sent_alone(pictures) if attempt else self._sent(pictures))
             except BackPressureError:
                 raise BusyError from None
             except DeploymentUnavailableError:
@@ -137,6 +168,15 @@ class Replicas:
             except (RayActorError, RayServeException, TaskCancelledError):
                 await asyncio.sleep(_PAUSE_S)
         raise UnavailableError(f"{_ATTEMPTS} replicas ended while they predicted this request")
+
+    async def _sent(self, pictures: list[Upload]) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = await self._handle.predict.remote(pictures)
+        return found
+
+    async def _sent_alone(self, pictures: list[Upload]) -> list[dict[str, Any]]:
+        async with self._alone:
+            found: list[dict[str, Any]] = await self._handle.predict_alone.remote(pictures)
+            return found
 
     async def replicas(self) -> int:
         at, count = self._counted

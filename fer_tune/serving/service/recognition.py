@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,6 +120,19 @@ class Recogniser:
             name=upload.name,
             read=lambda: decode(io.BytesIO(upload.content), max_pixels=self._pixels),
         )
+
+
+def apart(
+    recognise: Callable[[Sequence[Sequence[Upload]]], list[list[dict[str, Any]]]],
+    requests: Sequence[Sequence[Upload]],
+) -> list[list[dict[str, Any]] | Exception]:
+    """What ``recognise`` finds for each request, or the error that this request alone raises."""
+    try:
+        return [*recognise(requests)]
+    except Exception as error:
+        if len(requests) == 1:
+            return [error]
+    return [found for request in requests for found in apart(recognise, [request])]
 
 
 @contextmanager

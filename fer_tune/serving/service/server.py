@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
+import math
 import socket
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import h11
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from fer_tune.errors import EnvironmentFault, because
+from fer_tune.escaping import lines
 from fer_tune.serving.service.limits import Limits
+
+logger = logging.getLogger(__name__)
 
 #: Seconds for the head of a request, and between two requests of a connection.
 _HEAD_S = 10.0
-#: Seconds in which requests that were accepted are answered after the service was stopped.
-_GRACE_S = 30
+#: Seconds in which a client has to take a part of an answer.
+TAKE_S = 30.0
 #: Longest head of a request, in bytes.
 _HEAD_BYTES = 32 * 1024
 _WAITING_CONNECTIONS = 1024
@@ -73,7 +79,7 @@ class Server(uvicorn.Server):
     def __init__(self, app: ASGIApp, limits: Limits) -> None:
         super().__init__(
             uvicorn.Config(
-                app,
+                _logged(app),
                 http=_protocol(limits),
                 ws="none",
                 lifespan="off",
@@ -83,7 +89,8 @@ class Server(uvicorn.Server):
                 proxy_headers=False,
                 server_header=False,
                 timeout_keep_alive=int(_HEAD_S),
-                timeout_graceful_shutdown=_GRACE_S,
+                # What was accepted is answered, however long that may take.
+                timeout_graceful_shutdown=math.ceil(limits.body_seconds + limits.answer_seconds),
                 h11_max_incomplete_event_size=_HEAD_BYTES,
             )
         )
@@ -99,16 +106,35 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
+def _logged(app: ASGIApp) -> ASGIApp:
+    """``app`` whose errors go to the log with their traceback; uvicorn's own log is off, as it
+    has a line for every client that misbehaves."""
+
+    async def logged(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await app(scope, receive, send)
+        except Exception:
+            # What a client sent may be part of it.
+            logger.error("a request failed:\n%s", lines(traceback.format_exc()))
+            raise
+
+    return logged
+
+
 def _protocol(limits: Limits) -> type[asyncio.Protocol]:
-    """uvicorn's protocol with the bounds that it lacks: on connections, and on the time until a
-    request has arrived, its head as well as a body that nobody reads any more."""
+    """uvicorn's protocol with the bounds that it lacks: on connections, on the time until a
+    request has arrived, its head as well as a body that nobody reads any more, and on the time
+    until a client has taken what was sent."""
     whole = limits.body_seconds + _HEAD_S
 
     class Bounded(H11Protocol):
         _deadline: asyncio.TimerHandle | None = None
+        _taking: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
+            # Writing pauses with the first byte that the client's side does not take.
+            transport.set_write_buffer_limits(high=0)
             if len(self.connections) > limits.connections:
                 transport.write(_FULL)
                 transport.close()
@@ -117,7 +143,22 @@ def _protocol(limits: Limits) -> type[asyncio.Protocol]:
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._expect(None)
+            self._taken()
             super().connection_lost(exc)
+
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            # Closing would wait for the client to take the rest.
+            self._taking = self.loop.call_later(TAKE_S, self.transport.abort)
+
+        def resume_writing(self) -> None:
+            super().resume_writing()
+            self._taken()
+
+        def _taken(self) -> None:
+            if self._taking is not None:
+                self._taking.cancel()
+                self._taking = None
 
         def data_received(self, data: bytes) -> None:
             before = self.cycle

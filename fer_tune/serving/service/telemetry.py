@@ -9,8 +9,11 @@ from __future__ import annotations
 import asyncio
 import urllib.request
 from collections.abc import Iterator
+from http.client import HTTPException
+from urllib.error import HTTPError
 
 import ray
+from ray.exceptions import RayError
 from ray.util import metrics
 
 from fer_tune.errors import because
@@ -23,6 +26,8 @@ _PICTURES: list[float] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]
 #: Metrics that /metrics passes on, of the hundreds that Ray has.
 _OURS = ("ray_fer_tune_", "ray_serve_")
 _SCRAPE_S = 5.0
+#: This machine is reached without a proxy, whatever HTTP_PROXY says.
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class RequestMetrics:
@@ -80,16 +85,20 @@ async def exported() -> bytes:
     """
     try:
         return await asyncio.to_thread(_scraped)
-    except OSError as error:
+    except (OSError, HTTPException, RayError, ValueError) as error:
+        if isinstance(error, HTTPError):
+            error.close()
         raise UnavailableError(f"the metrics of Ray cannot be read: {because(error)}") from None
 
 
 def _scraped() -> bytes:
     own = ray.get_runtime_context().get_node_id()
     nodes = ray.nodes()  # type: ignore[no-untyped-call]
-    node = next(one for one in nodes if one["NodeID"] == own)
+    node = next((one for one in nodes if one["NodeID"] == own), None)
+    if node is None:
+        raise UnavailableError("the metrics of Ray cannot be read: this machine is not in it")
     url = f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics"
-    with urllib.request.urlopen(url, timeout=_SCRAPE_S) as answer:
+    with _DIRECT.open(url, timeout=_SCRAPE_S) as answer:
         text = answer.read().decode()
     return "".join(_own_lines(text)).encode()
 

@@ -20,6 +20,16 @@ from fer_tune.serving.web.networks import PageModel
 SCHEMA_VERSION = 1
 #: The settings; a folder that holds them is a page.
 SETTINGS = "page.json"
+#: Headers for Netlify and Cloudflare Pages.
+_HEADERS_FILE = "_headers"
+#: What folders of a page hold, by suffix.
+_FOLDERS = {
+    "lib": (".js",),
+    "ui": (".js",),
+    "runtime": (".mjs", ".wasm"),
+    "detector": (".onnx",),
+    "models": (".onnx",),
+}
 #: Response headers: with the first two a browser lets the networks use threads. The page repeats
 #: the policy itself, for servers that send no headers.
 HEADERS = {
@@ -68,7 +78,8 @@ def page_contents(
     found |= {f"runtime/{name}": path for name, path in runtime.items()}
     detector = {f"detector/{name}.onnx": path for name, path in detector_files().items()}
     named = dict(zip(_names(models), models, strict=True))
-    networks = {f"models/{_file_name(name)}.onnx": one.file for name, one in named.items()}
+    # By position: different names may be the same in a URL, or on a disk without case.
+    networks = {f"models/{place}.onnx": one.file for place, one in enumerate(models)}
     found |= detector | networks
     settings = {
         "schema_version": SCHEMA_VERSION,
@@ -90,8 +101,18 @@ def page_contents(
     }
     found[SETTINGS] = json.dumps(settings, indent=1, ensure_ascii=False).encode()
     headers = "".join(f"  {name}: {value}\n" for name, value in HEADERS.items())
-    found["_headers"] = f"/*\n{headers}".encode()
+    found[_HEADERS_FILE] = f"/*\n{headers}".encode()
     return found
+
+
+def is_part(name: str, *, is_folder: bool) -> bool:
+    """Whether a page may have a file or a folder of this path."""
+    folder, _, file = name.partition("/")
+    if is_folder:
+        return name in _FOLDERS
+    if file:
+        return "/" not in file and file.endswith(_FOLDERS.get(folder, ()))
+    return name in (SETTINGS, _HEADERS_FILE) or name in _page()
 
 
 def _page() -> dict[str, Path]:
@@ -112,11 +133,6 @@ def _names(models: Sequence[PageModel]) -> list[str]:
         seen[arm] += 1
         names.append(arm if counts[arm] == 1 else f"{arm} {seen[arm]}")
     return names
-
-
-def _file_name(name: str) -> str:
-    """A model's name as part of a URL that needs no escapes."""
-    return "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in name)
 
 
 def _file(where: str, path: Path) -> dict[str, Any]:

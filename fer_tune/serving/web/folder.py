@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fer_tune.errors import UserError, reading, reporting
 from fer_tune.process.signals import signals_deferred
-from fer_tune.serving.web.contents import SETTINGS, Content
+from fer_tune.serving.web.contents import SETTINGS, Content, is_part
 from fer_tune.storage import AnyPath, UrlPath, write_atomically
 from fer_tune.storage.scratch import scratch
 
@@ -45,6 +45,25 @@ def check_page_folder(out: AnyPath, *, force: bool) -> None:
             )
         if not is_page and any(out.iterdir()):
             raise _wrong("holds other files than a page", out)
+        # A store keeps what is not overwritten; a folder is replaced as a whole.
+        foreign = _foreign(out) if isinstance(out, Path) else []
+    if foreign:
+        more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
+        raise UserError(
+            f"holds what is not part of a page, and would be removed: {foreign[0]}{more}",
+            where=_OUT,
+            value=str(out),
+            remedy="Move it to another folder, or export to a new folder and copy that here",
+        )
+
+
+def _foreign(folder: Path) -> list[str]:
+    """What a page of any version does not have, below ``folder``."""
+    return sorted(
+        name
+        for path in folder.rglob("*")
+        if not is_part(name := path.relative_to(folder).as_posix(), is_folder=path.is_dir())
+    )
 
 
 def _wrong(what: str, out: AnyPath) -> UserError:
@@ -68,10 +87,20 @@ def write_page(contents: Mapping[str, Content], out: AnyPath) -> int:
             made = folder / "page"
             size = _copy(contents, made)
             with signals_deferred():
-                if out.is_dir():
-                    os.rename(out, folder / "old")
-                os.rename(made, out)
+                _replace(out, made, folder / "old")
     return size
+
+
+def _replace(out: Path, made: Path, old: Path) -> None:
+    """Puts ``made`` in the place of ``out``, which stays if that fails."""
+    if out.is_dir():
+        os.rename(out, old)
+    try:
+        os.rename(made, out)
+    except OSError:
+        if old.is_dir():
+            os.rename(old, out)
+        raise
 
 
 def _copy(contents: Mapping[str, Content], folder: Path) -> int:

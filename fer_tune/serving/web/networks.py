@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib import import_module
 from pathlib import Path
 
 from fer_tune import __version__
@@ -121,9 +121,14 @@ def _key(card: Card, precision: str, dataset: PackedDataset | None) -> str:
         precision,
         "" if dataset is None else dataset.fingerprint,
         __version__,
-        *(version(library) for library in ("torch", "onnx", "onnxscript", "onnxruntime")),
+        *(_version(library) for library in ("torch", "onnx", "onnxscript", "onnxruntime")),
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+
+def _version(library: str) -> str:
+    """Of the module: its package may have another name, such as ``onnxruntime-gpu``."""
+    return str(import_module(library).__version__)
 
 
 def _prune(cache: Path, used: set[Path]) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import shutil
 import subprocess
 import tarfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from fer_tune.errors import EnvironmentFault, UserError, because
@@ -28,6 +29,10 @@ FILES = {
 _PATIENCE_S = 600
 #: Bytes of one of its files, at most.
 _MOST_BYTES = 64 * 2**20
+
+#: How npm begins lines of its errors, in new and old versions; and those that are no sentences.
+_ERRORS = ("npm error ", "npm ERR! ")
+_FIELDS = ("code ", "errno ", "syscall ", "path ", "dest ")
 
 _ELSEWHERE = (
     f"where npm works, run `npm pack {PACKAGE}@{VERSION}`, unpack the file, and use --runtime "
@@ -90,7 +95,7 @@ def _download(cache: Path) -> None:
 
 
 def _pack(npm: str, folder: Path) -> None:
-    words = [npm, "pack", f"{PACKAGE}@{VERSION}", "--ignore-scripts", "--silent"]
+    words = [npm, "pack", f"{PACKAGE}@{VERSION}", "--ignore-scripts", "--loglevel=error"]
     try:
         done = subprocess.run(
             words,
@@ -104,8 +109,19 @@ def _pack(npm: str, folder: Path) -> None:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise _not_downloaded(because(error)) from None
     if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        raise _not_downloaded(lines[0] if lines else f"npm ended with {done.returncode}")
+        raise _not_downloaded(_reason(done.stderr) or f"npm ended with {done.returncode}")
+
+
+def _reason(stderr: str) -> str:
+    """The first line of npm's errors that is a sentence; else the first one."""
+    said = [line.split(maxsplit=2) for line in stderr.splitlines() if line.startswith(_ERRORS)]
+    lines = [words[2] for words in said if len(words) > 2]
+    return next((line for line in lines if not line.startswith(_FIELDS)), "".join(lines[:1]))
+
+
+def is_tested(files: Mapping[str, Path]) -> bool:
+    """Whether these are the files of the version that pages are tested with."""
+    return all(_is_right(files[name], sha256) for name, sha256 in FILES.items())
 
 
 def _unpacked(folder: Path) -> dict[str, bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import hmac
 import mimetypes
 import signal
@@ -10,10 +11,9 @@ import socket
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import parse_qs
+from urllib.parse import unquote
 
 from fastapi import FastAPI, Request
 from starlette.datastructures import Headers, MutableHeaders
@@ -29,11 +29,11 @@ from fer_tune.serving.web.contents import HEADERS, Content
 CONNECTIONS = 96
 #: Requests of one address at once, and per second after that. A page has thirty files.
 BURST, PER_SECOND = 240, 30.0
-#: Seconds in which a client has to take a part of an answer.
-TAKE_S = 30.0
 #: Addresses whose requests are counted; those that were quiet longest are forgotten first.
 _ADDRESSES = 1024
 _COOKIE = "fer_tune_token"
+#: What follows the page's address when it is opened for the first time.
+HOW_TO_OPEN = "?token=TOKEN, where % & # of the token are written %25 %26 %23"
 _TYPES = {".mjs": "text/javascript", ".js": "text/javascript", ".wasm": "application/wasm"}
 
 
@@ -111,20 +111,16 @@ class _Guard:
         if scope["type"] != "http":
             return
 
-        async def bounded(message: Message) -> None:
+        async def protected(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers[name] = value
                 headers["Cross-Origin-Resource-Policy"] = "same-origin"
                 headers["Cache-Control"] = "no-cache"
-            # A client that takes nothing would keep its connection for ever.
-            async with asyncio.timeout(TAKE_S):
-                await send(message)
+            await send(message)
 
-        refused = self._refused(scope)
-        with suppress(TimeoutError):  # uvicorn closes a connection whose answer is not complete
-            await (refused or self.app)(scope, receive, bounded)
+        await (self._refused(scope) or self.app)(scope, receive, protected)
 
     def _refused(self, scope: Scope) -> Response | None:
         """The answer to a request that is denied, or None."""
@@ -143,20 +139,34 @@ class _Guard:
     def _denied(self, scope: Scope, headers: Headers, token: str) -> Response | None:
         if is_right(token, headers.get("authorization")):
             return None
-        if hmac.compare_digest(_cookie(headers).encode(), token.encode()):
+        if hmac.compare_digest(_cookie(headers).encode(), _kept(token).encode()):
             return None
-        given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
+        given = _in_query(scope["query_string"].decode("latin-1"))
         if not hmac.compare_digest(given.encode("utf-8", "replace"), token.encode()):
-            return _no(401, "Missing or wrong token: open this address with ?token=TOKEN.")
+            return _no(401, f"Missing or wrong token: open this address with {HOW_TO_OPEN}.")
         # Into a cookie, so that it is neither in the address bar nor in the history.
         answer = RedirectResponse(scope["path"], 303)
-        answer.set_cookie(_COOKIE, token, httponly=True, samesite="strict")
+        answer.set_cookie(_COOKIE, _kept(token), httponly=True, samesite="strict")
         return answer
 
 
 def _no(status: int, text: str, headers: Mapping[str, str] | None = None) -> Response:
     # What may still follow of the request is not read.
     return PlainTextResponse(text, status, {"Connection": "close", **(headers or {})})
+
+
+def _kept(token: str) -> str:
+    """What the cookie holds: a token may have characters that no cookie can have."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _in_query(query: str) -> str:
+    """The token in a query; a plus is one, as no token has spaces."""
+    for part in query.split("&"):
+        name, _, value = part.partition("=")
+        if name == "token":
+            return unquote(value)
+    return ""
 
 
 def _cookie(headers: Headers) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
+import logging
 import socket
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -177,6 +179,108 @@ def test_what_was_accepted_is_answered_before_the_end() -> None:
         for thread in asking:
             thread.join(10)
         assert found == [200] * 5
+
+
+def test_accepted_requests_have_as_long_after_a_stop_as_before_it() -> None:
+    for seconds in (0.5, 120.0, 300.0):
+        limits = replace(LIMITS, answer_seconds=seconds)
+        grace = Server(Service(limits).gateway, limits).config.timeout_graceful_shutdown
+        assert grace is not None and grace >= limits.body_seconds + seconds
+    limits = replace(LIMITS, answer_seconds=0.5)
+    with served(limits) as (port, service, _):
+        service.backend.open.clear()  # an answer that never comes
+        asking = threading.Thread(target=asking_in_vain, args=(port,))
+        asking.start()
+        wait_for(lambda: service.load.waiting.used == 1)
+        began = time.monotonic()
+    assert time.monotonic() - began < 10
+    asking.join(10)
+
+
+def asking_in_vain(port: int) -> None:
+    with suppress(OSError, http.client.HTTPException, ValueError):
+        request(port, b"x")
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 10) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def lazy_client(port: int) -> socket.socket:
+    """Asks again and again, and reads nothing, until the server reads no more of it either."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    sock.settimeout(0.2)
+    sock.connect(("127.0.0.1", port))
+    with suppress(OSError):
+        while True:
+            sock.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 500)
+    return sock
+
+
+def test_clients_that_take_no_answers_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They need no token, and must not hold every connection for ever."""
+    monkeypatch.setattr(module, "TAKE_S", 1.0)
+    with served(replace(LIMITS, connections=3)) as (port, _, server), ExitStack() as stack:
+        for _ in range(3):
+            stack.callback(lazy_client(port).close)
+        wait_for(lambda: not server.server_state.connections)
+        assert request(port, b"x") == (200, None)
+
+
+def test_a_client_that_leaves_the_end_of_an_answer_makes_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Little is left then, and no further answer waits for it."""
+    monkeypatch.setattr(module, "TAKE_S", 1.0)
+    with served() as (port, _, server), socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.connect(("127.0.0.1", port))
+        left = 0
+        while left == 0:
+            sock.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            time.sleep(0.002)
+            left = sum(one.transport.get_write_buffer_size() for one in connections(server))
+        assert left < 65_536
+        wait_for(lambda: not connections(server))
+
+
+def connections(server: Server) -> list[Any]:
+    return list(server.server_state.connections)
+
+
+def test_a_slow_client_gets_all_that_it_takes_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TAKE_S", 1.0)
+    with served() as (port, _, _), socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.settimeout(20)
+        sock.connect(("127.0.0.1", port))
+        count = 100
+        one = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        sock.sendall(one * (count - 1) + one.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        found = b""
+        while piece := sock.recv(8192):
+            found += piece
+            time.sleep(0.01)
+    assert found.count(b"HTTP/1.1 200 ") == count
+
+
+def test_an_error_of_the_service_is_in_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the answer says: with its traceback, and without control characters of a client."""
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])  # as outside of tests
+    with served() as (port, service, _):
+        service.backend.error = RuntimeError("wrong shape \x1b[2J")
+        assert request(port, b"x") == (500, "an error of the service, which its log describes")
+        service.backend.error = None
+        assert request(port, b"x") == (200, None)
+    shown = capsys.readouterr().err
+    assert "Traceback" in shown and "RuntimeError: wrong shape \\x1b[2J" in shown
+    assert "\x1b" not in shown
 
 
 def test_a_port_in_use_is_one_message() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 import stat
 import tomllib
@@ -12,13 +14,13 @@ import pytest
 
 from fer_tune.errors import EnvironmentFault, UserError
 from fer_tune.serving.web import runtime
-from fer_tune.serving.web.contents import HEADERS, SETTINGS, Content, page_contents
+from fer_tune.serving.web.contents import HEADERS, SETTINGS, Content, Display, page_contents
 from fer_tune.serving.web.folder import check_page_folder, write_page
 from fer_tune.serving.web.networks import PageModel
 from fer_tune.serving.web.runtime import FILES, VERSION, runtime_files
 from tests.object_store import ObjectStore
 from tests.serving.small_models import small_card
-from tests.serving.web.javascript import PAGE, ROOT
+from tests.serving.web.javascript import PAGE, ROOT, needs_runtime
 
 
 @pytest.fixture
@@ -37,8 +39,6 @@ def contents(ort: Path, tmp_path: Path) -> dict[str, Content]:
     file.write_bytes(b"network")
     card = small_card(arm="resnet18", search={"name": "x", "results": "/home/me/results/x"})
     models = [PageModel(card=card, precision=p, file=file) for p in ("float32", "int8")]
-    from fer_tune.serving.web.contents import Display
-
     return page_contents(models, runtime_files(ort), Display(threshold=0.4))
 
 
@@ -57,6 +57,26 @@ def test_settings_name_every_file_and_nothing_of_this_machine(
         assert isinstance(content, Path) and content.stat().st_size == one["bytes"]
     assert settings["models"][0]["card"]["preprocessing"]["resized_side"] == 36
     assert settings["models"][0]["card"]["limits"]
+
+
+@pytest.mark.parametrize("arms", [("resnet-50", "resnet_50"), ("a", "A"), ("x.1", "x-1")])
+def test_models_with_similar_names_have_files_of_their_own(
+    arms: tuple[str, str], ort: Path, tmp_path: Path
+) -> None:
+    models = []
+    for number, arm in enumerate(arms):
+        file = tmp_path / f"{number}.onnx"
+        file.write_text(arm)
+        card = small_card(arm=arm)
+        models.append(PageModel(card=card, precision="float32", file=file))
+    found = page_contents(models, runtime_files(ort), Display())
+    text = found[SETTINGS]
+    assert isinstance(text, bytes)
+    paths = {one["name"]: one["file"]["path"] for one in json.loads(text)["models"]}
+    assert len({path.casefold() for path in paths.values()}) == 2
+    for arm, path in paths.items():
+        file = found[path]
+        assert isinstance(file, Path) and file.read_text() == arm
 
 
 def test_every_file_that_the_page_names_is_there(contents: dict[str, Content]) -> None:
@@ -115,6 +135,11 @@ def test_a_folder_with_the_runtime_may_be_the_package(ort: Path, tmp_path: Path)
         runtime_files(package)
 
 
+def test_another_version_is_noticed(ort: Path) -> None:
+    assert not runtime.is_tested(runtime_files(ort))
+    assert runtime.is_tested(runtime_files(needs_runtime()))
+
+
 @pytest.fixture
 def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -139,6 +164,21 @@ def fake_npm(tmp_path: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> No
 
 FAILING = {
     "no network": ("echo 'npm error code ENOTFOUND' >&2; exit 1", "ENOTFOUND"),
+    "no registry": (
+        "printf 'npm error code ECONNREFUSED\\nnpm error syscall connect\\nnpm error errno "
+        "ECONNREFUSED\\nnpm error FetchError: request to https://r.test failed, reason: refused"
+        "\\nnpm error A complete log of this run\\n' >&2; exit 1",
+        "request to https://r.test failed, reason: refused",
+    ),
+    "no such version, of an old npm": (
+        "printf 'npm WARN config old\\nnpm ERR! code ETARGET\\nnpm ERR! notarget No matching "
+        "version found\\n' >&2; exit 1",
+        "No matching version found",
+    ),
+    "asked to be silent": (
+        'case "$*" in *--silent*) ;; *) echo "npm error network no route" >&2;; esac; exit 1',
+        "no route",
+    ),
     "silent": ("exit 3", "npm ended with 3"),
     "nothing": ("exit 0", "npm wrote no package"),
     "not a package": ("echo no > x.tgz", "not the package that was expected"),
@@ -202,6 +242,46 @@ def test_a_page_is_written_whole_and_replaced_when_asked(
     (out / "old.txt").touch()
     write_page(contents, out)
     assert not (out / "old.txt").exists()
+    assert sorted(path.name for path in tmp_path.iterdir() if "page" in path.name) == ["page"]
+
+
+FOREIGN = (".git/config", "CNAME", "lib/mine.js/x", "models/notes.txt", "lib/.git/x", "ui/x.py")
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_what_is_not_of_a_page_is_not_removed(
+    name: str, contents: dict[str, Content], tmp_path: Path
+) -> None:
+    out = tmp_path / "page"
+    write_page(contents, out)
+    # Files of another version of the page.
+    for old in ("lib/old.js", "models/densenet161.onnx", "runtime/older.wasm"):
+        (out / old).touch()
+    check_page_folder(out, force=True)
+    (out / name).parent.mkdir(parents=True, exist_ok=True)
+    (out / name).write_text("mine")
+    with pytest.raises(UserError, match="not part of a page") as error:
+        check_page_folder(out, force=True)
+    assert name.rpartition("/")[0] in str(error.value) and "new folder" in str(error.value)
+
+
+def test_a_page_stays_if_the_new_one_cannot_take_its_place(
+    contents: dict[str, Content], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "page"
+    write_page(contents, out)
+    (out / SETTINGS).write_text("the old one")
+    rename = os.rename
+
+    def failing(source: Path, target: Path) -> None:
+        if source.name == "page" and target == out:
+            raise OSError(errno.EIO, "Input/output error")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", failing)
+    with pytest.raises(UserError, match="cannot be written: Input/output error"):
+        write_page(contents, out)
+    assert (out / SETTINGS).read_text() == "the old one"
     assert sorted(path.name for path in tmp_path.iterdir() if "page" in path.name) == ["page"]
 
 

@@ -62,6 +62,21 @@ def test_pictures_get_the_probabilities_of_python(page: Path) -> None:
                 np.testing.assert_allclose(face["rows"][place], wanted.probabilities, atol=LIMIT)
 
 
+def test_landmarks_are_those_of_python(page: Path) -> None:
+    """Faces at many places: squares of whole pixels may be a pixel higher than wide."""
+    face = Image.fromarray(astronaut()).crop((220, 30, 350, 200))
+    given = []
+    for number in range(12):
+        canvas = Image.new("RGB", (260, 240), (110, 120, 130))
+        canvas.paste(face.resize((100 + 3 * number, 131 + 4 * number)), (20 + number, 15 + number))
+        given.append(np.asarray(canvas))
+    for pixels, one in zip(given, recognised(page, given), strict=True):
+        expected = Mtcnn().detect(pixels)
+        assert expected and len(one["detected"]) == len(expected)
+        for found, wanted in zip(one["detected"], expected, strict=True):
+            np.testing.assert_allclose(found["landmarks"], wanted.landmarks, atol=0.02)
+
+
 def test_frames_are_searched_as_python_would_and_followed_closely(page: Path) -> None:
     given = [astronaut(), np.asarray(Image.fromarray(astronaut()).resize((1280, 960)))]
     found = recognised(page, given, video=True)

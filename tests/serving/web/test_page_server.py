@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import http.client
 import socket
+import string
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -140,6 +142,23 @@ def test_a_token_is_asked_for_once(contents: dict[str, Content]) -> None:
         assert ask(port, authorization=f"Bearer {TOKEN}")[0] == 200
 
 
+TOKENS = ("0123456789abcde=", f"plus+slash/{'x' * 9}==", string.punctuation)
+
+
+@pytest.mark.parametrize("token", TOKENS)
+def test_a_token_may_have_any_character(token: str, contents: dict[str, Content]) -> None:
+    """In the address as it is typed, but for the three that end or begin something there."""
+    typed = token.replace("%", "%25").replace("&", "%26").replace("#", "%23")
+    with running(page_app(contents, token=token, local=False)) as port:
+        for given in (typed, quote(token, safe="")):
+            status, headers, _ = ask(port, f"/?a=b&token={given}")
+            assert (status, headers["location"]) == (303, "/")
+            cookie = headers["set-cookie"].partition(";")[0]
+            assert ask(port, cookie=f"other=1; {cookie}")[0] == 200
+            assert token not in cookie
+        assert ask(port, cookie=f"fer_tune_token={token}")[0] == 401
+
+
 def test_an_address_that_asks_too_often_waits(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(page_server, "PER_SECOND", 1.0)  # a busy machine asks slowly
     found = Counter(ask(port, "/healthz")[0] for _ in range(BURST + 60))
@@ -185,7 +204,7 @@ def test_slow_clients_are_closed(
 def test_a_client_that_takes_nothing_is_closed(
     contents: dict[str, Content], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(page_server, "TAKE_S", 0.5)
+    monkeypatch.setattr(service_server, "TAKE_S", 0.5)
     (tmp_path / "large.onnx").write_bytes(bytes(64 * 2**20))
     with running(page_app(contents)) as port:
         lazy = socket.socket()

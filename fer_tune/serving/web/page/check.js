@@ -26,13 +26,12 @@
     );
   }
 
-  document.addEventListener("DOMContentLoaded", function () {
-    if (location.protocol === "file:") {
-      say(
-        "This page does not work from a file. Serve its folder: python -m http.server --directory FOLDER"
-      );
-    } else if (isOld()) {
-      say("This browser is too old for this page. Chrome, Edge and Firefox from 2023 on work, and Safari from 17.");
-    }
-  });
+  // Deferred: the page is there, and the module, which comes after this script, has not begun.
+  if (location.protocol === "file:") {
+    say(
+      "This page does not work from a file. Serve its folder: python -m http.server --directory FOLDER"
+    );
+  } else if (isOld()) {
+    say("This browser is too old for this page. Chrome, Edge and Firefox from 2023 on work, and Safari from 17.");
+  }
 })();

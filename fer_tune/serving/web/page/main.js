@@ -14,12 +14,16 @@ const ANNOUNCE_MS = 2000;
 const camera = new Camera(video);
 const overlay = new Overlay(at("overlay"));
 const rate = new Rate();
-const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+// check.js has said why the page cannot be used.
+const isUsable = document.documentElement.className !== "unusable";
+const worker = isUsable ? new Worker(new URL("./worker.js", import.meta.url), { type: "module" }) : null;
 
 let settings = null;
 let models = null;
 /** What was sent to the worker last, and is shown: a number, to know late answers. */
 let current = 0;
+/** Counts what the user asked for: whatever was waited for is dropped if something else was. */
+let asked = 0;
 let sentAt = 0;
 let shown = null;
 let announced = { text: "", time: 0 };
@@ -34,31 +38,49 @@ function announce(text, isFrame) {
   const now = performance.now();
   if (isFrame && (text === announced.text || now - announced.time < ANNOUNCE_MS)) return;
   announced = { text, time: now };
-  at("announcement").textContent = text;
+  const region = at("announcement");
+  if (region.textContent !== text) {
+    region.textContent = text;
+  } else {
+    // The same text is read again only if the region was empty in between.
+    region.textContent = "";
+    setTimeout(() => (region.textContent = announced.text), 100);
+  }
 }
 
 // -- the worker ----------------------------------------------------------------------------------
 
-worker.onmessage = ({ data: message }) => {
-  if (message.kind === "loading") loading(message);
-  else if (message.kind === "ready") ready(message);
-  else if (message.kind === "found") found(message);
-  else failed(message);
-};
-worker.onerror = (event) => {
-  failed({ reason: event.message || "a part of the page cannot be loaded" });
-  event.preventDefault();
-};
+function listen() {
+  worker.onmessage = ({ data: message }) => {
+    if (message.kind === "loading") loading(message);
+    else if (message.kind === "ready") ready(message);
+    else if (message.kind === "found") found(message);
+    else if (message.id === undefined) failed(message);
+    else notAnalysed(message);
+  };
+  worker.onerror = (event) => {
+    failed({ reason: event.message || "a part of the page cannot be loaded" });
+    event.preventDefault();
+  };
+}
 
+/** The amount is beside the status, which screen readers read at every change. */
 function loading({ loaded, total }) {
   const mib = (bytes) => Math.round(bytes / 2 ** 20);
-  at("loading").hidden = false;
+  showLoading(true);
   at("loading").value = loaded / total;
-  say(loaded < total ? `Loading the models: ${mib(loaded)} of ${mib(total)} MiB` : "Preparing the models…");
+  at("loaded").textContent = `${mib(loaded)} of ${mib(total)} MiB`;
+  const text = loaded < total ? "Loading the models…" : "Preparing the models…";
+  if (status.textContent !== text) say(text);
+}
+
+function showLoading(isOn) {
+  at("loading").hidden = !isOn;
+  at("loaded").hidden = !isOn;
 }
 
 function ready({ threads }) {
-  at("loading").hidden = true;
+  showLoading(false);
   at("open").disabled = false;
   const why = obstacle();
   at("camera").disabled = why !== null;
@@ -67,11 +89,21 @@ function ready({ threads }) {
   document.body.dataset.state = "ready";
 }
 
+const sentence = (reason) => `${reason.replace(/\.$/, "")}.`;
+
 function failed({ reason }) {
-  at("loading").hidden = true;
+  showLoading(false);
   stopCamera();
-  say(`The page cannot continue: ${reason.replace(/\.$/, "")}.`, true);
+  say(`The page cannot continue: ${sentence(reason)}`, true);
   document.body.dataset.state = "failed";
+}
+
+/** One picture or frame; the page goes on with the next. */
+function notAnalysed({ id, reason }) {
+  if (id !== current) return;
+  if (shown.isFrame) stopCamera();
+  else models.clear("No result", "");
+  say(`This picture cannot be analysed: ${sentence(reason)}`, true);
 }
 
 function found({ id, faces, detecting, recognising }) {
@@ -105,13 +137,15 @@ function found({ id, faces, detecting, recognising }) {
 // -- the camera ----------------------------------------------------------------------------------
 
 async function startCamera(device) {
+  const own = (asked += 1);
+  const ended = () => {
+    stopCamera();
+    say("The camera was disconnected.", true);
+  };
   at("camera").disabled = true;
   say("Starting the camera…");
   try {
-    await camera.start(device, () => {
-      stopCamera();
-      say("The camera was disconnected.", true);
-    });
+    if (!(await camera.start(device, ended, () => own === asked))) return;
   } catch (error) {
     stopCamera();
     say(messageOf(error), true);
@@ -124,8 +158,8 @@ async function startCamera(device) {
   say("The camera is on. Nothing of it leaves this device.");
   worker.postMessage({ kind: "smoothing", seconds: smoothing() });
   rate.clear();
-  await listCameras();
   nextFrame();
+  await listCameras();
 }
 
 function stopCamera() {
@@ -148,29 +182,35 @@ function nextFrame() {
   const send = async () => {
     if (!camera.isOn) return;
     const own = (current += 1);
-    const { videoWidth: width, videoHeight: height } = video;
-    if (width === 0) return nextFrame();
-    const bitmap = await createImageBitmap(video);
-    if (own !== current) return bitmap.close();
-    shown = { width, height, isFrame: true };
-    sentAt = performance.now();
-    worker.postMessage({ kind: "frame", id: own, bitmap, time: sentAt / 1000 }, [bitmap]);
+    await sendFrame(own).catch((error) => notAnalysed({ id: own, reason: error.message }));
   };
   if (video.requestVideoFrameCallback) video.requestVideoFrameCallback(send);
   else requestAnimationFrame(send);
 }
 
+async function sendFrame(own) {
+  const { videoWidth: width, videoHeight: height } = video;
+  shown = { width, height, isFrame: true };
+  if (width === 0) return nextFrame();
+  const bitmap = await createImageBitmap(video);
+  if (own !== current) return bitmap.close();
+  sentAt = performance.now();
+  worker.postMessage({ kind: "frame", id: own, bitmap, time: sentAt / 1000 }, [bitmap]);
+}
+
 // -- pictures ------------------------------------------------------------------------------------
 
 async function openPicture(file) {
+  const own = (asked += 1);
   stopCamera();
   let bitmap = null;
   try {
     bitmap = await opened(file);
   } catch (error) {
-    say(error.message, true);
+    if (own === asked) say(error.message, true);
     return;
   }
+  if (own !== asked) return bitmap.close();
   const { width, height } = bitmap;
   picture.width = width;
   picture.height = height;
@@ -190,6 +230,7 @@ function show(one) {
   hint.hidden = one !== null;
   stage.classList.toggle("empty", one === null);
   overlay.clear();
+  announced = { text: "", time: 0 };
   at("speed").textContent = "\u00a0";
   if (models !== null) models.clear(one === null ? "Nothing to see yet" : "Looking…", "");
 }
@@ -201,6 +242,7 @@ const mirror = () => video.classList.toggle("mirrored", at("mirror").checked);
 
 at("camera").addEventListener("click", () => {
   if (!camera.isOn) return startCamera(at("cameras").value);
+  asked += 1;
   stopCamera();
   return say("The camera is off.");
 });
@@ -225,7 +267,8 @@ window.addEventListener("resize", () => {
 });
 
 async function begin() {
-  if (document.documentElement.className === "unusable") return;
+  if (!isUsable) return;
+  listen();
   const response = await fetch("page.json");
   if (!response.ok) throw new Error(`page.json cannot be loaded (${response.status})`);
   settings = await response.json();

@@ -10,7 +10,7 @@ export function dimensions(bytes) {
     if (text(bytes, 1, 3) === "PNG") {
       return { width: view.getUint32(16), height: view.getUint32(20) };
     }
-    if (text(bytes, 0, 3) === "GIF") return gif(bytes, view);
+    if (text(bytes, 0, 3) === "GIF") return gif(view);
     if (text(bytes, 0, 2) === "BM") {
       return { width: Math.abs(view.getInt32(18, true)), height: Math.abs(view.getInt32(22, true)) };
     }
@@ -22,7 +22,7 @@ export function dimensions(bytes) {
   return null;
 }
 
-function gif(_, view) {
+function gif(view) {
   return { width: view.getUint16(6, true), height: view.getUint16(8, true) };
 }
 

@@ -108,15 +108,16 @@ export class Mtcnn {
     const passed = above(outputs.softmax_2.data, boxes.length, settings.thresholds[2]);
     const faces = passed.map((place) => {
       const square = boxes[place];
-      const side = square[2] - square[0];
+      // A square of whole pixels may be one pixel higher than it is wide.
+      const [width, height] = [square[2] - square[0], square[3] - square[1]];
       const points = outputs.dense_6.data.slice(place * 10, place * 10 + 10);
       return {
         box: shifted(square, outputs.dense_5.data.slice(place * 4, place * 4 + 4)),
         score: outputs.softmax_2.data[place * 2 + 1],
         // Five x, then five y, as shares of the square.
         landmarks: [0, 1, 2, 3, 4].map((point) => [
-          square[0] + points[point] * side,
-          square[1] + points[point + 5] * side,
+          square[0] + points[point] * width,
+          square[1] + points[point + 5] * height,
         ]),
       };
     });

@@ -33,15 +33,33 @@ export class Camera {
     return this.stream !== null;
   }
 
-  /** Starts a camera; throws what the browser throws. */
-  async start(device, ended) {
+  /**
+   * Starts a camera; throws what the browser throws. False, with the camera off, if `isWanted` says
+   * so when the user has answered: something else may have been opened meanwhile.
+   */
+  async start(device, ended, isWanted) {
     this.stop();
+    try {
+      const stream = await this.asked(device);
+      if (!isWanted()) {
+        for (const track of stream.getTracks()) track.stop();
+        return false;
+      }
+      this.stream = stream;
+      for (const track of stream.getTracks()) track.addEventListener("ended", ended);
+      this.video.srcObject = stream;
+      await this.video.play();
+    } catch (error) {
+      if (isWanted()) throw error;
+      return false;
+    }
+    return isWanted() && this.isOn;
+  }
+
+  asked(device) {
     const wanted = { width: { ideal: 640 }, height: { ideal: 480 } };
     const video = device ? { ...wanted, deviceId: { exact: device } } : { ...wanted, facingMode: "user" };
-    this.stream = await navigator.mediaDevices.getUserMedia({ video, audio: false });
-    for (const track of this.stream.getTracks()) track.addEventListener("ended", ended);
-    this.video.srcObject = this.stream;
-    await this.video.play();
+    return navigator.mediaDevices.getUserMedia({ video, audio: false });
   }
 
   stop() {

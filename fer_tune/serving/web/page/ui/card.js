@@ -10,13 +10,19 @@ function list(texts) {
   return element("ul", ...texts.map((text) => element("li", text)));
 }
 
-function table(rows) {
+function table(heads, rows) {
+  const columns = heads.map((title) => {
+    const head = element("th", title);
+    head.scope = "col";
+    return head;
+  });
+  const first = element("tr", element("td"), ...columns);
   const lines = rows.map(([title, ...values]) => {
     const head = element("th", title);
     head.scope = "row";
     return element("tr", head, ...values.map((value) => element("td", value)));
   });
-  return element("table", element("tbody", ...lines));
+  return element("table", element("thead", first), element("tbody", ...lines));
 }
 
 const share = (value) => value.toFixed(3);
@@ -40,8 +46,7 @@ function content({ name, precision, card }, threshold) {
     element("h3", "Limits: what it must not be used for"),
     list(card.limits),
     element("h3", "How good it is"),
-    table([
-      ["", "macro-F1", "accuracy"],
+    table(["macro-F1", "accuracy"], [
       ["validation", share(scores.validation_macro_f1), share(scores.validation_accuracy)],
       ["test", share(scores.test_macro_f1), share(scores.test_accuracy)],
       [

@@ -4,6 +4,8 @@ import { dimensions } from "../lib/dimensions.js";
 
 const MOST_BYTES = 50 * 2 ** 20;
 const MOST_PIXELS = 50e6;
+/** Largest canvas of Safari on phones; larger pictures are reduced. */
+const CANVAS_PIXELS = 4096 * 4096;
 /** Of every format that is read, the size stands in so many first bytes; JPEG has previews first. */
 const HEAD_BYTES = 2 ** 20;
 
@@ -21,8 +23,15 @@ export async function opened(file) {
     );
   }
   try {
-    return await createImageBitmap(file, { colorSpaceConversion: "none" });
+    return await createImageBitmap(file, { colorSpaceConversion: "none", ...reduced(size) });
   } catch {
     throw new Error(`${file.name} is damaged and cannot be read.`);
   }
+}
+
+/** Options that reduce a picture to what a canvas can hold, also if it is stored on its side. */
+function reduced({ width, height }) {
+  if (width * height <= CANVAS_PIXELS) return {};
+  const ratio = Math.min(width / height, height / width);
+  return { resizeWidth: Math.max(1, Math.floor(Math.sqrt(CANVAS_PIXELS * ratio)) - 1), resizeQuality: "high" };
 }
