@@ -22,6 +22,7 @@ from fer_tune.data.dataset import (
     checked_index,
     parse_description,
 )
+from fer_tune.data.readings.places import LEDGER
 from fer_tune.errors import DataError, EnvironmentFault, reporting
 from fer_tune.schema import TooLarge, read_at_most
 from fer_tune.schema.limits import DESCRIPTION_BYTES, GIB, INDEX_BYTES
@@ -196,7 +197,7 @@ def made_at(out: AnyPath, *, force: bool) -> Iterator[Path]:
 
 def _check_target(out: UrlPath, force: bool) -> None:
     there = {entry.name for entry in out.iterdir()} - {_PROBE}
-    if there - {DESCRIPTION, INDEX, PIXELS} or out.is_file():
+    if there - {DESCRIPTION, INDEX, PIXELS, LEDGER} or out.is_file():
         raise DataError(
             "this is not a packed dataset",
             where=str(out),

@@ -32,7 +32,7 @@ from fer_tune.data.packing.index_columns import (
 )
 from fer_tune.data.packing.together import joined, numbered, share_of
 from fer_tune.data.pixels import Pixels, content_hash, deviation
-from fer_tune.data.readings.places import FILE
+from fer_tune.data.readings.places import LEDGER
 from fer_tune.errors import DataError
 from fer_tune.process.signals import signals_deferred
 from fer_tune.storage.scratch import scratch
@@ -281,7 +281,7 @@ def _check_target(out: Path, force: bool) -> None:
             where=str(out),
             remedy="Choose another --out, or replace it with --force",
         )
-    _check_ledger(out / FILE)
+    _check_ledger(out / LEDGER)
 
 
 def _check_ledger(ledger: Path) -> None:
@@ -307,9 +307,9 @@ def _replace(packed: Path, out: Path, aside: Path) -> None:
     # A rename onto an empty folder succeeds, onto a full one it fails: move that aside first.
     with signals_deferred():
         if out.exists() and any(out.iterdir()):
-            _check_ledger(ledger := out / FILE)
+            _check_ledger(ledger := out / LEDGER)
             if ledger.exists():
-                shutil.copyfile(ledger, packed / FILE)
+                shutil.copyfile(ledger, packed / LEDGER)
             out.rename(aside)
         try:
             packed.rename(out)

@@ -331,13 +331,13 @@ def test_a_picture_that_fails_does_not_end_the_page(show_page: Open, folder: Pat
     assert page.get_attribute("body", "data-state") == "ready"
 
 
-def test_large_pictures_are_reduced_to_what_phones_can_draw(
-    show_page: Open, folder: Path
-) -> None:
+def test_large_pictures_are_reduced_to_what_phones_can_draw(show_page: Open, folder: Path) -> None:
     Image.fromarray(astronaut()).resize((5000, 3750)).save(folder / "large.jpg")
     turned = Image.Exif()
     turned[0x0112] = 6  # stored on its side
-    sideways = Image.fromarray(astronaut()).resize((5000, 3750)).transpose(Image.Transpose.ROTATE_90)
+    sideways = (
+        Image.fromarray(astronaut()).resize((5000, 3750)).transpose(Image.Transpose.ROTATE_90)
+    )
     sideways.save(folder / "turned.jpg", exif=turned)
     page = show_page("one")
     for name in ("large.jpg", "turned.jpg"):

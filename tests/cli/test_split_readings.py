@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fer_tune.data import PackedDataset
-from fer_tune.data.readings import FILE, record_reading
+from fer_tune.data.readings import LEDGER, record_reading
 from tests.command_line import Run
 
 ONE = "1" * 32
@@ -20,7 +20,7 @@ def test_the_audit_and_an_evaluation_say_how_often(
 ) -> None:
     monkeypatch.setenv("FER_TUNE_STATE", str(tmp_path / "state"))
     shutil.copytree(faces.root, tmp_path / "packed")
-    (tmp_path / "packed" / FILE).unlink(missing_ok=True)  # what other tests left
+    (tmp_path / "packed" / LEDGER).unlink(missing_ok=True)  # what other tests left
     dataset = PackedDataset.open(tmp_path / "packed")
     record_reading(dataset, "search", ONE, "first")
     table = ["picture," + ",".join(dataset.classes)]
@@ -35,7 +35,7 @@ def test_the_audit_and_an_evaluation_say_how_often(
         assert "test split read by: 1 search and 1 evaluated model" in out
     code, out, _ = run("data", "audit", dataset.root)
     assert code == 0 and "test split read by: 1 search and 1 evaluated model" in out
-    (dataset.root / FILE).write_bytes(b"torn\n")
+    (dataset.root / LEDGER).write_bytes(b"torn\n")
     code, out, err = run("data", "audit", dataset.root, "--json")
     assert code == 0 and "1 line of the ledger" in " ".join(err.split())
     assert '"searches": 0' in out

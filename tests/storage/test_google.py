@@ -18,6 +18,7 @@ import pytest
 
 from fer_tune.data import PackedDataset
 from fer_tune.data.at_url import DatasetAtUrl, made_at
+from fer_tune.data.readings import LEDGER
 from fer_tune.errors import DataError
 from fer_tune.records import Results
 from fer_tune.storage import UrlPath, local_copy, put_folder, remove_tree
@@ -140,7 +141,8 @@ def test_a_dataset_is_put_there_and_brought_back(
     folder: UrlPath, faces: PackedDataset, tmp_path: Path
 ) -> None:
     with made_at(folder, force=False) as made:
-        shutil.copytree(faces.root, made)
+        shutil.copytree(faces.root, made)  # also the ledger of test-split readings, if there is one
+        (made / LEDGER).touch()
     there = DatasetAtUrl(folder)
     assert there.fingerprint == faces.fingerprint
     there.bring(tmp_path, lambda came: None)

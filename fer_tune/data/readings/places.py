@@ -20,7 +20,7 @@ from fer_tune.data.dataset import DatasetIndex
 from fer_tune.process.home import home_folder
 
 #: Of a packed dataset, beside its other files.
-FILE = "test_readings.jsonl"
+LEDGER = "test_readings.jsonl"
 
 
 def fingerprint_of_test(dataset: DatasetIndex) -> str:
@@ -46,6 +46,6 @@ def ledgers(dataset: DatasetIndex, *, is_copy: bool) -> list[Path]:
     in_state = state_folder() / "test_readings" / f"{fingerprint_of_test(dataset)}.jsonl"
     if is_copy or not isinstance(dataset.root, Path):
         return [in_state]
-    beside = dataset.root / FILE
+    beside = dataset.root / LEDGER
     writable = os.access(beside if beside.exists() else dataset.root, os.W_OK)
     return [beside, in_state] if writable else [in_state, beside]

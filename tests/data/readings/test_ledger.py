@@ -10,7 +10,7 @@ import pytest
 from noise_pictures import noise, save
 
 from fer_tune.data import PackedDataset, import_source
-from fer_tune.data.readings import FILE, fingerprint_of_test, readings_of, record_reading
+from fer_tune.data.readings import LEDGER, fingerprint_of_test, readings_of, record_reading
 from fer_tune.errors import DataError
 
 ONE, OTHER = "1" * 32, "2" * 32
@@ -43,7 +43,7 @@ def test_a_reader_counts_once(dataset: PackedDataset) -> None:
     found = record_reading(dataset, "evaluation", OTHER, "model")
     assert [one.id for one in found.of("evaluation")] == [OTHER]
     assert [one.id for one in found.before(OTHER)] == [ONE] and found.before(ONE) == ()
-    assert len((dataset.root / FILE).read_bytes().splitlines()) == 2
+    assert len((dataset.root / LEDGER).read_bytes().splitlines()) == 2
 
 
 def test_the_content_of_the_test_split_counts(
@@ -64,7 +64,7 @@ def test_a_copy_of_a_dataset_at_a_url_counts_in_the_users_state(
     dataset: PackedDataset, state: Path
 ) -> None:
     record_reading(dataset, "search", ONE, "first", is_copy=True)
-    assert not (dataset.root / FILE).exists()
+    assert not (dataset.root / LEDGER).exists()
     assert [path.stem for path in (state / "test_readings").iterdir()] == [
         fingerprint_of_test(dataset)
     ]
@@ -77,12 +77,12 @@ def test_a_read_only_dataset_counts_in_the_users_state(
 ) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write anywhere
     assert record_reading(dataset, "search", ONE, "first").problems == ()
-    assert not (dataset.root / FILE).exists() and (state / "test_readings").is_dir()
+    assert not (dataset.root / LEDGER).exists() and (state / "test_readings").is_dir()
 
 
 def test_damage_is_reported_and_the_rest_counts(dataset: PackedDataset) -> None:
     record_reading(dataset, "search", ONE, "first")
-    ledger = dataset.root / FILE
+    ledger = dataset.root / LEDGER
     whole = ledger.read_bytes()
     ledger.write_bytes(b'{"test": 1}\n' + whole + b'{"torn": ')
     found = record_reading(dataset, "search", OTHER, "second")
@@ -92,7 +92,7 @@ def test_damage_is_reported_and_the_rest_counts(dataset: PackedDataset) -> None:
 
 
 def test_a_ledger_that_cannot_be_written_is_reported(dataset: PackedDataset) -> None:
-    (dataset.root / FILE).mkdir()
+    (dataset.root / LEDGER).mkdir()
     found = record_reading(dataset, "search", ONE, "first")
     assert [one.id for one in found.readings] == [ONE]
     assert any("not recorded" in problem for problem in found.problems)
@@ -114,7 +114,7 @@ def test_processes_write_at_the_same_time(dataset: PackedDataset) -> None:
         process.join()
     found = readings_of(dataset)
     assert sorted(one.id for one in found.readings) == sorted(set(readers))
-    assert len((dataset.root / FILE).read_bytes().splitlines()) == 6 and found.problems == ()
+    assert len((dataset.root / LEDGER).read_bytes().splitlines()) == 6 and found.problems == ()
 
 
 def test_a_name_of_any_bytes_is_recorded(dataset: PackedDataset) -> None:
@@ -127,12 +127,12 @@ def test_a_ledger_that_cannot_be_kept_stops_an_import_before_any_work(
     kind: str, dataset: PackedDataset, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record_reading(dataset, "search", ONE, "first")
-    ledger = dataset.root / FILE
+    ledger = dataset.root / LEDGER
     if kind == "unreadable":
         real = Path.open
 
         def refusing(self: Path, *args: object, **options: object) -> object:
-            if self.name == FILE:
+            if self.name == LEDGER:
                 raise PermissionError(13, "Permission denied", str(self))
             return real(self, *args, **options)  # type: ignore[call-overload]
 

@@ -14,10 +14,7 @@ import pytest
 from fer_tune.serving.service import telemetry
 from fer_tune.serving.service.backend import UnavailableError
 
-GOOD = (
-    b"HTTP/1.1 200 OK\r\nContent-Length: 43\r\n\r\n"
-    b"ray_fer_tune_requests_total 1\nother_metric 2"
-)
+GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 43\r\n\r\nray_fer_tune_requests_total 1\nother_metric 2"
 
 
 @contextmanager

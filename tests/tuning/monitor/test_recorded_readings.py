@@ -14,6 +14,7 @@ from rich.console import Console
 
 from fer_tune.data import PackedDataset
 from fer_tune.data.audit import AUDIT_VERSION
+from fer_tune.data.readings import LEDGER
 from fer_tune.records import Results
 from fer_tune.space import SearchSpace
 from fer_tune.training.inputs import data_of
@@ -40,7 +41,8 @@ SPACE: dict[str, Any] = {
 @pytest.fixture
 def dataset(faces: PackedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PackedDataset:
     monkeypatch.setenv("FER_TUNE_STATE", str(tmp_path / "state"))
-    shutil.copytree(faces.root, tmp_path / "packed")
+    # Other tests of this process have read the test split of `faces`.
+    shutil.copytree(faces.root, tmp_path / "packed", ignore=shutil.ignore_patterns(LEDGER))
     return PackedDataset.open(tmp_path / "packed")
 
 
