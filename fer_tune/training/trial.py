@@ -289,8 +289,10 @@ class TrialRun:
             Saves the copy in a folder, which any thread may do while training goes on; raises
             OSError, from the disk.
         """
+        # What is kept of the best epoch is such a copy already.
+        kept = self._best_tail if self._is_best() else None
         state = {
-            "tail": copied(self.tail.state_dict()),
+            "tail": copied(self.tail.state_dict()) if kept is None else kept,
             "optimiser": copied(portable_state(self.optimiser)),
             "curve": [asdict(report) for report in self.curve.reports],
             "best_counts": torch.from_numpy(self.best_counts),
