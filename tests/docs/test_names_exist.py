@@ -17,11 +17,12 @@ _QUOTED = re.compile(r"`([^`\n]+)`")
 _PATH = re.compile(r"[\w./-]+/|[\w./-]+\.(py|js|json|md|yaml|sh)")
 #: ``StudyAsha.judge``, ``_try_restore``, ``FEATURES_VERSION``, ``KnownSpaceTPE``.
 _NAME = re.compile(r"\.?[A-Za-z_]\w*(\.\w+)*")
-#: What a search, a dataset, a page or a run writes, and what other programs have.
+#: What a search, a dataset, a page or a run writes; beginnings of values; names of other programs.
 WRITTEN = {"checkpoints/", "checkpoints/models/", "errors/", "models/ARM/", "tensorboard/"}
 WRITTEN |= {"checkpoints/models/NUMBER/", "ray/", "report/", "report-merged/", "report/NAME/"}
 WRITTEN |= {"tensorboard/arm/replicate/number/", "fer_tune/searches/"}
 WRITTEN |= {"manifest.json", "latency.json", "result.json", "candidate.json", "card.json"}
+WRITTEN |= {"thumbnails.parquet/", "asha/", "AWS_REGION"}
 WRITTEN |= {"card.md", "dataset.json", "near_copies.json", "page.json", "report.json", "report.md"}
 
 
