@@ -76,3 +76,25 @@ def test_a_name_that_does_not_exist_is_seen(tmp_path: Path) -> None:
         f"`{none}.judge` `StudyAsha.judge` `tuning/no.py` `tuning/run.py` `tuning/none/` `tuning/`"
     )
     assert missing(page) == [f"{none}.judge", "tuning/no.py", "tuning/none/"]
+
+
+# -- pages that are named outside of docs/ -----------------------------------------------------
+
+_NAMED_PAGE = re.compile(r"\bdocs/[\w/-]+\.md\b")
+NAMING = ("/fer_tune/", "/analysis/", "/cluster/", "/search_spaces/", "/benchmarks/", "/CH", "/CON")
+
+
+def no_pages(text: str) -> list[str]:
+    """Pages that a text names and that do not exist."""
+    return [name for name in _NAMED_PAGE.findall(text) if not (ROOT / name).is_file()]
+
+
+def test_pages_that_code_names_exist() -> None:
+    named = [ROOT / name[1:] for name in files() if name.startswith(NAMING)]
+    texts = {p: p.read_text(encoding="utf-8", errors="replace") for p in named}
+    assert sum(bool(_NAMED_PAGE.search(text)) for text in texts.values()) > 20
+    assert {str(p): wrong for p, text in texts.items() if (wrong := no_pages(text))} == {}
+
+
+def test_a_page_that_code_names_and_is_not_there_is_seen() -> None:
+    assert no_pages("see docs/install.md and docs/none/a-b.md") == ["docs/none/a-b.md"]
