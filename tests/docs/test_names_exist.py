@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from functools import cache
 from pathlib import Path
 
@@ -26,16 +25,17 @@ WRITTEN |= {"thumbnails.parquet/", "asha/", "AWS_REGION"}
 WRITTEN |= {"card.md", "dataset.json", "near_copies.json", "page.json", "report.json", "report.md"}
 
 
+#: Folders of the project; others may hold results, environments, or what other programs built.
+FOLDERS = ("analysis", "benchmarks", "cluster", "docs", "fer_tune", "search_spaces", "tests")
+
+
 @cache
 def files() -> tuple[str, ...]:
-    shown = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return tuple(f"/{name}" for name in shown.stdout.splitlines() if (ROOT / name).is_file())
+    """All files of the project, from its top, with ``/`` before."""
+    below = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*")]
+    found = [path for path in (*ROOT.iterdir(), *below) if path.is_file()]
+    names = (str(path.relative_to(ROOT)) for path in found if "node_modules" not in path.parts)
+    return tuple(f"/{name}" for name in names)
 
 
 @cache
