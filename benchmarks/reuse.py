@@ -1,4 +1,4 @@
-"""False positives when a test split is read again: the tables of ``docs/statistics.md``.
+"""False positives when a test split is read again: the tables of ``docs/statistics/test-split.md``.
 
 python -m benchmarks.reuse
 """

@@ -1,4 +1,4 @@
-"""What docs/security.md promises is tested, and commands that are shown are quoted everywhere."""
+"""What the pages of security promise is tested, and commands that are shown are quoted."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.test_house import ROOT, called
 
-SECURITY = ROOT / "docs" / "security.md"
+SECURITY = ROOT / "docs" / "security" / "promises.md"
 
 
 def promises(text: str) -> dict[str, list[str]]:
@@ -18,7 +18,7 @@ def promises(text: str) -> dict[str, list[str]]:
     """
     found: dict[str, list[str]] = {}
     before = ""
-    for line in text.partition("## Promises")[2].splitlines():
+    for line in text.splitlines():
         cells = [cell.strip() for cell in line.strip("|").split(" | ")]
         if not line.startswith("| ") or len(cells) != 2 or cells[0] in ("promise", "-"):
             continue
@@ -57,7 +57,7 @@ def test_every_promise_of_security_has_a_test_that_exists() -> None:
 
 
 def test_a_promise_without_a_test_is_seen() -> None:
-    text = "## Promises\n| promise | test |\n| - | - |\n| all | `test_house.py::test_none` |\n"
+    text = "| promise | test |\n| - | - |\n| all | `test_house.py::test_none` |\n"
     assert promises(text) == {"all": ["test_house.py::test_none"]}
     assert not is_a_test("test_house.py::test_none") and not is_a_test("none.py")
     assert is_a_test("test_security.py::test_a_promise_without_a_test_is_seen")

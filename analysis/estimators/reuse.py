@@ -32,7 +32,7 @@ _SEARCHES = 20_000
 #: Scores of an arm that are drawn at most; with very many per search there are fewer searches.
 _DRAWS = 4_000_000
 #: Spread of the studies of an arm, in spreads of the seeds of one configuration: as simulated in
-#: ``docs/statistics.md`` for little luck in the search.
+#: ``docs/statistics/verdict-rates.md`` for little luck.
 STUDY_SPREAD = 0.6
 
 

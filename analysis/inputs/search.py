@@ -29,7 +29,7 @@ class Search:
 
     Attributes:
         root: the results folder, a path or a URL.
-        manifest: see ``docs/architecture.md``; an unfinished search may lack keys.
+        manifest: see ``docs/architecture/records.md``; an unfinished search may lack keys.
         manifests: of every folder; more than one after a merge.
         scored: by folder, whether it holds a test score.
         arms: names of the arms, in the manifest's order.

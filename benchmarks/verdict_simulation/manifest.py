@@ -1,4 +1,4 @@
-"""Level 2: the manifest of a simulated search; keys as in ``docs/architecture.md``."""
+"""Level 2: the manifest of a simulated search; keys as in ``docs/architecture/records.md``."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ class Results:
         return self.root / "manifest.json"
 
     def manifest(self) -> dict[str, Any]:
-        """The manifest as written last (see ``docs/architecture.md`` for its keys).
+        """The manifest as written last (see ``docs/architecture/records.md`` for its keys).
 
         Its values have the types and ranges of ``fer_tune.schema.manifest``; those of the key
         ``space`` are not checked here.

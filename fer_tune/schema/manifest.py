@@ -219,7 +219,7 @@ class TestReadings(Part):
 
 
 class Manifest(Part):
-    """``manifest.json``; ``docs/architecture.md`` says what the keys mean."""
+    """``manifest.json``; ``docs/architecture/records.md`` says what the keys mean."""
 
     schema_version: int
     state: Literal["running", "interrupted", "finished"] | None = None

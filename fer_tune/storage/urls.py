@@ -180,7 +180,7 @@ def _filesystem(url: str, process: int) -> Any:
         raise ResultsError(
             f"not a URL that can be used: {redacted(str(error), url)}",
             where=where,
-            remedy="See docs/architecture.md for the options after the `?`",
+            remedy="See docs/architecture/urls.md for the options after the `?`",
         ) from None
 
 

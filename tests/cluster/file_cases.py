@@ -92,7 +92,7 @@ BROKEN: dict[str, tuple[str, Changes, Faults]] = {
     ),
     "public addresses without a reason": (
         "azure-gpu",
-        [("  # open: port 22 alone, by key; docs/cluster.md narrows it to your address", "")],
+        [("  # open: port 22 alone, by key; docs/cluster/azure.md narrows it to your address", "")],
         [
             (
                 "provider.use_internal_ips",

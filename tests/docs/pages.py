@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+DOCS = ROOT / "docs"
+PAGES = sorted([ROOT / "README.md", *DOCS.rglob("*.md")])
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.M | re.S)
 _INLINE = re.compile(r"`(fer-tune [^`]+)`")
 
@@ -23,6 +24,11 @@ class Command:
 
     def __str__(self) -> str:
         return f"{self.page}: {shlex.join(self.words)}"
+
+
+def name_of(page: Path) -> str:
+    """Its path in the project, or its name outside of it."""
+    return str(page.relative_to(ROOT)) if page.is_relative_to(ROOT) else page.name
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -41,7 +47,7 @@ def commands(page: Path) -> list[Command]:
     ]
     within = _INLINE.findall(_FENCE.sub("", text))
     return [
-        Command(page.name, words, block)
+        Command(name_of(page), words, block)
         for lines, block in ((in_blocks, True), (within, False))
         for line in lines
         if (words := _words(line))

@@ -16,7 +16,8 @@ from fer_tune.space.parameters import PARAMETERS
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "search_spaces").rglob("*.y*ml"))
-REFERENCE = (ROOT / "docs" / "search-spaces.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "docs/search-spaces.md", *sorted((ROOT / "docs/search-spaces").glob("*.md"))]
+REFERENCE = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 
 
 def test_the_promised_files_are_shipped_and_found():

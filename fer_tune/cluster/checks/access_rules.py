@@ -118,7 +118,7 @@ def _firewall(document: Document) -> Iterator[Fault]:
             yield document.fault(
                 place,
                 words[provider],
-                remedy=f"Add {own[0]}; docs/cluster.md shows how to create one",
+                remedy=f"Add {own[0]}; docs/cluster/{provider}.md shows how to create one",
             )
         yield from _default_network(document, (*place, "networkInterfaces"))
     place = ("provider", "use_internal_ips")
@@ -143,7 +143,7 @@ def _default_network(document: Document, place: KeyPath) -> Iterator[Fault]:
                     here,
                     "must be its own network: the default one opens port 22 to the world",
                     value=document.get(*here),
-                    remedy="docs/cluster.md shows how to create one",
+                    remedy="docs/cluster/gcp.md shows how to create one",
                 )
 
 

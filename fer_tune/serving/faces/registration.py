@@ -2,8 +2,8 @@
 
 FER2013 was cropped by an unpublished program, which gives "faces automatically registered so that
 the face is more or less centred and occupies about the same amount of space". The constants were
-measured: `benchmarks/faces/registration.py` runs MTCNN on training pictures, docs/faces.md has the
-figures.
+measured: `benchmarks/faces/registration.py` runs MTCNN on training pictures, and
+docs/faces/crops.md has the figures.
 """
 
 from __future__ import annotations

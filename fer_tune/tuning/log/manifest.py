@@ -39,7 +39,7 @@ def first_manifest(
     started: float,
     data: UrlPath | None = None,
 ) -> dict[str, Any]:
-    """The manifest of a new search (keys: ``docs/architecture.md``).
+    """The manifest of a new search (keys: ``docs/architecture/records.md``).
 
     Args:
         data: the URL that ``dataset`` is a copy of; None where it is no copy.

@@ -1,4 +1,4 @@
-"""The manifest of a made-up search, complete as ``docs/architecture.md`` lists it."""
+"""The manifest of a made-up search, complete as ``docs/architecture/records.md`` lists it."""
 
 from __future__ import annotations
 

@@ -75,9 +75,9 @@ def difference(folder: Any) -> Folder:
 # -- the manifest ---------------------------------------------------------------------------
 
 
-def test_manifest_has_the_keys_of_the_architecture(difference: Folder) -> None:
-    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
-    table = text.split("### `manifest.json`")[1].split("\n## ")[0]
+def test_manifest_has_the_keys_of_the_documentation(difference: Folder) -> None:
+    text = (ROOT / "docs/architecture/records.md").read_text(encoding="utf-8")
+    table = text.split("## `manifest.json`")[1].split("\n## ")[0]
     cells = re.findall(r"^\| (`.*?) \|", table, flags=re.MULTILINE)
     keys = {key for cell in cells for key in re.findall(r"`(\w+)`", cell)}
     assert keys == set(difference.manifest)

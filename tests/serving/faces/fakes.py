@@ -9,7 +9,7 @@ import numpy as np
 from fer_tune.data.pixels import Pixels
 from fer_tune.serving.faces import Face
 
-#: Landmarks in shares of a training picture: about the medians of docs/faces.md.
+#: Landmarks in shares of a training picture: about the medians of docs/faces/crops.md.
 TYPICAL = np.array([(0.31, 0.39), (0.69, 0.39), (0.5, 0.6), (0.34, 0.78), (0.66, 0.78)])
 
 
