@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from analysis.settings import Settings
+from fer_tune import __version__
 from fer_tune.cli import banks, clusters, profiling, remote, spaces, weights
 from fer_tune.cli.data import app as data
 from fer_tune.cli.models import evaluating, exporting, listing, predicting, serving, web
@@ -24,7 +25,6 @@ if logging.lastResort:  # prints the warnings of commands that set up no log
     logging.lastResort.setFormatter(LineFormatter())
 
 app = typer.Typer(
-    help="Search hyperparameters of facial expression recognisers and decide which is better.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -36,6 +36,25 @@ app.add_typer(weights.app, name="weights")
 app.add_typer(listing.app, name="models")
 app.add_typer(banks.app, name="bank")
 app.add_typer(clusters.app, name="cluster")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    _: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Search hyperparameters of facial expression recognisers and decide which is better."""
+
 
 Data = Annotated[
     str, typer.Option("--data", help="Packed dataset (from `data import`), or its URL.")
@@ -235,7 +254,6 @@ def doctor(
 @app.command()
 def version(as_json: AsJson = False) -> None:
     """Print the version."""
-    from fer_tune import __version__
     from fer_tune.escaping import json_text
 
     if as_json:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from fer_tune import __version__
 from fer_tune.data import PackedDataset
 from tests.command_line import Run
 
@@ -198,3 +199,7 @@ def test_doctor_names_what_is_missing(
     done = run("doctor")
     assert done.code == 0
     assert "torch" in done.out and "fer-tune weights fetch" in " ".join(done.out.split())
+
+
+def test_the_version_is_an_option_and_a_command(run: Run) -> None:
+    assert run("--version") == run("version") and run("--version").out == f"{__version__}\n"

@@ -20,6 +20,7 @@ from fer_tune.simulation.engine import simulate
 from fer_tune.simulation.fleet import Fleet
 from fer_tune.space import SearchSpace
 from tests.command_line import Run
+from tests.docs.pages import json_rows
 
 SPACE: dict[str, Any] = {
     "name": "planned",
@@ -51,6 +52,7 @@ def test_a_plan_keeps_its_budget_and_is_compared(run: Run, small: str) -> None:
     done = run("plan", small, *budget, *OPTIONS, "--json")
     assert done.code == 0, done.err
     found = json.loads(done.out)
+    assert list(found) == json_rows()["plan"]
     assert 0 < found["plan"]["spent"] < 1.3 * 8
     names = {"no scheduler", "random", "factor 2", "factor 3", "factor 4"}
     assert set(found["alternatives"]) < names and len(found["alternatives"]) >= 4

@@ -12,6 +12,7 @@ from fer_tune.data import PackedDataset
 from fer_tune.profiling.cases import Case
 from fer_tune.profiling.proposal import Measured, Proposal
 from tests.command_line import Run
+from tests.docs.pages import json_rows
 from tests.profiling.test_measuring import SPACE
 
 
@@ -25,6 +26,7 @@ def test_the_command_shows_a_table_or_json_and_says_what_the_cpu_cannot_tell(
     assert shown.code == 0, shown.err
     assert "resnet18" in shown.out and "the search space asks for no GPU" in shown.out
     found = json.loads(run(*words, "--json").out)
+    assert list(found) == json_rows()["profile"]
     assert found["device"] == "cpu" and found["proposal"] is None
     assert [one["case"]["unfreeze_depth"] for one in found["cases"]] == [1]
 

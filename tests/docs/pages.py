@@ -77,3 +77,12 @@ def anchors(page: Path) -> set[str]:
     text = _FENCE.sub("", page.read_text(encoding="utf-8"))
     headings = re.findall(r"^#+ (.+)$", text, re.M)
     return {re.sub(r"[^\w\- ]", "", h.lower()).strip().replace(" ", "-") for h in headings}
+
+
+def json_rows() -> dict[str, list[str]]:
+    """Commands of docs/json.md and their keys there; what is in parentheses is left out."""
+    page = (ROOT / "docs/json.md").read_text(encoding="utf-8")
+    return {
+        command: re.findall(r"`([a-z0-9_]+)`", re.sub(r"\(.*?\)", "", keys))
+        for command, keys in re.findall(r"^\| `([^`]+)` \| (.*) \|$", page, re.M)
+    }

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from fer_tune.models import convolution
 from fer_tune.models.convolution import TrainedConv2d, use_trained_convolutions
 from fer_tune.models.registry import backbone
+from tests.models.smallest import SMALLEST
 
 #: Channels in and out, kernel, stride, height and width of the map; and whether it is a product.
 SHAPES = [
@@ -123,7 +124,7 @@ def test_other_convolutions_stay_as_they_are(layer: nn.Conv2d, products: list[in
     assert products == []
 
 
-@pytest.mark.parametrize("name", ["resnet18", "densenet121"])
+@pytest.mark.parametrize("name", SMALLEST)
 def test_every_backbone_has_them(name: str) -> None:
     model = backbone(name).empty_module()
     found = [type(m) for m in model.modules() if isinstance(m, nn.Conv2d)]

@@ -10,13 +10,13 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from fer_tune.errors import WeightsError
+from fer_tune.models.families import FAMILIES
 from fer_tune.models.initial import calibrate, draw
 from fer_tune.models.network import build
 from fer_tune.models.registry import backbone
 from fer_tune.models.weights import fetch, locate, read_state
 from fer_tune.space.backbones import BACKBONES
-
-SMALL = ["densenet121", "resnet18"]
+from tests.models.smallest import SMALLEST
 
 
 def cut(name: str, depth: int, state: dict[str, Tensor] | None = None):  # type: ignore[no-untyped-def]
@@ -42,7 +42,13 @@ def test_every_backbone_has_five_stages_that_make_up_the_whole(name: str) -> Non
     assert held == body and "imagenet-v1" in entry.recipes
 
 
-@pytest.mark.parametrize("name", SMALL)
+def test_every_family_is_tested() -> None:
+    """By its smallest network, also where whole networks, features and exports are tested."""
+    found = [backbone(name).family for name in SMALLEST]
+    assert len(found) == len(FAMILIES) and all(family in found for family in FAMILIES)
+
+
+@pytest.mark.parametrize("name", SMALLEST)
 @pytest.mark.parametrize("depth", range(6))
 def test_prefix_and_tail_make_the_uncut_network(name: str, depth: int) -> None:
     state = draw(backbone(name), 0)
@@ -77,7 +83,7 @@ def test_depth_one_of_a_densenet_trains_block_four_and_the_last_norm_alone() -> 
         assert network.prefix(pictures()).shape[1] == 512
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", SMALLEST)
 def test_depth_zero_trains_the_head_alone(name: str) -> None:
     network = cut(name, 0)
     assert network.backbone_parameters() == []
@@ -123,7 +129,7 @@ def test_drawing_and_heads_follow_their_seeds() -> None:
     assert torch.equal(head(1), head(1)) and not torch.equal(head(1), head(2))
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", SMALLEST)
 def test_calibration_makes_eval_mode_agree_with_the_data(name: str) -> None:
     entry = backbone(name)
     x = pictures(64)
@@ -139,10 +145,8 @@ def test_calibration_makes_eval_mode_agree_with_the_data(name: str) -> None:
     uncalibrated, calibrated = spread(raw), spread(tuned)
     assert 0.05 < calibrated < 5
     assert not 0.3 < uncalibrated / calibrated < 3, "uncalibrated statistics would do as well"
-    assert torch.equal(
-        raw["conv1.weight" if name == "resnet18" else "features.conv0.weight"],
-        tuned["conv1.weight" if name == "resnet18" else "features.conv0.weight"],
-    )
+    weights = next(name for name in raw if name.endswith("weight"))
+    assert torch.equal(raw[weights], tuned[weights])
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".pth"])

@@ -10,13 +10,14 @@ from fer_tune.models.network import Normalise
 from fer_tune.models.registry import backbone
 from fer_tune.models.whole import whole_network, whole_state
 from tests.models.kept_files import cut
+from tests.models.smallest import SMALLEST
 
 pytestmark = pytest.mark.slow
 
 PICTURES = torch.randint(0, 256, (4, 1, 32, 32), dtype=torch.uint8)
 
 
-@pytest.mark.parametrize("name", ["resnet18", "densenet121"])
+@pytest.mark.parametrize("name", SMALLEST)
 @pytest.mark.parametrize("depth", range(6))
 def test_a_whole_network_computes_what_the_cut_one_does(name: str, depth: int) -> None:
     network = cut(name, depth)

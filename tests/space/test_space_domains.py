@@ -7,6 +7,7 @@ from dataclasses import fields
 import pytest
 
 from fer_tune.records import CONFIG_COLUMNS
+from fer_tune.schema.tables import RULES
 from fer_tune.space import ChoiceDomain, FloatDomain, IntDomain, TrialConfig
 from fer_tune.space.parameters import PARAMETERS
 
@@ -50,6 +51,7 @@ def test_senseless_domains_are_refused(kind, values, rule):
 def test_the_table_knows_every_parameter_once_and_its_defaults_are_permitted():
     assert list(PARAMETERS) == [field.name for field in fields(TrialConfig)]
     assert list(PARAMETERS) == [column.name for column in CONFIG_COLUMNS]
+    assert PARAMETERS.keys() <= RULES["trials"].keys(), "a column that nothing checks when read"
     assert [p.name for p in PARAMETERS.values() if p.default is None] == ["backbone"]
     for parameter in PARAMETERS.values():
         assert parameter.default is None or parameter.accepts(parameter.default), parameter.name

@@ -11,6 +11,7 @@ import torch
 
 from fer_tune.training.prefix_features import RunFeatures
 from fer_tune.training.trial import TrialRun
+from tests.models.smallest import SMALLEST
 
 
 def features(run: TrialRun, view: int | None = 0) -> torch.Tensor:
@@ -31,7 +32,7 @@ def cycle(run: TrialRun, views: int) -> int:
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-@pytest.mark.parametrize("name", ["resnet18", "densenet121"])
+@pytest.mark.parametrize("name", SMALLEST)
 def test_features_are_the_same_bits_however_they_were_made(
     make: Any, tmp_path: Path, name: str, precision: str
 ) -> None:

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fer_tune.data.formats import affectnet, ck_plus, expw, fer2013, ferplus, jaffe, kdef, raf_db
+from fer_tune.data.formats import (
+    affectnet,
+    ck_plus,
+    expw,
+    fer2013,
+    ferplus,
+    jaffe,
+    kdef,
+    raf_db,
+    rafd,
+)
 from fer_tune.data.formats.base import KnownFormat, numbered
 from fer_tune.errors import DataError
 
@@ -17,6 +27,7 @@ FORMATS: tuple[KnownFormat, ...] = (
     ck_plus.FORMAT,
     kdef.FORMAT,
     jaffe.FORMAT,
+    rafd.FORMAT,
     expw.FORMAT,
 )
 _KEYS = ", ".join(sorted(known.key for known in FORMATS))

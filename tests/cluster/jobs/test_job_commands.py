@@ -239,6 +239,13 @@ def test_status(tmp_path: Path) -> None:
         assert "0:01:02" in fer_tune(tmp_path, "status", "one", **where)[1]
 
 
+def test_status_since(tmp_path: Path) -> None:
+    with serving(Script(state="STOPPED")) as server:  # started at 1000 s
+        words = ("status", "--address", server.address, "--json", "--since")
+        listed = [json.loads(fer_tune(tmp_path, *words, s)[1]) for s in ("1969-12-01", "7d")]
+    assert [[job["id"] for job in jobs] for jobs in listed] == [[ID], []]
+
+
 def test_stop_says_how_to_go_on(tmp_path: Path) -> None:
     with serving(Script()) as server:
         code, out, _ = fer_tune(tmp_path, "stop", ID, "--address", server.address)

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from labels_writing import by_origin, counted, lines, listed, pixels, png, put
+from labels_writing import by_origin, counted, lines, listed, pixels, put
 
 from fer_tune.data.formats.registry import FORMATS, known_format, label_order
 from fer_tune.data.names import EXPRESSIONS
 from fer_tune.errors import DataError
 
+ROOT = Path(__file__).resolve().parents[3]
 BOTH = ("train", "test")
 
 
@@ -107,6 +108,13 @@ def jaffe(at: Path) -> None:
         put(at / f"{name}.tiff", seed)
 
 
+def rafd(at: Path) -> None:
+    for seed, name in enumerate(
+        ("090_01_Caucasian_female_angry_left", "045_07_Moroccan_male_happy_frontal")
+    ):
+        put(at / f"Rafd{name}.jpg", seed)
+
+
 def expw(at: Path) -> None:
     for n in (1, 2):
         put(at / f"image/origin/a_{n}.jpg", n)
@@ -129,6 +137,7 @@ KINDS: dict[Callable[[Path], None], tuple[str, dict[tuple[str, str], int]]] = {
     ck_48: ("CK+", {(A, TR): 1, (H, TR): 1}),
     kdef: ("KDEF", {(A, TR): 2, (H, TR): 2}),
     jaffe: ("JAFFE", {(A, TR): 1, (H, TR): 2}),
+    rafd: ("RaFD", {(A, TR): 1, (H, TR): 1}),
     expw: ("ExpW", {(A, TR): 1, (H, TR): 2}),
 }
 
@@ -174,7 +183,7 @@ def test_labels_that_two_pictures_share_are_counted_once(tmp_path: Path) -> None
 
 def test_people_are_groups(tmp_path: Path) -> None:
     for make, groups in {
-        kdef: {"F01", "M02"}, jaffe: {"KA", "YM"}, ck_48: {"S010", "S011"},
+        kdef: {"F01", "M02"}, jaffe: {"KA", "YM"}, rafd: {"01", "07"}, ck_48: {"S010", "S011"},
         ck_sequences: {"S005", "S010"},
     }.items():  # fmt: skip
         make(tmp_path / make.__name__)
@@ -266,9 +275,11 @@ def test_files_of_one_kind_in_class_folders_are_not_renamed(tmp_path: Path) -> N
     assert set(by_origin(listed(tmp_path)).values()) == {"1", "2"}
 
 
-def test_every_format_is_described() -> None:
+def test_every_format_is_described_and_tested() -> None:
+    page = (ROOT / "docs/data-formats.md").read_text(encoding="utf-8")
     for known in FORMATS:
+        assert f"\n| `{known.key}` |" in page
         assert known.where.startswith("http") and known.licence and known.layouts
         assert set(known.order.values()) <= EXPRESSIONS
         assert known_format(known.name) is known_format(known.key) is known
-    assert len(FORMATS) == 8 and png(0)
+    assert {name for name, _ in KINDS.values()} == {known.name for known in FORMATS}

@@ -29,6 +29,7 @@ from fer_tune.serving.export.pictures import decoded, inputs_of, made_pictures, 
 from fer_tune.serving.export.torchscript import TorchScriptRunner, to_torchscript
 from fer_tune.serving.export.whole import Format, make
 from fer_tune.serving.predictor import Predictor
+from tests.models.smallest import SMALLEST
 from tests.serving.export.tiny import tiny_model
 from tests.serving.small_models import CLASSES, small_model
 
@@ -120,7 +121,7 @@ def test_any_size_of_pictures(
     np.testing.assert_allclose(found, wanted, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["resnet18", "densenet121"])
+@pytest.mark.parametrize("name", SMALLEST)
 def test_real_networks_as_torchscript(name: str) -> None:
     made = make(small_model(name), "torchscript", variant="inside", dataset=None)
     assert made.check.passed and made.check.equal_top == 1
@@ -197,7 +198,7 @@ def test_probabilities_alone_would_not_have_seen_it(monkeypatch: pytest.MonkeyPa
     assert found.probability < LIMIT and not found.passed
 
 
-@pytest.mark.parametrize("network", ["resnet18", "densenet121"])
+@pytest.mark.parametrize("network", SMALLEST)
 def test_a_wrong_normalisation_of_real_networks_is_refused(
     monkeypatch: pytest.MonkeyPatch, network: str
 ) -> None:
