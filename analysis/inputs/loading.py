@@ -15,6 +15,7 @@ from fer_tune.records import Results, TableName
 from fer_tune.schema import InvalidJson, first_error, parse_json, read_at_most
 from fer_tune.schema.limits import LATENCY_BYTES
 from fer_tune.schema.manifest import ArmLatency, ArmName
+from fer_tune.schema.probe import PROBE_FILE, Probe
 from fer_tune.space import recorded_space
 from fer_tune.storage import AnyPath
 
@@ -30,6 +31,7 @@ _FILLED: Mapping[TableName, tuple[str, ...]] = {
     "thumbnails": (),
 }
 _LATENCY = TypeAdapter(dict[ArmName, ArmLatency])
+_PROBE = TypeAdapter(Probe)
 
 
 def load(folders: AnyPath | str | Sequence[AnyPath | str]) -> Search:
@@ -76,6 +78,7 @@ def _load(folder: AnyPath | str) -> Search:
         floors=predictions[tested & floor].reset_index(drop=True),
         thumbnails=_read(results, "thumbnails"),
         latency=_latency(results.root / "latency.json"),
+        probe=_document(results.root / PROBE_FILE, _PROBE, "without the probe"),
     )
 
 
@@ -84,25 +87,34 @@ def _read(results: Results, table: TableName) -> pd.DataFrame:
 
 
 def _latency(path: AnyPath) -> Mapping[str, Any]:
+    return _document(path, _LATENCY, "without latency") or {}
+
+
+def _document(path: AnyPath, schema: TypeAdapter[Any], without: str) -> Mapping[str, Any] | None:
+    """A file of JSON beside the manifest; None if there is none.
+
+    Args:
+        without: what a report lacks without it, for the remedy.
+    """
     with reading(path):
         try:
-            found = parse_json(read_at_most(path, LATENCY_BYTES))
-            _LATENCY.validate_python(found)
+            found: Mapping[str, Any] = parse_json(read_at_most(path, LATENCY_BYTES))
+            schema.validate_python(found)
         except FileNotFoundError:
-            return {}
+            return None
         except InvalidJson as error:
-            raise _no_latency(path, str(error)) from None
+            raise _invalid(path, without, str(error)) from None
         except ValidationError as error:
-            raise _no_latency(path, *first_error(error)) from None
-    return found  # type: ignore[no-any-return]
+            raise _invalid(path, without, *first_error(error)) from None
+    return found
 
 
-def _no_latency(path: AnyPath, rule: str, value: object = None) -> ResultsError:
+def _invalid(path: AnyPath, without: str, rule: str, value: object = None) -> ResultsError:
     return ResultsError(
         rule,
         where=str(path),
         value=value,
-        remedy="Restore the file from a backup, or delete it to report without latency",
+        remedy=f"Restore the file from a backup, or delete it to report {without}",
     )
 
 

@@ -25,8 +25,8 @@ def merge(searches: Sequence[Search]) -> Search:
     """One search out of several.
 
     Replicates of an arm are counted on over the folders. Latencies are medians over the
-    confirmation runs of all. Floors and thumbnails are those of the first folder that has them:
-    the validity checks verify that all were scored on the same pictures.
+    confirmation runs of all. Floors, thumbnails and probe are those of the first folder that has
+    them: the validity checks verify that all were scored on the same pictures.
 
     Raises:
         ResultsError: the folders' classes, metrics or arms differ, or a folder is given twice.
@@ -61,6 +61,7 @@ def merge(searches: Sequence[Search]) -> Search:
         .drop_duplicates("picture")
         .reset_index(drop=True),
         latency=_latency(searches),
+        probe=next((s.probe for s in searches if s.probe is not None), None),
         **frames,
     )
 

@@ -43,6 +43,7 @@ class Search:
         thumbnails: small copies of the test pictures (columns ``picture``, ``png``).
         latency: per arm ``p50_ms``, ``p95_ms``, ``peak_memory_mib`` and ``runs``; empty before
             confirmation has ended.
+        probe: ``probe.json`` (:class:`fer_tune.schema.probe.Probe`); None without it.
     """
 
     root: AnyPath
@@ -59,6 +60,7 @@ class Search:
     floors: pd.DataFrame
     thumbnails: pd.DataFrame
     latency: Mapping[str, Any]
+    probe: Mapping[str, Any] | None = None
 
     def get(self, *path: str, default: Any = None) -> Any:
         """The manifest's value at ``path``, ``default`` where any step is absent or null."""

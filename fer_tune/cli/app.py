@@ -15,7 +15,7 @@ from fer_tune.cli import banks, clusters, profiling, remote, spaces, weights
 from fer_tune.cli.data import app as data
 from fer_tune.cli.models import evaluating, exporting, listing, predicting, serving, web
 from fer_tune.cli.option_groups import AsJson, Since, grouped, search_options, thresholds
-from fer_tune.cli.planning import planning, simulating
+from fer_tune.cli.planning import planning, probing, simulating
 from fer_tune.errors import UserError
 from fer_tune.escaping import LineFormatter
 from fer_tune.process import keep_going
@@ -217,6 +217,7 @@ web.register(app)
 profiling.register(app)
 simulating.register(app)
 planning.register(app)
+probing.register(app)
 remote.register(app)
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from fer_tune.space import SearchSpace
-from fer_tune.space.domains import ChoiceDomain, IntDomain
 
 _AXES = ("crop_size", "unfreeze_depth", "batch_size")
 
@@ -35,7 +34,7 @@ def cases(space: SearchSpace, most: int) -> list[Case]:
     corners: list[Case] = []
     rest: list[Case] = []
     for arm in space.compare.arms:
-        values = [_values(space, arm, axis) for axis in _AXES]
+        values = [[int(value) for value in space.few_values(arm, axis)] for axis in _AXES]
         ends = {combination for combination in itertools.product(*map(_ends, values))}
         for combination in itertools.product(*values):
             crop, depth, batch = combination
@@ -43,18 +42,6 @@ def cases(space: SearchSpace, most: int) -> list[Case]:
             (corners if combination in ends else rest).append(case)
     left = max(0, most - len(corners))
     return [*_spread(corners, most), *_spread(rest, left)]
-
-
-def _values(space: SearchSpace, arm: str, axis: str) -> list[int]:
-    """What the search may sample, in order; of a wide range its ends and the middle."""
-    domain = space.domains(arm).get(axis)
-    if domain is None:
-        return [int(getattr(space.config(arm, {}), axis))]
-    if isinstance(domain, ChoiceDomain):
-        return sorted({int(value) for value in domain.values})
-    assert isinstance(domain, IntDomain), axis
-    whole = range(domain.low, domain.high + 1, domain.step)
-    return list(whole) if len(whole) <= 6 else sorted({whole[0], whole[len(whole) // 2], whole[-1]})
 
 
 def _ends(values: Sequence[int]) -> tuple[int, int]:

@@ -12,8 +12,16 @@ from fer_tune.space.checking.cross_field import cross_field, fits
 from fer_tune.space.checking.parameter_checks import fixed_and_sampled
 from fer_tune.space.checking.validation import validate
 from fer_tune.space.config import TrialConfig
-from fer_tune.space.domains import Domain, Frozen, PerArm, Spec, same
-from fer_tune.space.parameters import PARAMETERS
+from fer_tune.space.domains import (
+    ChoiceDomain,
+    Domain,
+    FloatDomain,
+    Frozen,
+    PerArm,
+    Spec,
+    same,
+)
+from fer_tune.space.parameters import PARAMETERS, Scalar
 from fer_tune.space.sections import (
     Audit,
     Augment,
@@ -114,6 +122,26 @@ class SearchSpace(Frozen):
         assert arm in self.compare.arms, f"no arm {arm!r}"
         compared = {self.compare.parameter: self.compare.arms[arm]}
         return {**compared, **fixed_and_sampled(self.parameters, arm)[0]}
+
+    def few_values(self, arm: str, name: str) -> list[Scalar]:
+        """What trials of ``arm`` may have of a parameter, numbers in order.
+
+        Of a range with more than six values its ends and the middle.
+        """
+        domain = self.domains(arm).get(name)
+        if domain is None:
+            return [getattr(self.config(arm, {}), name)]
+        if isinstance(domain, ChoiceDomain):
+            numeric = PARAMETERS[name].kind != "choice"
+            return sorted(domain.values) if numeric else list(domain.values)
+        if isinstance(domain, FloatDomain):
+            return [domain.low, domain.high]
+        whole = range(domain.low, domain.high + 1, domain.step)
+        return (
+            list(whole)
+            if len(whole) <= 6
+            else sorted({whole[0], whole[len(whole) // 2], whole[-1]})
+        )
 
     def config(self, arm: str, sampled: Mapping[str, Any]) -> TrialConfig:
         """The complete configuration: defaults, then what the file fixes, then ``sampled``.

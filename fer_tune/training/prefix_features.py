@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from fer_tune.data import Split
 from fer_tune.features.bank import FeatureBank
@@ -80,7 +82,13 @@ class RunFeatures:
 
     def test(self) -> FeatureSource:
         """Test features, kept if there is room beside what training reads."""
-        positions = self.split.test
+        return self._evaluated(self.split.test)
+
+    def train_as_evaluated(self) -> FeatureSource:
+        """Training pictures in the evaluation view, which no run reads; kept like :meth:`test`."""
+        return self._evaluated(self.split.train)
+
+    def _evaluated(self, positions: NDArray[np.int64]) -> FeatureSource:
         size = self._entry_bytes(self.prefix.depth, len(positions))
         kept = self.decision.validation and self.decision.size + size <= self._room
         decision = replace(self.decision, validation=kept, byproducts=())

@@ -38,6 +38,7 @@ class Plan:
         leaked_share: of the test pictures that have a copy in training.
         weights: recipe by arm, where it is not the search's.
         accelerated: whether trials hold half a GPU.
+        probe: whether the folder holds a ``probe.json``.
         search_seed: what the manifest names as the search's seed; searches with the same one count
             as copies of each other.
         seed: of everything drawn.
@@ -78,6 +79,7 @@ class Plan:
     weights: dict[str, str] = field(default_factory=dict)
     allocation: str = "equal"
     accelerated: bool = True
+    probe: bool = False
     name: str = "fake"
     purpose: str = "A made-up comparison."
     search_seed: int = 1

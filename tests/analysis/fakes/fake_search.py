@@ -17,6 +17,7 @@ from fake_cost import Machine
 from fake_manifest import TRAIN, manifest_of
 from fake_pictures import thumbnails
 from fake_plan import CLASSES, EPOCHS, Plan
+from fake_probe import write_probe
 from fake_scenarios import SCENARIOS
 from fake_space import space_of
 from fake_trials import FakeSearch, choose
@@ -73,6 +74,8 @@ def make(folder: Path, plan: Plan | None = None, **manifest: Any) -> Path:
     results.append("predictions", confirmation.predictions, part="all")
     written = manifest_of(plan, space, split, choices, machine, frozen_at)
     results.write_manifest({**written, **manifest})
+    if plan.probe:
+        write_probe(folder, plan, written["dataset"]["fingerprint"], written["space"]["weights"])
     return folder
 
 

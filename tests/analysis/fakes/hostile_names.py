@@ -51,6 +51,7 @@ def renamed(search: Search) -> Search:
         arms=tuple(map(_renamed, search.arms)),
         classes=tuple(map(_renamed, search.classes)),
         latency=_renamed(search.latency),
+        probe=_renamed(search.probe),
         **{name: _frame(getattr(search, name)) for name in frames},
     )
 

@@ -71,7 +71,8 @@ Path_ = tuple[str | int, ...]
 
 def small(folder: Path) -> Path:
     """A finished search that is quickly reported."""
-    return write(folder, Plan(trials=4, seeds=2, pictures=24, replicates=1, audit_share=0.5))
+    plan = Plan(trials=4, seeds=2, pictures=24, replicates=1, audit_share=0.5, probe=True)
+    return write(folder, plan)
 
 
 def places(value: Any, at: Path_ = ()) -> Iterator[Path_]:

@@ -116,19 +116,22 @@ def test_any_value_anywhere_in_a_manifest_is_read_or_refused(whole: Path, tmp_pa
     assert REPORTED < accepted < TRIED
 
 
-def test_any_latency_is_read_or_refused(whole: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("file", ["latency.json", "probe.json"])
+def test_any_value_beside_the_manifest_is_read_or_refused(
+    whole: Path, tmp_path: Path, file: str
+) -> None:
     (tmp_path / "manifest.json").write_bytes((whole / "manifest.json").read_bytes())
-    document = json.loads((whole / "latency.json").read_text())
+    document = json.loads((whole / file).read_text())
     cases = [(at, name) for at in places(document) for name in VALUES]
     for at, name in random.Random(0).sample(cases, 60):
-        (tmp_path / "latency.json").write_text(json.dumps(replaced(document, at, VALUES[name])))
+        (tmp_path / file).write_text(json.dumps(replaced(document, at, VALUES[name])))
         try:
             analysis.load(tmp_path)
         except ResultsError as error:
-            assert "latency.json" in str(error) and len(str(error)) < 800, (at, name)
+            assert file in str(error) and len(str(error)) < 800, (at, name)
 
 
-@pytest.mark.parametrize("name", ["manifest.json", "latency.json"])
+@pytest.mark.parametrize("name", ["manifest.json", "latency.json", "probe.json"])
 def test_json_of_many_bytes_is_refused_unread(folder: Path, name: str) -> None:
     with (folder / name).open("r+b") as file:
         file.truncate(20 * limits.GIB)

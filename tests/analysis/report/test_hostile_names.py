@@ -34,6 +34,7 @@ _PLAN = Plan(
     seeds=2,
     epochs=8,
     baselines=True,
+    probe=True,
 )
 
 

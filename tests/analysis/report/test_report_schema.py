@@ -49,6 +49,7 @@ MORE = Plan(
     failures=0.1,
     trials=42,
     audit_share=0.5,
+    probe=True,
 )
 
 

@@ -1,0 +1,1 @@
+"""Topic of the report: logistic regression on frozen features."""
