@@ -40,7 +40,7 @@ __all__ = ["SCHEMA_MINOR", "SCHEMA_VERSION", "Arm", "FloorPart", "Pair", "Report
 #: of version v, minor m reads v.m whole, of later minors the keys that it knows, and nothing else:
 #: an earlier report lacks keys, and is written again from its results folder.
 SCHEMA_VERSION = 2
-SCHEMA_MINOR = 1
+SCHEMA_MINOR = 2
 
 
 class Report(Part):

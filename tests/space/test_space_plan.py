@@ -20,10 +20,10 @@ def test_equal_allocation_deals_the_same_to_every_study(valid):
         (arm, r) for arm in ("densenet161", "resnet152") for r in range(3)
     ]
     assert planned.studies[0] == StudyPlan(
-        arm="densenet161", replicate=0, baseline=1, random=2, tpe=7
+        arm="densenet161", replicate=0, baseline=1, random=2, proposed=7
     )
     assert planned.studies[5] == StudyPlan(
-        arm="resnet152", replicate=2, baseline=2, random=2, tpe=6
+        arm="resnet152", replicate=2, baseline=2, random=2, proposed=6
     )
     assert planned.trials == 60 and planned.worst_epochs == 600
     assert planned.confirm_runs == 12 and planned.confirm_epochs == 120
@@ -34,7 +34,7 @@ def test_sampled_allocation_is_one_study_that_confirms_every_arm(valid):
     valid["budget"]["trials"] = 9
     valid["cohorts"] = {"baseline": [{"unfreeze_depth": 1}]}
     planned = plan(SearchSpace.from_dict(valid))
-    assert planned.studies == (StudyPlan(arm=None, replicate=0, baseline=2, random=2, tpe=5),)
+    assert planned.studies == (StudyPlan(arm=None, replicate=0, baseline=2, random=2, proposed=5),)
     assert planned.confirm_runs == 4
     assert any("unbalanced" in note for note in planned.notes)
 
@@ -45,13 +45,13 @@ def test_sampled_allocation_is_one_study_that_confirms_every_arm(valid):
 def test_random_share_rounds_halves_up_and_gives_at_least_one(valid, share, random):
     valid["cohorts"] = {"random": share}
     study = plan(SearchSpace.from_dict(valid)).studies[0]
-    assert (study.random, study.tpe) == (random, 4 - random)
+    assert (study.random, study.proposed) == (random, 4 - random)
 
 
 def test_baselines_that_fill_a_study_leave_nothing_random(valid):
     valid["cohorts"] = {"baseline": [{"unfreeze_depth": d} for d in range(4)]}
     assert plan(SearchSpace.from_dict(valid)).studies[0] == StudyPlan(
-        arm="densenet161", replicate=0, baseline=4, random=0, tpe=0
+        arm="densenet161", replicate=0, baseline=4, random=0, proposed=0
     )
 
 
