@@ -52,7 +52,8 @@ class SearchSpace(Frozen):
     )
     sampler: Sampler = Field(
         default="auto",
-        description="Proposes a study's trials after its random ones; auto: TPE.",
+        description="Proposes a study's trials after its random ones; auto: the one that "
+        "benchmarks favour.",
     )
     cohorts: Cohorts = Field(default_factory=Cohorts)
     budget: Budget

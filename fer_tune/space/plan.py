@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from fer_tune.space.evidence import AUTO
+from fer_tune.space.evidence import AUTO, NO_GAIN_UP_TO
 from fer_tune.space.model import SearchSpace
 
 #: From this many replicates the verdict may be about the families, not the configurations found
@@ -182,6 +182,11 @@ def _study(arm: str | None, replicate: int, trials: int, baseline: int, share: f
     )
 
 
+def _has_choice(space: SearchSpace) -> bool:
+    """Whether the sampler proposes anything."""
+    return any(study.proposed for study in _studies(space))
+
+
 def _notes(space: SearchSpace) -> list[str]:
     notes = []
     views, epochs = space.augment.views, space.budget.max_epochs
@@ -193,6 +198,12 @@ def _notes(space: SearchSpace) -> list[str]:
         notes.append(
             f"{space.compare.replicates} of {REPLICATES_FOR_FAMILIES} replicates: the verdict is "
             "about the configurations found, not about the families"
+        )
+    each = max(study.trials for study in _studies(space))
+    if resolved_sampler(space) != "random" and each <= NO_GAIN_UP_TO and _has_choice(space):
+        notes.append(
+            f"{each} trials per study: no gain over random search is to be expected "
+            f"(up to {NO_GAIN_UP_TO}, docs/samplers.md)"
         )
     if isinstance(views, int) and views > epochs:
         notes.append(f"augment.views {views} exceeds max_epochs {epochs}: same as fresh views")

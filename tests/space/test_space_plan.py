@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fer_tune.space import SearchSpace, StudyPlan, plan
+from fer_tune.space.evidence import NO_GAIN_UP_TO
 from fer_tune.space.plan import halving
 
 
@@ -102,6 +103,7 @@ def test_without_a_scheduler_nothing_is_audited(valid):
 
 
 def test_notes_tell_what_is_permitted_but_worth_knowing(valid):
+    valid["sampler"] = "random"
     assert plan(SearchSpace.from_dict(valid)).notes == (
         "1 of 5 replicates: the verdict is about the configurations found, not about the families",
     )
@@ -119,7 +121,21 @@ def test_notes_tell_what_is_permitted_but_worth_knowing(valid):
 
 
 def test_rows_are_pairs_of_text(valid):
-    rows = plan(SearchSpace.from_dict(valid)).rows()
+    rows = plan(SearchSpace.from_dict({**valid, "sampler": "tpe"})).rows()
     assert ("trials", "8 (0 baseline, 2 random, 6 tpe)") in rows
     assert ("rungs", "2, 6") in rows
     assert rows[-1][0] == "note"
+
+
+def test_a_study_too_small_to_gain_on_random_search_is_noted(valid):
+    expected = "no gain over random search is to be expected"
+
+    def notes(each, **changes):
+        values = {**valid, "budget": {"trials": 2 * each, "max_epochs": 10}, **changes}
+        return [n for n in plan(SearchSpace.from_dict(values)).notes if expected in n]
+
+    (note,) = notes(NO_GAIN_UP_TO)
+    assert note.startswith(f"{NO_GAIN_UP_TO} trials per study: {expected}")
+    assert not notes(NO_GAIN_UP_TO + 1)
+    assert not notes(NO_GAIN_UP_TO, sampler="random")
+    assert not notes(NO_GAIN_UP_TO, cohorts={"random": 1.0})

@@ -137,8 +137,8 @@ def _summary(tuning: TuningPart) -> Table:
         lines,
         caption=f"Scores: {tuning.unit}; a point is 0.01. Small print: 95 % limits. Those "
         "of the median are the band's; an upper limit of 1.000 means that the cohort gives none. "
-        f"Those of {sampler} {formats.MINUS} random are Student's over studies, each at the number of "
-        "trials of its smaller cohort. Everything except the band is descriptive.",
+        f"Those of {sampler} {formats.MINUS} random are Student's over studies, each at the number "
+        "of trials of its smaller cohort. Everything except the band is descriptive.",
     )
 
 

@@ -106,7 +106,7 @@ class Spending(Part):
 
 
 class TuningPart(Part):
-    """Tuning curves: the best of n random trials, the sampler against random search, anytime curves."""
+    """Tuning curves: best of n random trials, the sampler against them, anytime curves."""
 
     unit: UnitText
     needed: Count = Field(description="fewest random trials for a curve")

@@ -1,4 +1,4 @@
-"""Trials of earlier searches: which are used, what is required of them, and that a resume has them."""
+"""Trials of earlier searches: which are used, what is required, and that a resume has them."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def test_later_proposals_are_better_than_random_ones(sampler: str) -> None:
 def test_a_gaussian_process_learns_from_stopped_trials_too() -> None:
     """Optuna's own sampler skips them: with none complete it would draw at random."""
     study = optuna.create_study(direction="maximize")
-    for k in range(12):
+    for _ in range(12):
         trial = study.ask({"x": FloatDistribution(0, 1)})
         trial.report(-abs(trial.params["x"] - 0.9), 1)
         study.tell(trial, state=TrialState.PRUNED)
