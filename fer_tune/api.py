@@ -62,6 +62,8 @@ def search(
     space: SearchSpace | str,
     data: PackedDataset | AnyPath | str,
     results: AnyPath | str,
+    *,
+    warm_start: Sequence[AnyPath | str] = (),
     **options: Unpack[Options],
 ) -> Results:
     """Runs a search with its confirmation and returns its results folder.
@@ -70,6 +72,7 @@ def search(
         space: of :func:`load_space`, or a name or path for it.
         data: a packed dataset, or the path or URL of one.
         results: a folder that does not exist yet or is empty, a path or a URL.
+        warm_start: results folders of earlier searches whose trials the samplers learn from.
         options: see :class:`Options`.
 
     Raises:
@@ -96,7 +99,7 @@ def search(
         where = any_path(data)
         url = where if isinstance(where, UrlPath) else None
         data = open_dataset(where, console)
-    return run_search(checked, data, results, chosen, console, data=url)
+    return run_search(checked, data, results, chosen, console, data=url, warm_start=warm_start)
 
 
 def resume(

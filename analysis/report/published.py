@@ -60,6 +60,9 @@ for arm in report.arms:
 - Version {SCHEMA_VERSION}.1 added `schema_minor`, `data.dropped.copy_of_validation` and `.other`,
   null where not recorded; `fairness.arms` and `.studies` always have `micro_batches`, and
   `parameters.sampled` always has `low`, `high`, `whole` and `values`.
+- Version {SCHEMA_VERSION}.2 added the cohorts `qmc`, `gp`, `cmaes` and `cqr` to
+  `fairness.arms.cohorts` and `.studies.cohorts`, and `tuning.arms.tpe.samplers`: `tpe` there stands
+  for the search's sampler.
 """
 
 

@@ -81,6 +81,14 @@ def search(
         list[str] | None,
         typer.Option("--set", help="Override, such as budget.trials=40; repeatable."),
     ] = None,
+    warm_start: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--warm-start",
+            help="Results folder or URL of an earlier search of the same dataset and space, whose "
+            "trials the sampler learns from; repeatable.",
+        ),
+    ] = None,
     *,
     options: SearchOptions,
     dry_run: Annotated[
@@ -106,6 +114,7 @@ def search(
         options,
         dry_run=dry_run,
         or_resume=or_resume,
+        warm_start=warm_start or [],
     )
 
 

@@ -39,6 +39,7 @@ def run(
     *,
     dry_run: bool,
     or_resume: bool,
+    warm_start: list[str],
 ) -> None:
     """The `search` command."""
     from fer_tune.space import load
@@ -49,7 +50,7 @@ def run(
         _show_plan(space, any_path(data), console)
         return
     if or_resume:
-        _run_or_resume(space, any_path(data), results, options, console)
+        _run_or_resume(space, any_path(data), results, options, console, warm_start)
         return
     from fer_tune.tuning.files.dataset_cache import open_dataset
 
@@ -70,6 +71,7 @@ def run(
             console,
             data=where if isinstance(where, UrlPath) else None,
             command_began=BEGAN,
+            warm_start=warm_start,
         )
 
 
@@ -79,6 +81,7 @@ def _run_or_resume(
     results: str | None,
     options: SearchOptions,
     console: Console,
+    warm_start: list[str],
 ) -> None:
     """The `search` command with --or-resume, which a launcher may repeat until it exits with 0."""
     if results is None:
@@ -91,7 +94,9 @@ def _run_or_resume(
 
         folder = any_path(results)
         with _concluding(folder, options, console):
-            search_or_resume(space, data, folder, options, console, command_began=BEGAN)
+            search_or_resume(
+                space, data, folder, options, console, command_began=BEGAN, warm_start=warm_start
+            )
 
 
 @contextmanager
@@ -146,10 +151,13 @@ def _check_before_fetching(
     space: SearchSpace, folder: AnyPath, options: SearchOptions, console: Console
 ) -> None:
     """Checks that need no pictures, before they are fetched."""
+    from fer_tune.space.plan import resolved_sampler
     from fer_tune.tuning.log.folder import check_unused
     from fer_tune.tuning.preparation import check_bank, check_weights
+    from fer_tune.tuning.studies.extras import check_installed
 
     check_unused(folder)
+    check_installed(resolved_sampler(space))
     check_weights(space)
     check_bank(options, console)
 

@@ -18,13 +18,14 @@ from fer_tune.records.tables import (
     SCHEMAS,
     TableName,
 )
-from fer_tune.schema.tables import COHORTS, TRIAL_STATES
+from fer_tune.schema.tables import COHORTS, SAMPLED, TRIAL_STATES
 
 __all__ = [
     "COHORTS",
     "CONFIG_COLUMNS",
     "ELIGIBLE",
     "KEYS",
+    "SAMPLED",
     "SCHEMAS",
     "SCHEMA_VERSION",
     "TRIAL_STATES",

@@ -15,8 +15,10 @@ from fer_tune.schema.png import png_fault
 
 #: How a trial can end.
 TRIAL_STATES = ("complete", "pruned", "overfit", "diverged", "oom", "failed")
+#: Allocation rules of trials that a search space's sampler proposed, after the random ones.
+SAMPLED = ("tpe", "qmc", "gp", "cmaes", "cqr")
 #: The allocation rules a trial can come from; ``floor`` only in predictions and confusion.
-COHORTS = ("tpe", "random", "baseline", "confirm", "floor")
+COHORTS = (*SAMPLED, "random", "baseline", "confirm", "floor")
 
 _ARM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")

@@ -14,12 +14,15 @@ from fer_tune.space.model import SearchSpace
 
 #: Faults of one search space that are named.
 _SHOWN = 5
+#: What a search did before there were these keys.
+_EARLIER = {"audit": {"share": 0.0}, "sampler": "tpe"}
 
 
 def recorded_space(values: Mapping[str, Any], *, where: str, later: bool = False) -> SearchSpace:
     """The search space of a manifest or a log of events, checked like a file's.
 
-    A search that began before the audit was introduced has none.
+    A search that began before the audit was introduced has none; one that began before there was
+    a choice of samplers has TPE.
 
     Args:
         where: the file that holds it, for the error.
@@ -35,7 +38,7 @@ def recorded_space(values: Mapping[str, Any], *, where: str, later: bool = False
     if later:
         values = {key: value for key, value in values.items() if key in SearchSpace.model_fields}
     try:
-        return SearchSpace.from_dict({"audit": {"share": 0.0}, **values}, where=where)
+        return SearchSpace.from_dict({**_EARLIER, **values}, where=where)
     except SpaceError as error:
         raise SpaceError(where, [_short(fault) for fault in error.faults[:_SHOWN]]) from None
 

@@ -33,6 +33,7 @@ from fer_tune.space.sections import (
     DataOptions,
     Name,
     Resources,
+    Sampler,
     Scheduler,
     Seeds,
     Stopper,
@@ -56,6 +57,11 @@ class SearchSpace(Frozen):
     compare: Compare
     parameters: dict[str, Spec] = Field(
         default_factory=dict, description="Values and domains of the hyperparameters."
+    )
+    sampler: Sampler = Field(
+        default="auto",
+        description="Proposes a study's trials after its random ones; auto: the one that "
+        "benchmarks favour.",
     )
     cohorts: Cohorts = Field(default_factory=Cohorts)
     budget: Budget

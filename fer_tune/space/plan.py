@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from fer_tune.space.evidence import AUTO, NO_GAIN_UP_TO
 from fer_tune.space.model import SearchSpace
 
 #: From this many replicates the verdict may be about the families, not the configurations found
@@ -14,7 +15,7 @@ REPLICATES_FOR_FAMILIES = 5
 
 @dataclass(frozen=True, kw_only=True)
 class StudyPlan:
-    """One study's trials by cohort, run in this order: ``baseline``, ``random``, ``tpe``.
+    """One study's trials by cohort, run in this order: ``baseline``, ``random``, the sampler's.
 
     ``arm`` is None for the single study of ``allocation: sampled``.
     """
@@ -23,11 +24,11 @@ class StudyPlan:
     replicate: int
     baseline: int
     random: int
-    tpe: int
+    proposed: int
 
     @property
     def trials(self) -> int:
-        return self.baseline + self.random + self.tpe
+        return self.baseline + self.random + self.proposed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +36,7 @@ class Plan:
     """The whole search.
 
     Attributes:
+        sampler: that proposes the trials after the random ones.
         rungs: epochs at which ASHA compares; empty without a scheduler.
         worst_epochs: if no trial were stopped.
         expected_stopped: trials that synchronous halving in every study would stop.
@@ -46,6 +48,7 @@ class Plan:
     """
 
     studies: tuple[StudyPlan, ...]
+    sampler: str
     rungs: tuple[int, ...]
     max_epochs: int
     worst_epochs: int
@@ -64,8 +67,13 @@ class Plan:
         """(label, text) pairs in the order of reading."""
         each = sorted({study.trials for study in self.studies})
         cohorts = {
-            name: sum(getattr(study, name) for study in self.studies)
-            for name in ("baseline", "random", "tpe")
+            cohort: sum(getattr(study, name) for study in self.studies)
+            for cohort, name in (
+                ("baseline", "baseline"),
+                ("random", "random"),
+                (self.sampler, "proposed"),
+            )
+            if (cohort, name) != ("random", "proposed")  # all of them are random already
         }
         rows = [
             ("studies", f"{len(self.studies)} of {' or '.join(map(str, each))} trials"),
@@ -101,6 +109,7 @@ def plan(space: SearchSpace) -> Plan:
     runs = chosen * space.confirm.seeds
     return Plan(
         studies=studies,
+        sampler=resolved_sampler(space),
         rungs=rungs,
         max_epochs=epochs,
         worst_epochs=space.budget.trials * epochs,
@@ -132,6 +141,14 @@ def halving(
     return trials - running, total, trials * max_epochs - total
 
 
+def resolved_sampler(space: SearchSpace) -> str:
+    """The sampler of a space, ``auto`` as chosen by evidence: a cohort's name."""
+    if space.sampler != "auto":
+        return space.sampler
+    # The one that takes parameters that depend on a sampled arm.
+    return "tpe" if space.compare.allocation == "sampled" else AUTO
+
+
 def _rungs(space: SearchSpace) -> tuple[int, ...]:
     if space.scheduler.kind == "none":
         return ()
@@ -145,11 +162,12 @@ def _rungs(space: SearchSpace) -> tuple[int, ...]:
 def _studies(space: SearchSpace) -> tuple[StudyPlan, ...]:
     arms, trials = space.compare.arms, space.budget.trials
     baselines = {arm: len(space.baselines(arm)) for arm in arms}
+    share = 1.0 if resolved_sampler(space) == "random" else space.cohorts.random
     if space.compare.allocation == "sampled":
-        return (_study(None, 0, trials, sum(baselines.values()), space.cohorts.random),)
+        return (_study(None, 0, trials, sum(baselines.values()), share),)
     each = trials // (len(arms) * space.compare.replicates)
     return tuple(
-        _study(arm, replicate, each, baselines[arm], space.cohorts.random)
+        _study(arm, replicate, each, baselines[arm], share)
         for arm in arms
         for replicate in range(space.compare.replicates)
     )
@@ -160,8 +178,13 @@ def _study(arm: str | None, replicate: int, trials: int, baseline: int, share: f
     left = trials - baseline
     random = min(left, max(1, math.floor(share * left + 0.5))) if share > 0 else 0
     return StudyPlan(
-        arm=arm, replicate=replicate, baseline=baseline, random=random, tpe=left - random
+        arm=arm, replicate=replicate, baseline=baseline, random=random, proposed=left - random
     )
+
+
+def _has_choice(space: SearchSpace) -> bool:
+    """Whether the sampler proposes anything."""
+    return any(study.proposed for study in _studies(space))
 
 
 def _notes(space: SearchSpace) -> list[str]:
@@ -175,6 +198,12 @@ def _notes(space: SearchSpace) -> list[str]:
         notes.append(
             f"{space.compare.replicates} of {REPLICATES_FOR_FAMILIES} replicates: the verdict is "
             "about the configurations found, not about the families"
+        )
+    each = max(study.trials for study in _studies(space))
+    if resolved_sampler(space) != "random" and each <= NO_GAIN_UP_TO and _has_choice(space):
+        notes.append(
+            f"{each} trials per study: no gain over random search is to be expected "
+            f"(up to {NO_GAIN_UP_TO}, docs/samplers.md)"
         )
     if isinstance(views, int) and views > epochs:
         notes.append(f"augment.views {views} exceeds max_epochs {epochs}: same as fresh views")

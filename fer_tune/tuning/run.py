@@ -17,6 +17,7 @@ from fer_tune.escaping import shell_word
 from fer_tune.records import Results
 from fer_tune.schema.limits import SEEDS
 from fer_tune.space import SearchSpace
+from fer_tune.space.plan import resolved_sampler
 from fer_tune.storage import AnyPath, UrlPath, any_path
 from fer_tune.tuning.ahead import prepare_ahead
 from fer_tune.tuning.concurrency import limit_cpus, pending_limit
@@ -39,6 +40,8 @@ from fer_tune.tuning.options import SearchOptions
 from fer_tune.tuning.preparation import check_bank, check_weights, report_unweighted_classes
 from fer_tune.tuning.raytune.runtime import ray_connection
 from fer_tune.tuning.settings import splits_of
+from fer_tune.tuning.studies.extras import check_installed
+from fer_tune.tuning.studies.warm_start import earlier_trials
 
 
 def run_search(
@@ -51,6 +54,7 @@ def run_search(
     data: UrlPath | None = None,
     command_began: float | None = None,
     patient: bool = False,
+    warm_start: Sequence[AnyPath | str] = (),
 ) -> Results:
     """Searches, confirms and records everything under ``folder``, a path or a URL.
 
@@ -59,6 +63,7 @@ def run_search(
         command_began: seconds since the epoch when the user's command started, for the start-up
             cost; now by default.
         patient: wait for another process that writes there, as its machine may be down.
+        warm_start: results folders of earlier searches whose trials the samplers learn from.
 
     Raises:
         UserError: the space, the data, the weights, the folder or the machine cannot be used,
@@ -68,6 +73,8 @@ def run_search(
     """
     began, folder = command_began or time.time(), any_path(folder)
     split = splits_of(space, dataset)
+    check_installed(resolved_sampler(space))
+    earlier = earlier_trials(space, dataset.fingerprint, warm_start)
     check_weights(space)
     check_bank(options, console)
     report_unweighted_classes(space, dataset, split, console)
@@ -84,7 +91,7 @@ def run_search(
         manifest = first_manifest(space, dataset, split, began, data)
         with reporting_disk(folder):
             results.write_manifest(manifest)
-            log = EventLog.begin(folder, identity(manifest), lease=lease)
+            log = EventLog.begin(folder, identity(manifest, earlier), lease=lease)
         history = History.read(folder)
         search = execution.make_search(
             space,
@@ -145,6 +152,7 @@ def resume_search(
             return results
         check_recorded(space, manifest, history, folder)
         check_bank(options, console)
+        check_installed(resolved_sampler(space))
         dataset = _dataset(space, manifest, history, data, console)
         report_changed_versions(manifest, console)
         space = larger or space

@@ -11,7 +11,8 @@ from made_records import make_space
 from optuna.distributions import BaseDistribution
 from optuna.trial import TrialState
 
-from fer_tune.tuning.studies.study import STARTUP_TRIALS, KnownSpaceTPE, distribution
+from fer_tune.tuning.studies.samplers import STARTUP_TRIALS, KnownSpaceTPE
+from fer_tune.tuning.studies.study import distribution
 
 PARAMETERS: dict[str, Any] = {
     "unfreeze_depth": {"type": "int", "low": 0, "high": 4},

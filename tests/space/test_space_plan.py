@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fer_tune.space import SearchSpace, StudyPlan, plan
+from fer_tune.space.evidence import NO_GAIN_UP_TO
 from fer_tune.space.plan import halving
 
 
@@ -20,10 +21,10 @@ def test_equal_allocation_deals_the_same_to_every_study(valid):
         (arm, r) for arm in ("densenet161", "resnet152") for r in range(3)
     ]
     assert planned.studies[0] == StudyPlan(
-        arm="densenet161", replicate=0, baseline=1, random=2, tpe=7
+        arm="densenet161", replicate=0, baseline=1, random=2, proposed=7
     )
     assert planned.studies[5] == StudyPlan(
-        arm="resnet152", replicate=2, baseline=2, random=2, tpe=6
+        arm="resnet152", replicate=2, baseline=2, random=2, proposed=6
     )
     assert planned.trials == 60 and planned.worst_epochs == 600
     assert planned.confirm_runs == 12 and planned.confirm_epochs == 120
@@ -34,7 +35,7 @@ def test_sampled_allocation_is_one_study_that_confirms_every_arm(valid):
     valid["budget"]["trials"] = 9
     valid["cohorts"] = {"baseline": [{"unfreeze_depth": 1}]}
     planned = plan(SearchSpace.from_dict(valid))
-    assert planned.studies == (StudyPlan(arm=None, replicate=0, baseline=2, random=2, tpe=5),)
+    assert planned.studies == (StudyPlan(arm=None, replicate=0, baseline=2, random=2, proposed=5),)
     assert planned.confirm_runs == 4
     assert any("unbalanced" in note for note in planned.notes)
 
@@ -45,13 +46,13 @@ def test_sampled_allocation_is_one_study_that_confirms_every_arm(valid):
 def test_random_share_rounds_halves_up_and_gives_at_least_one(valid, share, random):
     valid["cohorts"] = {"random": share}
     study = plan(SearchSpace.from_dict(valid)).studies[0]
-    assert (study.random, study.tpe) == (random, 4 - random)
+    assert (study.random, study.proposed) == (random, 4 - random)
 
 
 def test_baselines_that_fill_a_study_leave_nothing_random(valid):
     valid["cohorts"] = {"baseline": [{"unfreeze_depth": d} for d in range(4)]}
     assert plan(SearchSpace.from_dict(valid)).studies[0] == StudyPlan(
-        arm="densenet161", replicate=0, baseline=4, random=0, tpe=0
+        arm="densenet161", replicate=0, baseline=4, random=0, proposed=0
     )
 
 
@@ -102,6 +103,7 @@ def test_without_a_scheduler_nothing_is_audited(valid):
 
 
 def test_notes_tell_what_is_permitted_but_worth_knowing(valid):
+    valid["sampler"] = "random"
     assert plan(SearchSpace.from_dict(valid)).notes == (
         "1 of 5 replicates: the verdict is about the configurations found, not about the families",
     )
@@ -119,7 +121,21 @@ def test_notes_tell_what_is_permitted_but_worth_knowing(valid):
 
 
 def test_rows_are_pairs_of_text(valid):
-    rows = plan(SearchSpace.from_dict(valid)).rows()
+    rows = plan(SearchSpace.from_dict({**valid, "sampler": "tpe"})).rows()
     assert ("trials", "8 (0 baseline, 2 random, 6 tpe)") in rows
     assert ("rungs", "2, 6") in rows
     assert rows[-1][0] == "note"
+
+
+def test_a_study_too_small_to_gain_on_random_search_is_noted(valid):
+    expected = "no gain over random search is to be expected"
+
+    def notes(each, **changes):
+        values = {**valid, "budget": {"trials": 2 * each, "max_epochs": 10}, **changes}
+        return [n for n in plan(SearchSpace.from_dict(values)).notes if expected in n]
+
+    (note,) = notes(NO_GAIN_UP_TO)
+    assert note.startswith(f"{NO_GAIN_UP_TO} trials per study: {expected}")
+    assert not notes(NO_GAIN_UP_TO + 1)
+    assert not notes(NO_GAIN_UP_TO, sampler="random")
+    assert not notes(NO_GAIN_UP_TO, cohorts={"random": 1.0})

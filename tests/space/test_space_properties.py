@@ -126,7 +126,7 @@ def test_every_dealing_adds_up(trials, replicates, share, baselines):
     )
     if space is not None:
         assert len({study.trials for study in plan(space).studies}) == 1
-        assert all(min(s.baseline, s.random, s.tpe) >= 0 for s in plan(space).studies)
+        assert all(min(s.baseline, s.random, s.proposed) >= 0 for s in plan(space).studies)
 
 
 def as_read(value: Any) -> Any:

@@ -64,7 +64,7 @@ def test_the_flagship_lets_the_verdict_speak_of_the_families():
 def test_the_notebook_baseline_samples_nothing():
     space = load("notebook_baseline")
     assert not any(space.domains(arm) for arm in space.compare.arms)
-    assert {(s.baseline, s.random, s.tpe) for s in plan(space).studies} == {(1, 0, 0)}
+    assert {(s.baseline, s.random, s.proposed) for s in plan(space).studies} == {(1, 0, 0)}
 
 
 def test_the_controls_differ_in_what_they_compare_alone():

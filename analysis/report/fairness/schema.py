@@ -23,6 +23,10 @@ class CohortCounts(Part):
     """Ended trials by allocation rule."""
 
     tpe: Count = Field(description="proposed by TPE")
+    qmc: Count = Field(description="Sobol points")
+    gp: Count = Field(description="proposed by a Gaussian process")
+    cmaes: Count = Field(description="proposed by CMA-ES")
+    cqr: Count = Field(description="proposed by conformalised quantile regression")
     random: Count = Field(description="drawn at random")
     baseline: Count = Field(description="given by hand")
 

@@ -1,4 +1,4 @@
-"""Tuning curves: the best of n random trials, TPE against random search, anytime performance."""
+"""Tuning curves: the best of n random trials, the sampler against them, anytime performance."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NAMED = 3
 
 
 def chapter(report: Report) -> Chapter:
-    """The tuning curve with its band, TPE against random search, and the anytime curve."""
+    """The tuning curve with its band, the sampler against random search, and the anytime curve."""
     tuning = report.tuning
     drawn = [(arm, arm.doubling) for arm in tuning.arms if arm.curve and arm.doubling]
     curve, spending = curve_picture(report), spending_picture(report)
@@ -99,6 +99,15 @@ def _points(doubling: Doubling) -> str:
     return f"{number} {'point' if number == '1.0' else 'points'}"
 
 
+_NAMES = {
+    "tpe": "TPE",
+    "qmc": "Sobol points",
+    "gp": "GP",
+    "cmaes": "CMA-ES",
+    "cqr": "CQR",
+}
+
+
 # -- the table --------------------------------------------------------------------------------
 
 
@@ -106,6 +115,8 @@ def _summary(tuning: TuningPart) -> Table:
     arms = tuning.arms
     spent = {arm.arm: arm.spent for arm in tuning.spending.arms}
     resource = tuning.spending.resource
+    names = dict.fromkeys(_NAMES[name] for arm in arms for name in arm.tpe.samplers)
+    sampler = " and ".join(names) or "TPE"
     lines: dict[str, Callable[[TuningArm], Cell]] = {
         "random trials": lambda arm: cell(arm.random.total, formats.count),
         "trained to the end": lambda arm: cell(
@@ -115,19 +126,19 @@ def _summary(tuning: TuningPart) -> Table:
         "ended without a score": lambda arm: cell(arm.random.without_score, formats.count),
         "median best of half of them": _median_cell,
         "gain from the other half, points": _gain_cell,
-        f"best of TPE {formats.MINUS} random, points": _tpe_cell,
+        f"best of {sampler} {formats.MINUS} random, points": _tpe_cell,
         f"{resource}-hours of the search": lambda arm: cell(spent[arm.arm].value, _hours),
     }
     return arms_table(
         "tuning-summary",
-        "Random search and TPE by arm",
+        f"Random search and {sampler} by arm",
         arms,
         [arm.arm for arm in arms],
         lines,
         caption=f"Scores: {tuning.unit}; a point is 0.01. Small print: 95 % limits. Those "
         "of the median are the band's; an upper limit of 1.000 means that the cohort gives none. "
-        f"Those of TPE {formats.MINUS} random are Student's over studies, each at the number of "
-        "trials of its smaller cohort. Everything except the band is descriptive.",
+        f"Those of {sampler} {formats.MINUS} random are Student's over studies, each at the number "
+        "of trials of its smaller cohort. Everything except the band is descriptive.",
     )
 
 

@@ -46,31 +46,32 @@ class Doubling(Part):
 
 
 class TpeStudy(Part):
-    """TPE against random search in one study."""
+    """The sampler against random search in one study."""
 
     replicate: Int = Field(description="number of the study, from 0")
     best_of: Count = Field(description="trials of the smaller cohort")
     random: Number = Field(description="mean best of so many random trials")
-    tpe: Number = Field(description="mean best of so many trials of TPE")
+    tpe: Number = Field(description="mean best of so many trials of the sampler")
 
 
 class Tpe(Part):
-    """TPE against random search."""
+    """The sampler, TPE or another one, against random search."""
 
+    samplers: tuple[str, ...] = Field(description="cohorts of the sampler's trials")
     unit: UnitText
     estimator: str = Field(description="how the numbers of the studies were computed")
     studies: tuple[TpeStudy, ...] = Field(description="studies with trials of both")
-    over_random: Known | None = Field(description="TPE minus random; null without studies")
+    over_random: Known | None = Field(description="sampler minus random; null without studies")
 
 
 class TuningArm(Part):
-    """Random search and TPE in an arm."""
+    """Random search and the sampler in an arm."""
 
     arm: ArmName
     random: RandomCounts = Field(description="its random trials")
     curve: TuningCurve | None = Field(description="null with fewer than `needed` random trials")
     doubling: Doubling | None = Field(description="null with fewer than `needed` random trials")
-    tpe: Tpe = Field(description="TPE against random search")
+    tpe: Tpe = Field(description="the sampler against random search")
 
 
 class Course(Part):
@@ -105,7 +106,7 @@ class Spending(Part):
 
 
 class TuningPart(Part):
-    """Tuning curves: the best of n random trials, TPE against random search, anytime curves."""
+    """Tuning curves: best of n random trials, the sampler against them, anytime curves."""
 
     unit: UnitText
     needed: Count = Field(description="fewest random trials for a curve")

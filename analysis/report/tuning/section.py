@@ -1,4 +1,4 @@
-"""Tuning curves: the best of n random trials, anytime performance, and TPE against random search.
+"""Tuning curves: the best of n random trials, anytime performance, and the sampler against them.
 
 Every trial counts with its best value, a trial without a value with 0, the lowest possible score.
 For a trial that ended by ASHA, divergence or a failure that is a lower bound of the value of its
@@ -29,6 +29,7 @@ from analysis.report.ends import audited, ran_on
 from analysis.report.evidence import Evidence
 from analysis.report.quantities import Json, estimated, quantity
 from analysis.report.tuning.spending import spending_sections
+from fer_tune.records import SAMPLED
 
 #: Fewest random trials for a curve.
 NEEDED = 5
@@ -139,14 +140,15 @@ def _doubling(search: Search, values: Floats) -> Json:
 
 
 def _tpe(search: Search, trials: pd.DataFrame) -> Json:
-    """TPE against random search by study, at the number of trials of the smaller cohort.
+    """The sampler against random search by study, at the number of trials of the smaller cohort.
 
     For the larger cohort, the mean best of that many trials drawn without replacement.
     """
     studies = []
     for replicate, study in trials.groupby("replicate"):
         random, tpe = (
-            scores(search, study[study["cohort"] == cohort]) for cohort in ("random", "tpe")
+            scores(search, study[study["cohort"].isin(cohorts)])
+            for cohorts in (["random"], SAMPLED)
         )
         n = min(random.size, tpe.size)
         if n:
@@ -156,6 +158,7 @@ def _tpe(search: Search, trials: pd.DataFrame) -> Json:
             )
     over = mean_interval([s["tpe"] - s["random"] for s in studies]) if studies else None
     return {
+        "samplers": [cohort for cohort in SAMPLED if (trials["cohort"] == cohort).any()],
         "unit": score_unit(search),
         "estimator": "mean best of n trials without replacement (U-statistic); descriptive",
         "studies": studies,

@@ -14,6 +14,7 @@ from fer_tune.space.checking.parameter_checks import (
     fixed_and_sampled,
     specs_of,
 )
+from fer_tune.space.checking.sampler_checks import check_sampler
 from fer_tune.space.checking.validation import Parts
 from fer_tune.space.domains import FloatDomain, IntDomain, PerArm
 
@@ -28,6 +29,7 @@ def cross_field(parts: Parts, faults: list[Fault]) -> list[Fault]:
         *check_specs(parts),
         *check_backbone(parts, faults),
         *islice(check_baselines(parts), _MOST),
+        *check_sampler(parts, faults),
         *_epochs(parts),
         *_allocation(parts),
         *_dealing(parts, faults),

@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from fer_tune.space import TrialConfig
 
-Cohort = Literal["tpe", "random", "baseline", "confirm"]
+#: A trial's allocation rule: a sampler, a baseline, or the confirmation of a choice.
+Cohort = Literal["tpe", "qmc", "gp", "cmaes", "cqr", "random", "baseline", "confirm"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +61,30 @@ class Assignment:
             "replicate": self.replicate,
             "cohort": self.cohort,
         }
+
+
+@dataclass(frozen=True, kw_only=True)
+class EarlierTrial:
+    """A trial of an earlier search that samplers learn from.
+
+    Attributes:
+        is_complete: trained to its end; otherwise ASHA stopped it, or it diverged.
+        epochs: that it ran.
+        value: the best of the search's metric on validation.
+    """
+
+    arm: str
+    config: TrialConfig
+    is_complete: bool
+    epochs: int
+    value: float
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> EarlierTrial:
+        return cls(**{**values, "config": TrialConfig.from_dict(values["config"])})
 
 
 def study_name(arm: str, replicate: int) -> str:

@@ -208,6 +208,16 @@ class _Space(Part):
     budget: dict[str, Any]
 
 
+class Earlier(Part):
+    """A trial of an earlier search (``EarlierTrial``)."""
+
+    arm: ArmName
+    config: Annotated[dict[str, Any], AfterValidator(_config)]
+    is_complete: bool
+    epochs: Annotated[int, Field(ge=1, le=limits.EPOCHS)]
+    value: Annotated[float, Field(allow_inf_nan=False)]
+
+
 class Identity(Part):
     """The first line: which search it is. The rules of the search space are checked later."""
 
@@ -215,6 +225,7 @@ class Identity(Part):
     fingerprint: Line | None = None
     training_version: Version | None = None
     audit_version: Version | None = None
+    earlier: Annotated[list[Earlier], Field(max_length=limits.TRIALS)] | None = None
     space: _Space
 
 

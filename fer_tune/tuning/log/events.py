@@ -38,7 +38,7 @@ from fer_tune.errors import ResultsError, reading
 from fer_tune.schema import InvalidJson, first_error, parse_json, shown
 from fer_tune.schema.limits import EVENT_BYTES
 from fer_tune.storage import AnyPath
-from fer_tune.tuning.log.assignment import Assignment, Cohort
+from fer_tune.tuning.log.assignment import Assignment, Cohort, EarlierTrial
 from fer_tune.tuning.log.event_schema import EVENT, IDENTITY
 from fer_tune.tuning.log.event_store import create_lines, open_lines, read_lines
 from fer_tune.tuning.log.lease import Lease
@@ -188,6 +188,11 @@ class History:
     def audit_version(self) -> int:
         """What counts as a copy in this search; searches of version 1 do not record it."""
         return self.identity.get("audit_version") or 1
+
+    @property
+    def earlier(self) -> list[EarlierTrial]:
+        """Trials of earlier searches that the samplers learn from (``--warm-start``)."""
+        return [EarlierTrial.from_dict(one) for one in self.identity.get("earlier") or ()]
 
     @property
     def budgets(self) -> list[dict[str, Any]]:

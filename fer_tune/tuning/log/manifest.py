@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
@@ -18,6 +18,7 @@ from fer_tune.records import SCHEMA_VERSION
 from fer_tune.space import SearchSpace
 from fer_tune.storage import UrlPath, without_secrets
 from fer_tune.training.context import TRAINING_VERSION
+from fer_tune.tuning.log.assignment import EarlierTrial
 
 _LIBRARIES = (
     "fer-tune",
@@ -76,14 +77,19 @@ def first_manifest(
     }
 
 
-def identity(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """What must be unchanged at a resume: the first line of the event log."""
+def identity(manifest: Mapping[str, Any], earlier: Sequence[EarlierTrial] = ()) -> dict[str, Any]:
+    """What must be unchanged at a resume: the first line of the event log.
+
+    Args:
+        earlier: trials of earlier searches that the samplers learn from.
+    """
     return {
         "schema_version": SCHEMA_VERSION,
         "training_version": manifest["training_version"],
         "audit_version": manifest["audit_version"],
         "fingerprint": manifest["dataset"]["fingerprint"],
         "space": manifest["space"],
+        **({"earlier": [trial.as_dict() for trial in earlier]} if earlier else {}),
     }
 
 

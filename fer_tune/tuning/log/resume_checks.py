@@ -62,6 +62,8 @@ def check_same_search(space: SearchSpace, history: History, folder: AnyPath) -> 
     """
     where = str(folder / EVENTS_FILE)
     values = space.as_dict()
+    if "sampler" not in history.identity["space"] and values["sampler"] == "auto":
+        values["sampler"] = "tpe"  # began before there was a choice
     before = recorded_space(history.identity["space"], where=where).as_dict()
     budgets = [{**before["budget"], **larger} for larger in history.budgets]
     if not any(values == {**before, "budget": budget} for budget in budgets):

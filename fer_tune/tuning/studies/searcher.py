@@ -29,9 +29,16 @@ import optuna
 from optuna.trial import TrialState
 from ray.tune.search import Searcher
 
+from fer_tune.records import SAMPLED
 from fer_tune.space import SearchSpace, StudyPlan, TrialConfig
 from fer_tune.space import plan as make_plan
-from fer_tune.tuning.log.assignment import Assignment, Cohort, derive_seed, study_name
+from fer_tune.space.plan import resolved_sampler
+from fer_tune.tuning.log.assignment import (
+    Assignment,
+    Cohort,
+    derive_seed,
+    study_name,
+)
 from fer_tune.tuning.log.events import EventLog, History
 from fer_tune.tuning.studies.asha import SCORE
 from fer_tune.tuning.studies.oom_limits import OomLimits
@@ -39,9 +46,10 @@ from fer_tune.tuning.studies.study import ArmStudy, Baseline
 
 logger = logging.getLogger(__name__)
 
-#: Consecutive proposals within the out-of-memory limits after which random sampling replaces TPE,
-#: which ignores failures and would propose them again; and after which nothing is assumed to fit.
-TPE_REJECTIONS = 10
+#: Consecutive proposals within the out-of-memory limits after which random sampling replaces the
+#: sampler, which ignores failures and would propose them again; and after which nothing is assumed
+#: to fit.
+SAMPLER_REJECTIONS = 10
 MAX_REJECTIONS = 500
 
 
@@ -67,7 +75,7 @@ class StudySearcher(Searcher):
         # Its log lines on every study and trial would garble the live table.
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.space = space
-        self.studies = _studies(space)
+        self.studies = _studies(_with_sampler(space, history))
         self.assignments: dict[str, Assignment] = {}  # by Ray's trial id
         self.oom_limits = OomLimits()
         self._log = log
@@ -113,7 +121,7 @@ class StudySearcher(Searcher):
     def _ask(self, study: ArmStudy, cohort: Cohort, baseline: Baseline | None) -> Assignment | None:
         number = self._number
         for rejections in range(MAX_REJECTIONS):
-            if rejections >= TPE_REJECTIONS:
+            if rejections >= SAMPLER_REJECTIONS:
                 cohort = "random"
             arm, config = study.ask(number, cohort, baseline, rejections)
             if not self.oom_limits.excludes(arm, config):
@@ -197,6 +205,9 @@ class StudySearcher(Searcher):
     # -- memory -----------------------------------------------------------------------------
 
     def _restore(self, history: History) -> None:
+        earlier = history.earlier
+        for study in self.studies:
+            study.learn(earlier)
         by_name = {study.name: study for study in self.studies}
         for name, planned in history.skipped:
             by_name[name].use_up(planned)
@@ -219,6 +230,15 @@ class StudySearcher(Searcher):
         Path(checkpoint_path).write_text("see events.jsonl\n")
 
 
+def _with_sampler(space: SearchSpace, history: History | None) -> SearchSpace:
+    """The space with ``auto`` resolved: a search keeps the sampler that it began with."""
+    chosen = next(
+        (run.planned for run in (history.trials if history else ()) if run.planned in SAMPLED),
+        resolved_sampler(space),
+    )
+    return space.model_copy(update={"sampler": chosen}) if space.sampler == "auto" else space
+
+
 def _studies(space: SearchSpace) -> list[ArmStudy]:
     """The search's studies in the order they are served, arms alternating."""
     return [
@@ -239,4 +259,5 @@ def _trials(space: SearchSpace, study: StudyPlan) -> list[tuple[Cohort, Baseline
         ("baseline", (arm, config)) for arm in arms for config in space.baselines(arm)
     ]
     trials += [("random", None)] * study.random
-    return trials + [("tpe", None)] * study.tpe
+    proposed: Cohort = resolved_sampler(space)
+    return trials + [(proposed, None)] * study.proposed

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-import warnings
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import optuna
@@ -13,37 +14,15 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState, create_trial
 
 from fer_tune.space import ChoiceDomain, Domain, FloatDomain, SearchSpace, TrialConfig
-from fer_tune.tuning.log.assignment import Cohort, derive_seed
+from fer_tune.tuning.log.assignment import Cohort, EarlierTrial, derive_seed
+from fer_tune.tuning.studies.samplers import Request, make_sampler
 
-#: Completed trials that TPE needs before it builds a model.
-STARTUP_TRIALS = 2
 _ARM = "arm"
 
 Baseline = tuple[str, TrialConfig]
-
-
-class KnownSpaceTPE(optuna.samplers.TPESampler):
-    """TPE for a study whose trials all have the same parameters.
-
-    It proposes what ``group=True`` does, which collects the parameters from all earlier trials at
-    every proposal: in large studies that took most of the time.
-
-    Args:
-        known: the parameters.
-    """
-
-    def __init__(self, known: dict[str, BaseDistribution], **options: Any) -> None:
-        super().__init__(**options)
-        # In the order in which TPE sorts those that it collects.
-        self._known = {name: known[name] for name in sorted(known) if not known[name].single()}
-
-    def infer_relative_search_space(
-        self, study: optuna.Study, trial: FrozenTrial
-    ) -> dict[str, BaseDistribution]:
-        return self._known
 
 
 def distribution(domain: Domain) -> BaseDistribution:
@@ -84,6 +63,7 @@ class ArmStudy:
             for arm, domains in self._domains.items()
             for name, domain in domains.items()
         }
+        self._known = self._parameters()
         self.asked = 0
         self.study = optuna.create_study(
             study_name=name,
@@ -93,6 +73,7 @@ class ArmStudy:
         self._open: dict[int, optuna.Trial] = {}  # by own trial number
         self._reported: dict[int, set[int]] = {}
         self._ended: list[int] = []
+        self._begun: Counter[Cohort] = Counter()  # trials that have used up one of a cohort
 
     @property
     def remaining(self) -> int:
@@ -101,11 +82,14 @@ class ArmStudy:
     def next_cohort(self) -> tuple[Cohort, Baseline | None]:
         """The cohort of the next trial, and what a baseline is."""
         self.asked += 1
-        return self._planned.pop(0)
+        planned = self._planned.pop(0)
+        self._begun[planned[0]] += 1
+        return planned
 
     def use_up(self, cohort: Cohort) -> None:
         """Uses up the first planned trial of ``cohort``, as in an earlier session."""
         self.asked += 1
+        self._begun[cohort] += 1
         index = next((k for k, (left, _) in enumerate(self._planned) if left == cohort), None)
         if index is not None:
             self._planned.pop(index)
@@ -124,6 +108,27 @@ class ArmStudy:
         }
         # A rejected proposal has the same number as the one that replaced it.
         return [by_number[number] for number in self._ended]
+
+    def learn(self, earlier: Sequence[EarlierTrial]) -> None:
+        """Adds the trials of earlier searches in its arms, before any of its own."""
+        for number, trial in enumerate(t for t in earlier if t.arm in self.arms):
+            domains, values = self._domains[trial.arm], trial.config.as_dict()
+            given = {self._name(trial.arm, name): values[name] for name in domains}
+            known = {self._name(trial.arm, name): distribution(d) for name, d in domains.items()}
+            if len(self.arms) > 1:
+                given[_ARM] = trial.arm
+                known[_ARM] = CategoricalDistribution(list(self.arms))
+            self.study.add_trial(
+                create_trial(
+                    state=TrialState.COMPLETE if trial.is_complete else TrialState.PRUNED,
+                    value=trial.value if trial.is_complete else None,
+                    params=given,
+                    distributions=known,
+                    intermediate_values={trial.epochs: trial.value},
+                    # Its own trials count from 0.
+                    user_attrs={"trial": -1 - number, "cohort": "earlier"},
+                )
+            )
 
     # -- asking -----------------------------------------------------------------------------
 
@@ -147,22 +152,26 @@ class ArmStudy:
         return self._opened(number, trial, cohort, arm, self._space.config(arm, sampled))
 
     def _sampler(self, cohort: Cohort, number: int, attempt: int) -> optuna.samplers.BaseSampler:
-        seed = derive_seed(self._space.seeds.search, cohort, self.name, number, attempt)
-        if cohort == "random":
-            return optuna.samplers.RandomSampler(seed=seed)
-        with warnings.catch_warnings():
-            # Optuna warns at every use that these options are experimental.
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            options: dict[str, Any] = {
-                "seed": seed,
-                "n_startup_trials": STARTUP_TRIALS,
-                "multivariate": True,
-                "constant_liar": True,
-            }
-            if len(self.arms) > 1:
-                return optuna.samplers.TPESampler(group=True, **options)
-            known = {name: found for (_, name), found in self._distributions.items()}
-            return KnownSpaceTPE(known, **options)
+        search = self._space.seeds.search
+        request = Request(
+            # TPE with conditions treats the arm like any of them.
+            known=None if cohort == "tpe" and len(self.arms) > 1 else self._known,
+            seed=derive_seed(search, cohort, self.name, number, attempt),
+            sequence_seed=derive_seed(search, cohort, self.name),
+            position=max(0, self._begun[cohort] - 1),
+            attempt=attempt,
+        )
+        return make_sampler(cohort, request)
+
+    def _parameters(self) -> dict[str, BaseDistribution] | None:
+        """The parameters of its trials; None where they depend on the arm that is sampled."""
+        known = {self._name(arm, name): d for (arm, name), d in self._distributions.items()}
+        if len(self.arms) == 1:
+            return known
+        conditional = any(self._name(arm, name) != name for arm, name in self._distributions)
+        if conditional:
+            return None
+        return {_ARM: CategoricalDistribution(list(self.arms)), **known}
 
     def restore(self, number: int, cohort: Cohort, arm: str, config: TrialConfig) -> None:
         """Reopens own trial ``number`` as it was proposed; its reports and end follow."""

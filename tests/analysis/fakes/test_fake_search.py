@@ -126,7 +126,9 @@ def test_trials_are_dealt_as_planned(difference: Folder) -> None:
     assert len(trials) == 200 and trials["trial"].tolist() == list(range(200))
     for study in expected:
         mine = trials[(trials["arm"] == study.arm) & (trials["replicate"] == study.replicate)]
-        cohorts = ["baseline"] * study.baseline + ["random"] * study.random + ["tpe"] * study.tpe
+        cohorts = (
+            ["baseline"] * study.baseline + ["random"] * study.random + ["tpe"] * study.proposed
+        )
         assert mine["cohort"].tolist() == cohorts
     # Every study is asked once before any is asked twice.
     assert len(trials.head(10).groupby(["arm", "replicate"])) == 10
