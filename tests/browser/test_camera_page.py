@@ -331,6 +331,25 @@ def test_a_picture_that_fails_does_not_end_the_page(show_page: Open, folder: Pat
     assert page.get_attribute("body", "data-state") == "ready"
 
 
+def test_a_page_that_cannot_continue_offers_nothing(show_page: Open, folder: Path) -> None:
+    """Neither while the camera is on, nor while its permission is asked for."""
+    breaks = "theWorker.onerror(new ErrorEvent('error', {message: 'out of memory'}))"
+    for script in (BREAKING, BREAKING + ASKING):
+        page = show_page("one", script=script)
+        if script == BREAKING:
+            start(page)
+        else:
+            page.click("#camera")
+        page.evaluate(breaks)
+        if script != BREAKING:
+            page.evaluate("window.allow()")
+            page.wait_for_function("window.given !== undefined")
+            page.wait_for_timeout(300)
+        assert "The page cannot continue: out of memory." in page.inner_text("#status")
+        assert not page.is_visible("#video")
+        assert page.is_disabled("#camera") and page.is_disabled("#open")
+
+
 def test_large_pictures_are_reduced_to_what_phones_can_draw(show_page: Open, folder: Path) -> None:
     Image.fromarray(astronaut()).resize((5000, 3750)).save(folder / "large.jpg")
     turned = Image.Exif()

@@ -84,6 +84,20 @@ def test_the_camera_serves_the_page_until_ctrl_c(
         process.wait()
 
 
+@pytest.mark.parametrize("token", [None, "0123456789abcdef0123"])
+def test_with_a_token_a_server_before_the_page_may_use_its_own_name(
+    run: Run, model: Path, ort: Path, monkeypatch: pytest.MonkeyPatch, token: str | None
+) -> None:
+    pages = []
+    monkeypatch.setattr(
+        "fer_tune.serving.web.server.serve_page", lambda page, listener: pages.append(page)
+    )
+    monkeypatch.setenv("FER_TUNE_TOKEN", token or "")
+    done = run("camera", model, "--runtime", ort, "--port", "0")
+    assert done.code == 0, done.err
+    assert pages[0].token == token and pages[0].local is (token is None)
+
+
 def _line(process: subprocess.Popen[bytes], start: str, seconds: float = 120) -> str:
     """The line that a process prints and that begins with ``start``."""
     assert process.stderr is not None
@@ -122,6 +136,8 @@ REFUSED = {
         ["camera", "--host", "192.0.2.1", "--port", "0"],
         "--host",
     ),
+    "a threshold that is no number": (["camera", "--threshold", "nan"], "not a finite number"),
+    "a time that is no number": (["camera", "--smooth", "nan"], "not a finite number"),
     "compared with nothing else": (["camera", "--port", "0", "--compare", "MODEL"], "no other"),
     "compared with no model": (["camera", "--port", "0", "--compare", "none"], "no such folder"),
 }

@@ -25,18 +25,26 @@ class RayHead:
 
     Attributes:
         address: of its dashboard.
+        gcs: where programs join it.
+        pid: of its first process.
         home: the home folder of its processes.
         token: file with the token.
     """
 
     address: str
+    gcs: str
+    pid: int
     home: Path
     token: Path
 
 
 @contextmanager
-def ray_head(home: Path) -> Iterator[RayHead]:
-    """Starts a head with two CPUs, and ends all of its processes."""
+def ray_head(home: Path, *others: str) -> Iterator[RayHead]:
+    """Starts a head with two CPUs, and ends all of its processes.
+
+    Args:
+        others: further options of ``ray start``.
+    """
     home.mkdir(parents=True)
     token = home / "token"
     token.write_text(TOKEN)
@@ -63,7 +71,7 @@ def ray_head(home: Path) -> Iterator[RayHead]:
             *(f"--{name}={port}" for name, port in options.items()),
             *("--dashboard-host=127.0.0.1", "--node-ip-address=127.0.0.1", "--num-cpus=2"),
             *("--object-store-memory=100000000", f"--temp-dir={temporary}"),
-            "--disable-usage-stats",
+            *("--disable-usage-stats", *others),
         ]
         said = home / "ray.log"
         with said.open("wb") as log:
@@ -73,7 +81,8 @@ def ray_head(home: Path) -> Iterator[RayHead]:
         address = f"http://127.0.0.1:{options['dashboard-port']}"
         try:
             _wait_for(address, process, said)
-            yield RayHead(address, home, token)
+            gcs = f"127.0.0.1:{options['port']}"
+            yield RayHead(address, gcs, process.pid, home, token)
         finally:
             _end(process, temporary)
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from fer_tune.cli.models.web import Compare, Runtime, page_of
+from fer_tune.cli.models.options import Compare, Model, Runtime, check_int8
+from fer_tune.cli.models.web import page_of
 from fer_tune.cli.option_groups import AsJson
 from fer_tune.errors import UserError
 
@@ -30,12 +31,7 @@ def register(app: typer.Typer) -> None:
 
 
 def export(
-    model: Annotated[
-        str,
-        typer.Argument(
-            metavar="MODEL", help="Model folder, results folder, or its URL.", show_default=False
-        ),
-    ],
+    model: Model,
     kind: Annotated[
         Format,
         typer.Option(
@@ -123,12 +119,7 @@ def _check_options(kind: Format, preprocess: Variant | None, int8: bool, data: s
         raise UserError(
             "needs --format onnx", where="--int8", value=kind, remedy="Change one of them"
         )
-    if int8 and data is None:
-        raise UserError(
-            "needs pictures to calibrate and to score with",
-            where="--int8",
-            remedy="Add --data with the packed dataset of the search",
-        )
+    check_int8(int8, data)
 
 
 def _check_web_options(kind: Format, compare: str | None, runtime: Path | None) -> None:

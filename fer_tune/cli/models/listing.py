@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fer_tune.cli.models.options import Model
 from fer_tune.cli.option_groups import AsJson
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def list_(
 
 @app.command()
 def show(
-    model: Annotated[str, typer.Argument(help="Model folder, results folder, or their URL.")],
+    model: Model,
     as_json: AsJson = False,
 ) -> None:
     """Print a model's card."""

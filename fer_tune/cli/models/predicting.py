@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from fer_tune.cli.models.options import Faces, Model, Threshold, finite
 from fer_tune.cli.models.targets import check_target
 from fer_tune.cli.option_groups import AsJson
 from fer_tune.errors import UserError, reporting
@@ -30,14 +31,7 @@ def register(app: typer.Typer) -> None:
 
 
 def predict(
-    model: Annotated[
-        str,
-        typer.Argument(
-            metavar="MODEL",
-            help="Model folder, results folder (the arm better on validation), or their URL.",
-            show_default=False,
-        ),
-    ],
+    model: Model,
     paths: Annotated[
         list[str],
         typer.Argument(
@@ -47,22 +41,11 @@ def predict(
             show_default=False,
         ),
     ],
-    faces: Annotated[
-        Literal["auto", "always", "never"],
-        typer.Option("--faces", help="Face detection; never treats each picture as one face."),
-    ] = "auto",
+    faces: Faces = "auto",
     detector: Annotated[
         str, typer.Option("--detector", help="mtcnn, or yunet:FILE.onnx with OpenCV.")
     ] = "mtcnn",
-    threshold: Annotated[
-        float,
-        typer.Option(
-            "--threshold",
-            min=0,
-            max=1,
-            help="Mark predictions below this probability as uncertain.",
-        ),
-    ] = 0.5,
+    threshold: Threshold = 0.5,
     calibrated: Annotated[
         bool,
         typer.Option(
@@ -105,6 +88,7 @@ def predict(
         typer.Option(
             "--fps",
             min=0.01,
+            callback=finite,
             help="Videos only: predict at most this many frames per second.  [default: 10]",
         ),
     ] = None,
@@ -113,6 +97,7 @@ def predict(
         typer.Option(
             "--smooth",
             min=0,
+            callback=finite,
             help="Videos only: smooth over this many seconds; 0 for none.  [default: 0.5]",
         ),
     ] = None,

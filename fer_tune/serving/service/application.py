@@ -14,14 +14,12 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from pydantic import ValidationError
 from ray import serve
 from starlette.types import ASGIApp
 
-from fer_tune.errors import EnvironmentFault, UserError
+from fer_tune.errors import EnvironmentFault
 from fer_tune.models.card import Card
 from fer_tune.models.card_file import read_card
-from fer_tune.schema import first_error
 from fer_tune.serving.finding import model_folder
 from fer_tune.serving.service.access import TOKEN_VARIABLE, service_token
 from fer_tune.serving.service.app import about, make_app
@@ -49,7 +47,7 @@ def build(args: dict[str, Any]) -> serve.Application:
         UserError: unknown settings, or values outside their range.
     """
     required_token()
-    settings = _settings(args)
+    settings = ServiceSettings.of(args, "args of the Serve config")
     card = read_card(model_folder(any_path(settings.model)))
 
     def gateway() -> ASGIApp:
@@ -68,16 +66,6 @@ def build(args: dict[str, Any]) -> serve.Application:
         health_check_period_s=2.0,
     )(serve.ingress(gateway)())
     return gateways.bind(model_application(settings, Located(where=settings.model)))
-
-
-def _settings(args: dict[str, Any]) -> ServiceSettings:
-    try:
-        return ServiceSettings.model_validate(args)
-    except ValidationError as error:
-        rule, value = first_error(error)
-        raise UserError(
-            rule, where="args of the Serve config", value=value, remedy="See docs/serve.md"
-        ) from None
 
 
 def guarded(

@@ -141,7 +141,7 @@ class Replicas:
     def __init__(self, handle: DeploymentHandle[Any], app: str, answer_seconds: float) -> None:
         self._handle, self._app, self._seconds = handle, app, answer_seconds
         self._counted = (-_REMEMBERED_S, 0)
-        self._alone = asyncio.Lock()
+        self._alone, self._counting = asyncio.Lock(), asyncio.Lock()
 
     async def predict(self, pictures: Sequence[Upload]) -> list[dict[str, Any]]:
         try:
@@ -179,14 +179,15 @@ class Replicas:
             return found
 
     async def replicas(self) -> int:
-        at, count = self._counted
-        if time.monotonic() - at >= _REMEMBERED_S:
-            try:
-                count = await asyncio.to_thread(running, self._app)
-            except (RayActorError, RayServeException):  # Serve's controller is being replaced
-                count = 0
-            self._counted = (time.monotonic(), count)
-        return count
+        async with self._counting:  # however many ask at once, Serve is asked once
+            at, count = self._counted
+            if time.monotonic() - at >= _REMEMBERED_S:
+                try:
+                    count = await asyncio.to_thread(running, self._app)
+                except (RayActorError, RayServeException):  # Serve's controller is being replaced
+                    count = 0
+                self._counted = (time.monotonic(), count)
+            return count
 
     async def metrics(self) -> bytes:
         return await exported()

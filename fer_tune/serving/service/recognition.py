@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import socket
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from fer_tune.errors import ModelError, reading
+from fer_tune.errors import EnvironmentFault, ModelError, reading
 from fer_tune.models.card import Card
 from fer_tune.models.card_file import CARD, WEIGHTS, check_weights, read_card
 from fer_tune.schema import TooLarge, read_at_most
@@ -32,7 +33,7 @@ class Recognising:
         threshold: probability below which a prediction is uncertain, 0 to 1.
         batch: faces that go through the network at once.
         pixels: of one picture, at most.
-        device: as of :class:`fer_tune.serving.predictor.Predictor`.
+        gpus: that this process holds, or its share of one; 0 for the CPU.
         threads: of PyTorch.
     """
 
@@ -40,7 +41,7 @@ class Recognising:
     threshold: float = 0.5
     batch: int = 16
     pixels: int = 32_000_000
-    device: str = "cpu"
+    gpus: float = 0
     threads: int = 1
 
 
@@ -81,7 +82,7 @@ class Recogniser:
 
     Raises:
         ModelError: the model cannot be used.
-        EnvironmentFault: no face detector is installed, or there is no such device.
+        EnvironmentFault: no face detector is installed, or torch can use no GPU.
     """
 
     def __init__(self, files: ModelFiles, settings: Recognising) -> None:
@@ -93,10 +94,11 @@ class Recogniser:
         from fer_tune.serving.predictor import Predictor
 
         torch.set_num_threads(settings.threads)
+        device = _held(settings.gpus) if settings.gpus else "cpu"
         with _as_folder(files) as folder:
             kept = open_model(folder)
         self._reader = FaceReader(
-            predictor=Predictor(kept, device=settings.device, batch_size=settings.batch),
+            predictor=Predictor(kept, device=device, batch_size=settings.batch),
             detector=Deferred() if settings.faces == "never" else load_detector(),
             mode=settings.faces,
             threshold=settings.threshold,
@@ -133,6 +135,27 @@ def apart(
         if len(requests) == 1:
             return [error]
     return [found for request in requests for found in apart(recognise, [request])]
+
+
+def _held(gpus: float) -> str:
+    """The device of a process that holds so many GPUs, limited to its share of one.
+
+    Raises:
+        EnvironmentFault: torch can use none.
+    """
+    from fer_tune.training.device.compute import hold_share
+
+    try:
+        hold_share(gpus)
+    except EnvironmentFault as error:
+        raise EnvironmentFault(
+            error.what,
+            where=f"--gpus on {socket.gethostname()}",
+            value=gpus,
+            remedy="`fer-tune doctor` on that machine says what is missing; without --gpus the "
+            "replicas use the CPU",
+        ) from None
+    return "cuda"
 
 
 @contextmanager

@@ -8,13 +8,16 @@ import re
 import secrets
 import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import ray
 from ray import serve
+from ray.exceptions import RayError
 from ray.serve.config import ProxyLocation
+from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 from ray.serve.schema import LoggingConfig
 
@@ -27,6 +30,8 @@ from fer_tune.serving.service.recognition import ModelFiles
 from fer_tune.serving.service.server import Server
 from fer_tune.serving.service.settings import ServiceSettings
 
+#: Seconds between two looks at replicas that are being started.
+_LOOK_S = 5.0
 #: Bytes that Ray's object store needs besides the model and the bodies of requests.
 _STORE = 128 * 2**20
 
@@ -38,12 +43,13 @@ def store_bytes(settings: ServiceSettings, model: ModelFiles) -> int:
 
 @contextmanager
 def replicas(
-    settings: ServiceSettings, model: ModelFiles, *, joined: bool
+    settings: ServiceSettings, model: ModelFiles, *, joined: bool, report: Callable[[str], None]
 ) -> Iterator[tuple[DeploymentHandle[Any], str]]:
     """Starts the replicas on the Ray that this process is connected to, and stops them at the end.
 
     Args:
         joined: whether that Ray stays when this process ends.
+        report: prints why replicas do not start yet; called from a thread.
 
     Yields:
         The handle of the deployment, and the name of the Serve application.
@@ -58,12 +64,13 @@ def replicas(
         serve.start(proxy_location=ProxyLocation.Disabled, logging_config=quiet)
         shared = Shared(refs=[ray.put(model)])
         try:
-            handle = serve.run(
-                model_application(settings, shared),
-                name=app,
-                route_prefix=None,
-                logging_config=quiet,
-            )
+            with _watched(app, settings, report):
+                handle = serve.run(
+                    model_application(settings, shared),
+                    name=app,
+                    route_prefix=None,
+                    logging_config=quiet,
+                )
         except RuntimeError as error:
             raise EnvironmentFault(
                 f"the replicas cannot be started: {_reason(app, error)}",
@@ -74,6 +81,35 @@ def replicas(
         yield handle, app
     finally:
         _stop(app, joined=joined)
+
+
+@contextmanager
+def _watched(app: str, settings: ServiceSettings, report: Callable[[str], None]) -> Iterator[None]:
+    """Reports that replicas wait for room: Serve waits silently, and without end."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(_LOOK_S):
+            with suppress(RayError, RayServeException):
+                if _waits(app):
+                    each = f"{settings.cpus:g} CPUs and {settings.gpus:g} GPUs"
+                    report(f"waiting for a machine with {each} that no other work occupies")
+                    return
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(_LOOK_S)
+
+
+def _waits(app: str) -> bool:
+    """Whether no machine has had room for a replica for a while, by Serve's own words."""
+    found = serve.status().applications.get(app)
+    messages = [one.message for one in found.deployments.values()] if found else []
+    return any("to be scheduled" in text for text in messages)
 
 
 def _reason(app: str, error: RuntimeError) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from fer_tune.errors import UserError
+from fer_tune.schema import first_error
 from fer_tune.serving.service.limits import Limits
 from fer_tune.serving.service.recognition import Recognising
 
@@ -19,7 +22,7 @@ class ServiceSettings(BaseModel):
     model: model folder, results folder or their URL, as the replicas see it.
     replicas: processes that predict.
     cpus: of each.
-    gpus: of each; a share of one, or 0 for the CPU.
+    gpus: of each; a share of one, a whole number, or 0 for the CPU.
     batch: requests that a replica predicts together at most.
     batch_wait: seconds for which a request waits for others.
     waiting: requests that may wait for their answer; by default two batches per replica.
@@ -44,6 +47,29 @@ class ServiceSettings(BaseModel):
     max_pixels: Annotated[float, Field(gt=0, le=89)] = 32
     gateways: Annotated[int, Field(ge=1, le=1_000)] = 1
 
+    @classmethod
+    def of(cls, values: Mapping[str, Any], where: str) -> Self:
+        """The settings in a mapping.
+
+        Args:
+            where: what it is, for the message.
+
+        Raises:
+            UserError: unknown settings, or values outside their range.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            rule, value = first_error(error)
+            raise UserError(rule, where=where, value=value, remedy="See docs/serve.md") from None
+
+    @field_validator("gpus")
+    @classmethod
+    def _whole(cls, gpus: float) -> float:
+        if gpus > 1 and not gpus.is_integer():
+            raise ValueError("must be a share of one GPU, or a whole number")
+        return gpus
+
     @property
     def limits(self) -> Limits:
         """Of the service, or of each of its gateways."""
@@ -67,6 +93,6 @@ class ServiceSettings(BaseModel):
             faces=self.faces,
             threshold=self.threshold,
             pixels=int(self.max_pixels * 1e6),
-            device="cuda" if self.gpus else "cpu",
+            gpus=self.gpus,
             threads=max(1, int(self.cpus)),
         )

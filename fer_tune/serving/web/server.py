@@ -145,7 +145,8 @@ class _Guard:
         if not hmac.compare_digest(given.encode("utf-8", "replace"), token.encode()):
             return _no(401, f"Missing or wrong token: open this address with {HOW_TO_OPEN}.")
         # Into a cookie, so that it is neither in the address bar nor in the history.
-        answer = RedirectResponse(scope["path"], 303)
+        # Two slashes would begin the address of another server.
+        answer = RedirectResponse("/" + scope["path"].lstrip("/"), 303)
         answer.set_cookie(_COOKIE, _kept(token), httponly=True, samesite="strict")
         return answer
 

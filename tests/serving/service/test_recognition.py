@@ -10,9 +10,10 @@ import zlib
 from pathlib import Path
 
 import pytest
+import torch
 
 from fer_tune.data.pixels import decode
-from fer_tune.errors import ModelError
+from fer_tune.errors import EnvironmentFault, ModelError
 from fer_tune.models.card_file import WEIGHTS
 from fer_tune.serving.faces import Deferred
 from fer_tune.serving.finding import find_model
@@ -117,3 +118,17 @@ def test_a_model_without_weights_or_with_others_is_one_message(
     (copy / WEIGHTS).unlink()
     with pytest.raises(ModelError, match="cannot be read"):
         read_model(copy)
+
+
+def test_a_gpu_that_torch_cannot_use_is_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def init() -> None:
+        raise RuntimeError("Found no NVIDIA driver on your system.\nPlease check")
+
+    monkeypatch.setattr(torch.cuda, "init", init)
+    with pytest.raises(EnvironmentFault) as raised:
+        Recogniser(read_model(folder)[1], Recognising(faces="never", gpus=0.5))
+    text = str(raised.value)
+    assert text.startswith("--gpus on ") and "Found no NVIDIA driver" in text
+    assert "(got 0.5)" in text and "fer-tune doctor" in text and "resources.gpu" not in text

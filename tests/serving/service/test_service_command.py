@@ -35,9 +35,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Running:
     """A service in a process of its own."""
 
-    def __init__(self, folder: Path, *words: str, token: str = TOKEN) -> None:
+    def __init__(self, folder: Path, *words: str, **variables: str) -> None:
         self.log = folder / "log"
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "FER_TUNE_TOKEN": token}
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "FER_TUNE_TOKEN": TOKEN, **variables}
         command = [sys.executable, "-m", "fer_tune", "serve", *words, "--port", "0"]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(command, stderr=log, stdout=log, env=environment)
@@ -196,6 +196,11 @@ def test_ctrl_c_ends_everything(running: Running) -> None:
         (["--token-file", "none"], "cannot be read"),
         (["--replicas", "0"], "Invalid value for '--replicas'"),
         (["--max-pixels", "0"], "Invalid value for '--max-pixels'"),
+        (["--threshold", "nan"], "nan is not a finite number"),
+        (["--cpus", "nan"], "options: cpus must be above 0"),
+        (["--gpus", "17"], "options: gpus must be at most 16 (got 17.0)"),
+        (["--gpus", "1.5"], "options: gpus must be a share of one GPU, or a whole number"),
+        (["--batch-wait", "11"], "options: batch_wait must be at most 10"),
     ],
 )
 def test_a_wrong_option_is_one_message(

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 from ray.exceptions import ActorDiedError
 
+from fer_tune.serving.service import deployment
 from fer_tune.serving.service.backend import UnavailableError, Upload
 from fer_tune.serving.service.deployment import Replicas
 from fer_tune.serving.service.recognition import apart
+from fer_tune.serving.service.settings import ServiceSettings
 
 Request = list[Upload]
 
@@ -88,6 +91,32 @@ def test_requests_are_still_predicted_together_where_nothing_dies() -> None:
 
     assert len(asyncio.run(ask())) == 12
     assert replica.sizes == [4, 4, 4]
+
+
+def test_replicas_are_counted_once_for_all_who_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def running(app: str) -> int:
+        asked.append(app)
+        time.sleep(0.1)
+        return 2
+
+    monkeypatch.setattr(deployment, "running", running)
+
+    async def ask() -> list[int]:
+        backend = Replicas(FakeReplica(), "app", 60)  # type: ignore[arg-type]
+        return await asyncio.gather(*[backend.replicas() for _ in range(50)])
+
+    assert asyncio.run(ask()) == [2] * 50
+    assert asked == ["app"]
+
+
+def test_replicas_ask_ray_for_what_they_use() -> None:
+    settings = ServiceSettings(model="m", replicas=3, cpus=1.5, gpus=0.5)
+    application = deployment.model_application(settings, deployment.Located(where="m"))
+    made = application._bound_deployment
+    assert made.ray_actor_options == {"num_cpus": 1.5, "num_gpus": 0.5}
+    assert made.num_replicas == 3 and settings.recognising.gpus == 0.5
 
 
 def failing(fails: bytes) -> Callable[[Sequence[Sequence[Upload]]], list[list[dict[str, Any]]]]:

@@ -142,6 +142,13 @@ def test_a_token_is_asked_for_once(contents: dict[str, Content]) -> None:
         assert ask(port, authorization=f"Bearer {TOKEN}")[0] == 200
 
 
+def test_the_token_leads_to_no_other_server(contents: dict[str, Content]) -> None:
+    with running(page_app(contents, token=TOKEN, local=False)) as port:
+        for path in ("//evil.example/", "///evil.example", "/\\evil.example/"):
+            status, headers, _ = ask(port, f"{path}?token={TOKEN}")
+            assert status == 303 and headers["location"][:2] not in ("//", "/\\")
+
+
 TOKENS = ("0123456789abcde=", f"plus+slash/{'x' * 9}==", string.punctuation)
 
 

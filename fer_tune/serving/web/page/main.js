@@ -93,9 +93,11 @@ const sentence = (reason) => `${reason.replace(/\.$/, "")}.`;
 
 function failed({ reason }) {
   showLoading(false);
+  asked += 1;
   stopCamera();
   say(`The page cannot continue: ${sentence(reason)}`, true);
   document.body.dataset.state = "failed";
+  for (const id of ["camera", "cameras", "open"]) at(id).disabled = true;
 }
 
 /** One picture or frame; the page goes on with the next. */
@@ -151,7 +153,7 @@ async function startCamera(device) {
     say(messageOf(error), true);
     return;
   } finally {
-    at("camera").disabled = false;
+    at("camera").disabled = document.body.dataset.state === "failed";
   }
   at("camera").textContent = "Stop camera";
   show(video);
