@@ -19,6 +19,7 @@ from analysis.report.effect.schema import EffectPart
 from analysis.report.fairness.schema import FairnessPart
 from analysis.report.method.schema import MethodPart
 from analysis.report.parameters.schema import ParametersPart
+from analysis.report.prediction.schema import PredictionPart
 from analysis.report.stopping.schema import StoppingPart
 from analysis.report.tuning.schema import TuningPart
 from analysis.report.values import Int, Part
@@ -40,7 +41,7 @@ __all__ = ["SCHEMA_MINOR", "SCHEMA_VERSION", "Arm", "FloorPart", "Pair", "Report
 #: of version v, minor m reads v.m whole, of later minors the keys that it knows, and nothing else:
 #: an earlier report lacks keys, and is written again from its results folder.
 SCHEMA_VERSION = 2
-SCHEMA_MINOR = 1
+SCHEMA_MINOR = 2
 
 
 class Report(Part):
@@ -66,6 +67,7 @@ class Report(Part):
     parameters: ParametersPart = Field(description="topic: hyperparameters")
     stopping: StoppingPart = Field(description="topic: early stopping")
     cost: CostPart = Field(description="topic: cost")
+    prediction: PredictionPart = Field(description="topic: prediction and outcome")
     method: MethodPart = Field(description="topic: method and threats to validity")
 
     @model_validator(mode="after")

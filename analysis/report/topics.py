@@ -26,6 +26,7 @@ TOPICS = (
     "parameters",
     "stopping",
     "cost",
+    "prediction",
     "method",
 )
 

@@ -64,6 +64,14 @@ def search(
     ] = None,
     *,
     options: SearchOptions,
+    plan: Annotated[
+        str | None,
+        typer.Option(
+            "--plan",
+            help="Output of `plan --json`, whose settings are used, or of `simulate --json`; the "
+            "report compares it with the outcome.",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the plan and stop before anything starts.")
     ] = False,
@@ -87,6 +95,7 @@ def search(
         options,
         dry_run=dry_run,
         or_resume=or_resume,
+        plan=plan,
     )
 
 

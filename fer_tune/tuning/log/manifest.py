@@ -18,6 +18,7 @@ from fer_tune.records import SCHEMA_VERSION
 from fer_tune.space import SearchSpace
 from fer_tune.storage import UrlPath, without_secrets
 from fer_tune.training.context import TRAINING_VERSION
+from fer_tune.tuning.log.events import BUDGET_VERSION
 
 _LIBRARIES = (
     "fer-tune",
@@ -38,11 +39,13 @@ def first_manifest(
     split: Split,
     started: float,
     data: UrlPath | None = None,
+    prediction: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The manifest of a new search (keys: ``docs/architecture.md``).
 
     Args:
         data: the URL that ``dataset`` is a copy of; None where it is no copy.
+        prediction: of ``fer-tune plan`` or ``simulate``, for the report.
     """
     return {
         "state": "running",
@@ -65,6 +68,7 @@ def first_manifest(
         "seeds": space.seeds.model_dump(),
         "training_version": TRAINING_VERSION,
         "audit_version": AUDIT_VERSION,
+        "budget_version": BUDGET_VERSION,
         "startup_seconds": None,
         "choices": [],
         "choice_frozen_at": None,
@@ -72,6 +76,7 @@ def first_manifest(
         "confirm_seeds": [],
         "confirm_asked": None,
         "superseded": [],
+        "prediction": prediction,
         "sittings": 1,
     }
 
@@ -82,6 +87,7 @@ def identity(manifest: Mapping[str, Any]) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         "training_version": manifest["training_version"],
         "audit_version": manifest["audit_version"],
+        "budget_version": manifest["budget_version"],
         "fingerprint": manifest["dataset"]["fingerprint"],
         "space": manifest["space"],
     }
