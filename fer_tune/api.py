@@ -114,7 +114,8 @@ def resume(
     Args:
         results: its results folder, a path or a URL.
         data: where the packed dataset is now; by default where it was.
-        extend: ``trials=N`` (in all) or ``wall_time=T``, which must be more than before.
+        extend: ``trials=N`` (in all), ``wall_time=T``, ``accelerator_hours=H`` or
+            ``money=M``, more than before.
         options: see :class:`Options`.
 
     Raises:

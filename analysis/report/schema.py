@@ -19,6 +19,7 @@ from analysis.report.effect.schema import EffectPart
 from analysis.report.fairness.schema import FairnessPart
 from analysis.report.method.schema import MethodPart
 from analysis.report.parameters.schema import ParametersPart
+from analysis.report.prediction.schema import PredictionPart
 from analysis.report.probe.schema import ProbePart
 from analysis.report.stopping.schema import StoppingPart
 from analysis.report.tuning.schema import TuningPart
@@ -68,6 +69,7 @@ class Report(Part):
     stopping: StoppingPart = Field(description="topic: early stopping")
     cost: CostPart = Field(description="topic: cost")
     probe: ProbePart = Field(description="topic: logistic regression on frozen features")
+    prediction: PredictionPart = Field(description="topic: prediction and outcome")
     method: MethodPart = Field(description="topic: method and threats to validity")
 
     @model_validator(mode="after")

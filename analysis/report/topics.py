@@ -27,6 +27,7 @@ TOPICS = (
     "stopping",
     "cost",
     "probe",
+    "prediction",
     "method",
 )
 

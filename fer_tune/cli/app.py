@@ -91,6 +91,14 @@ def search(
     ] = None,
     *,
     options: SearchOptions,
+    plan: Annotated[
+        str | None,
+        typer.Option(
+            "--plan",
+            help="Output of `plan --json`, whose settings are used, or of `simulate --json`; the "
+            "report compares it with the outcome.",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the plan and stop before anything starts.")
     ] = False,
@@ -115,6 +123,7 @@ def search(
         dry_run=dry_run,
         or_resume=or_resume,
         warm_start=warm_start or [],
+        plan=plan,
     )
 
 

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import typer
@@ -40,11 +41,18 @@ def run(
     dry_run: bool,
     or_resume: bool,
     warm_start: list[str],
+    plan: str | None = None,
 ) -> None:
     """The `search` command."""
     from fer_tune.space import load
 
     console = _console(options)
+    if plan is not None:
+        from fer_tune.cli.planning.saved import read_plan
+
+        saved = read_plan(any_path(plan), name)
+        overrides = [*saved.overrides, *overrides]
+        options = replace(options, prediction=saved.prediction)
     space = load(name, overrides)
     if dry_run:
         _show_plan(space, any_path(data), console)

@@ -192,6 +192,49 @@ class Superseded(Part):
     choice_frozen_at: Seconds | None = None
 
 
+class ArmGain(Part):
+    """What more trials of an arm were expected to gain, and what confirmation can resolve."""
+
+    gain: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    noise: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class NoGain(Part):
+    """The decision of ``stop_when: no_gain``.
+
+    Attributes:
+        trials: asked for in each study. left: that each did without.
+    """
+
+    trials: Count
+    left: Count
+    arms: Annotated[dict[ArmName, ArmGain], Field(max_length=limits.ARMS)]
+
+
+class Forecast(Part):
+    """A figure over simulated searches: mean, and the interval of nine in ten."""
+
+    mean: Finite
+    low: Finite
+    high: Finite
+
+
+class Prediction(Part):
+    """What simulated searches showed of this one beforehand (`search --plan`)."""
+
+    source: Literal["plan", "simulate"]
+    curves: Line
+    runs: Annotated[int, Field(ge=1, le=limits.COUNT)]
+    currency: Line | None = None
+    price_per_hour: Seconds | None = None
+    epochs: Forecast
+    hours: Forecast
+    accelerator_hours: Forecast
+    price: Forecast | None = None
+    best: Annotated[dict[ArmName, Forecast | None], Field(max_length=limits.ARMS)]
+    verdicts: Annotated[dict[Line, Count], Field(max_length=10)]
+
+
 class RaisedSeeds(Part):
     """More confirmation seeds, after scores of fewer were known."""
 
@@ -239,8 +282,11 @@ class Manifest(Part):
     seeds: Seeds | None = None
     training_version: Version | None = None
     audit_version: Version | None = None
+    budget_version: Version | None = None
     precision: Precision | None = None
     startup_seconds: Duration | None = None
+    no_gain: NoGain | None = None
+    prediction: Prediction | None = None
     choices: Choices | None = None
     superseded: Annotated[list[Superseded], Field(max_length=1_000)] | None = None
     choice_frozen_at: Seconds | None = None

@@ -38,7 +38,7 @@ def simulate(space: SearchSpace, world: World, fleet: Fleet, *, seed: int = 0) -
     """
     asked = asked_at_once(space, fleet.slots)
     draws = np.random.default_rng([seed, 1])
-    exploring = Phase(_Exploring(space, world), fleet, asked=asked, draws=draws)
+    exploring = Phase(_Exploring(space, world, fleet), fleet, asked=asked, draws=draws)
     exploring.play()
     search = SimulatedSearch(
         space=space,
@@ -75,9 +75,10 @@ class _VirtualLog(EventLog):
 class _Exploring:
     """Trials, as the searcher asks for them and the scheduler ends them."""
 
-    def __init__(self, space: SearchSpace, world: World) -> None:
+    def __init__(self, space: SearchSpace, world: World, fleet: Fleet) -> None:
         self._space, self._world, self._log = space, world, _VirtualLog()
-        self._decisions = Decisions(space, self._log)
+        limit = space.resources.max_concurrent or fleet.slots
+        self._decisions = Decisions(space, self._log, slots=min(limit, fleet.slots))
 
     def ask(self, now: float) -> SimulatedRun | None:
         self._log.now = now

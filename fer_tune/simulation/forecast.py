@@ -70,8 +70,8 @@ class Forecast:
         ends: trials by the way in which they end.
         epochs: of trials and confirmation runs. saved: share of the trials' epochs spared by ASHA
             and the stopper.
-        hours: of the whole search. nearly_hours: until the best value so far of every arm is
-            within 5 % of its final one.
+        hours: of the whole search. confirm_hours: the part of confirmation. nearly_hours: until
+            the best value so far of every arm is within 5 % of its final one.
         accelerator_hours: that runs hold, times their share of a GPU; fleet_hours: of all GPUs
             from their arrival to the end.
         price, fleet_price: of these; None without a price.
@@ -87,6 +87,7 @@ class Forecast:
     epochs: Spread
     saved: Spread
     hours: Spread
+    confirm_hours: Spread
     nearly_hours: Spread | None
     accelerator_hours: Spread
     fleet_hours: Spread
@@ -132,6 +133,7 @@ def forecast(found: Sequence[SimulatedSearch], *, price_per_hour: float | None =
         epochs=_spread(search.epochs for search in found),
         saved=_spread(map(_saved, found)),
         hours=_spread(search.seconds / 3600 for search in found),
+        confirm_hours=_spread((s.seconds - s.searched_s) / 3600 for s in found),
         nearly_hours=Spread.of([_nearly_s(search) / 3600 for search in found]),
         accelerator_hours=_spread(hours),
         fleet_hours=_spread(fleet),

@@ -90,8 +90,11 @@ class SimulatedRun:
             "stop_reason": reason,
             SCORE: self.curve.score,
             "oom_had_share": None if ran else True,
+            "setup_seconds": self.course.setup_s,
+            "seconds": float(self.course.seconds[: self.epochs].sum()),
         }
         if ran:
+            result["epoch_seconds"] = float(self.course.seconds[self.epochs - 1])
             result[f"val_{self.curve.metric}"] = self.curve.values()[-1]
         return result
 

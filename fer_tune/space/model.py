@@ -65,6 +65,11 @@ class SearchSpace(Frozen):
     )
     cohorts: Cohorts = Field(default_factory=Cohorts)
     budget: Budget
+    stop_when: Literal["no_gain"] | None = Field(
+        default=None,
+        description="no_gain: end the search once more trials are expected to gain less than "
+        "confirmation can resolve, in all arms; null: use up the budget.",
+    )
     scheduler: Scheduler = Field(default_factory=Scheduler)
     audit: Audit = Field(default_factory=Audit)
     stopper: Stopper = Field(default_factory=Stopper)

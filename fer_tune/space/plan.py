@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fer_tune.space.evidence import AUTO, NO_GAIN_UP_TO
@@ -44,6 +45,7 @@ class Plan:
         expected_epochs: with synchronous halving and the audit; a rough guide, since ASHA lets
             early arrivals pass and the overfit stopper, not counted here, ends more.
         confirm_runs, confirm_epochs: retraining of the chosen configurations, never stopped.
+        budgets: what limits the whole search besides its trials, in words.
         notes: what is permitted but worth knowing.
     """
 
@@ -57,11 +59,17 @@ class Plan:
     expected_epochs: int
     confirm_runs: int
     confirm_epochs: int
+    budgets: tuple[str, ...]
     notes: tuple[str, ...]
 
     @property
     def trials(self) -> int:
         return sum(study.trials for study in self.studies)
+
+    @property
+    def confirm_share(self) -> float:
+        """Share of confirmation among the epochs that are expected, in [0, 1)."""
+        return self.confirm_epochs / (self.confirm_epochs + self.expected_epochs)
 
     def rows(self) -> list[tuple[str, str]]:
         """(label, text) pairs in the order of reading."""
@@ -84,7 +92,16 @@ class Plan:
             ("search epochs", f"at most {self.worst_epochs}, roughly {self.expected_epochs}"),
             ("confirmation", f"{self.confirm_runs} runs, at most {self.confirm_epochs} epochs"),
         ]
+        rows += [("budget", self._budget(limit)) for limit in self.budgets]
         return rows + [("note", note) for note in self.notes]
+
+    def _budget(self, limit: str) -> str:
+        if not self.confirm_runs:
+            return limit
+        return (
+            f"{limit}, of which {self.confirm_share:.0%} is reserved for confirmation until "
+            "epochs have been recorded, and then what these show"
+        )
 
     def _audit(self) -> str:
         if not self.expected_audited:
@@ -118,6 +135,7 @@ def plan(space: SearchSpace) -> Plan:
         expected_epochs=expected + round(space.audit.share * spared),
         confirm_runs=runs,
         confirm_epochs=runs * epochs,
+        budgets=tuple(_budgets(space)),
         notes=tuple(_notes(space)),
     )
 
@@ -185,6 +203,16 @@ def _study(arm: str | None, replicate: int, trials: int, baseline: int, share: f
 def _has_choice(space: SearchSpace) -> bool:
     """Whether the sampler proposes anything."""
     return any(study.proposed for study in _studies(space))
+
+
+def _budgets(space: SearchSpace) -> Iterator[str]:
+    budget = space.budget
+    if budget.wall_time is not None:
+        yield f"wall_time {budget.wall_time / 3600:.3g} h"
+    if budget.accelerator_hours is not None:
+        yield f"accelerator_hours {budget.accelerator_hours:g}"
+    if budget.money is not None:
+        yield f"money {budget.money:g}, {budget.hours:.3g} accelerator-hours"
 
 
 def _notes(space: SearchSpace) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from fractions import Fraction
 from typing import Annotated, Any, Literal
@@ -14,6 +15,7 @@ from fer_tune.wording import Broken
 
 Epochs = Annotated[int, Field(strict=True, ge=1, le=limits.EPOCHS)]
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**31)]
+Amount = Annotated[float, Field(strict=True, gt=0, le=1e9)]
 
 #: Shares of a GPU that divide one among trials without a remainder.
 GPU_SHARES = (0.0, 1.0, 0.5, 0.25, 0.125)
@@ -179,8 +181,28 @@ class Budget(Frozen):
     max_epochs: Epochs = Field(description="Epochs of a full trial.", examples=["20"])
     wall_time: Annotated[float | None, PlainValidator(_seconds)] = Field(
         default=None,
-        description="No further trial is requested after it: 45m, 1h30m, seconds, or null.",
+        description="Of the whole search, confirmation included: 45m, 1h30m, seconds, or null.",
     )
+    accelerator_hours: Amount | None = Field(
+        default=None,
+        description="That runs may hold, confirmation included; null: no limit. Without a GPU: "
+        "hours of runs.",
+    )
+    money: Amount | None = Field(
+        default=None,
+        description="That the accelerator hours may cost, at price_per_hour; null: no limit.",
+    )
+    price_per_hour: Amount | None = Field(
+        default=None, description="Of an accelerator, in the currency of money."
+    )
+
+    @property
+    def hours(self) -> float:
+        """Accelerator hours that runs may hold; infinite without a limit."""
+        hours = math.inf if self.accelerator_hours is None else self.accelerator_hours
+        if self.money is None or self.price_per_hour is None:
+            return hours
+        return min(hours, self.money / self.price_per_hour)
 
 
 class Scheduler(Frozen):

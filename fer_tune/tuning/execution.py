@@ -72,7 +72,7 @@ def _record_extension(search: Search) -> None:
         before = {key: manifest[key] for key in ("choices", "choice_frozen_at")}
         superseded = [*superseded, before]
     search.results.update_manifest(
-        space=space, choices=[], choice_frozen_at=None, superseded=superseded
+        space=space, choices=[], choice_frozen_at=None, superseded=superseded, no_gain=None
     )
 
 

@@ -83,9 +83,16 @@ def make_search(
         console=console,
         interruption=Interruption(console),
         asked=asked,
+        slots=_slots(space, engine, asked),
         shows_progress=options.verbosity == "normal",
         can_grow=can_grow,
     )
+
+
+def _slots(space: SearchSpace, engine: RayConnection, asked: int) -> int:
+    """Runs at a time, once the cluster has grown; where that is unknown, those asked for."""
+    fit = engine.slots(space.resources.cpu, space.resources.gpu) or asked
+    return max(1, min(fit, space.resources.max_concurrent or fit))
 
 
 def print_header(search: Search, engine: RayConnection) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 Verbosity = Literal["quiet", "normal", "verbose"]
 
@@ -27,6 +28,8 @@ class SearchOptions:
         dashboard: start Ray's dashboard with a Ray started here.
         checkpoint_interval_s: seconds from one checkpoint of a run to the next, which a kill may
             cost besides the running epoch; 0 saves every epoch before it is reported.
+        prediction: of ``fer-tune plan`` or ``simulate``, kept in the manifest of a new search for
+            the report (``Prediction`` in ``schema/manifest.py``).
         verbosity: ``quiet`` prints only errors while it runs, ``verbose`` every event and Ray's
             own log, in place of the live table.
     """
@@ -37,4 +40,5 @@ class SearchOptions:
     bank_bytes: int | None = None
     dashboard: bool = True
     checkpoint_interval_s: float = CHECKPOINT_INTERVAL_S
+    prediction: Mapping[str, Any] | None = None
     verbosity: Verbosity = "normal"

@@ -21,6 +21,7 @@ from fer_tune.tuning.monitor.split_readings import record_raised_seeds, record_t
 from fer_tune.tuning.raytune.tune_runner import run_phase
 from fer_tune.tuning.raytune.worker.runs import RunFactory
 from fer_tune.tuning.session import Search
+from fer_tune.tuning.studies.allowance import Allowance
 from fer_tune.tuning.studies.asha import StudyAsha, make_scheduler
 from fer_tune.tuning.studies.confirmation import (
     choose,
@@ -29,6 +30,7 @@ from fer_tune.tuning.studies.confirmation import (
     number_runs,
     slowest_first,
 )
+from fer_tune.tuning.studies.no_gain import without_gain
 from fer_tune.tuning.studies.regret_audit import RegretAudit
 from fer_tune.tuning.studies.searcher import StudySearcher
 
@@ -41,9 +43,12 @@ def explore(search: Search, make_run: RunFactory | None = None) -> None:
     if isinstance(scheduler, StudyAsha):
         scheduler.replay(history.trials)
     with search.log.clock():
-        searcher = StudySearcher(
-            space, search.log, deadline_s=space.budget.wall_time, history=history
-        )
+        allowance = Allowance(space, search.log, slots=search.slots)
+        if history.budget_version < 2:  # confirmation comes on top of the wall time
+            limits: dict[str, Any] = {"deadline_s": space.budget.wall_time}
+        else:
+            limits = {"allowance": allowance}
+        searcher = StudySearcher(space, search.log, history=history, **limits)
         if searcher.remaining:
             run_phase(
                 space,
@@ -56,7 +61,10 @@ def explore(search: Search, make_run: RunFactory | None = None) -> None:
                     Journal(search.local_folder / JOURNAL_FILE, searcher),
                     search.metrics(),
                     *search.progress(
-                        total=space.budget.trials, title="search", earlier=history.trials
+                        total=space.budget.trials,
+                        title="search",
+                        earlier=history.trials,
+                        notes=searcher.notes,
                     ),
                 ],
                 interruption=search.interruption,
@@ -68,6 +76,9 @@ def explore(search: Search, make_run: RunFactory | None = None) -> None:
                 can_grow=search.can_grow,
             )
     _check_ended(searcher.assignments.values(), history, search.results.root)
+    if history.no_gain is not None:
+        search.results.update_manifest(no_gain=history.no_gain)
+        say(search.console, without_gain(history.no_gain), wrap=True)
     search.log.append("searched")
 
 

@@ -88,7 +88,7 @@ def run_search(
         from fer_tune.tuning import execution  # imported ahead
 
         asked = pending_limit(engine, space)
-        manifest = first_manifest(space, dataset, split, began, data)
+        manifest = first_manifest(space, dataset, split, began, data, options.prediction)
         with reporting_disk(folder):
             results.write_manifest(manifest)
             log = EventLog.begin(folder, identity(manifest, earlier), lease=lease)

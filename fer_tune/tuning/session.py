@@ -41,7 +41,7 @@ class Search:
         local_folder: for files that need a file system; the results folder, unless that is at a
             URL.
         history: of earlier sessions; the recorder adds the reports of this one.
-        asked: runs that are running or pending at the same time.
+        asked: runs that are running or pending at the same time. slots: those that run.
         can_grow: whether an autoscaler may add machines that can run a trial.
         shows_progress: whether the console shows the progress of trials.
     """
@@ -57,6 +57,7 @@ class Search:
     interruption: Interruption
     asked: int
     shows_progress: bool
+    slots: int = 1
     can_grow: bool = False
 
     def progress(self, **what: Any) -> list[Progress]:

@@ -11,6 +11,7 @@ import yaml
 
 from fer_tune.cli.planning import choosing
 from fer_tune.cli.planning.budgets import parse_budget
+from fer_tune.cli.planning.saved import read_plan
 from fer_tune.cli.planning.verdicts import verdict
 from fer_tune.errors import UserError
 from fer_tune.simulation import candidates
@@ -144,3 +145,69 @@ def test_the_settings_of_the_space_are_the_first_candidate(changes: dict[str, An
     assert (mine.replicates, mine.epochs, mine.seeds) == (1, 6, space.confirm.seeds)
     assert 2 * mine.trials == space.budget.trials
     assert len(set(found)) == len(found)
+
+
+# -- search --plan --------------------------------------------------------------------------------
+
+
+def test_a_saved_plan_gives_settings_and_prediction(run: Run, small: str, tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    budget = ("--budget", "8usd", "--price-per-hour", "2", "--set", "seeds.search=7")
+    path.write_text(run("plan", small, *budget, *OPTIONS, "--json").out)
+    saved = read_plan(path, small)
+    written = json.loads(path.read_text())
+    assert saved.overrides == ["seeds.search=7", *written["plan"]["overrides"]]
+    forecast = written["plan"]["forecast"]
+    assert saved.prediction["source"] == "plan" and saved.prediction["price_per_hour"] == 2.0
+    assert saved.prediction["hours"] == forecast["hours"]
+    assert sum(saved.prediction["verdicts"].values()) == 2
+    with pytest.raises(UserError, match="another search space"):
+        read_plan(path, "head_only")
+
+
+def test_a_simulation_is_a_prediction_of_the_space_as_it_is(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "simulated.json"
+    settings = ("--set", "budget.trials=20", "--runs", "2")
+    path.write_text(run("simulate", "head_only", "--curves", "analytic", *settings, "--json").out)
+    saved = read_plan(path, "head_only")
+    assert saved.overrides == ["budget.trials=20"]
+    assert saved.prediction["source"] == "simulate" and saved.prediction["price"] is None
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "is no plan"),
+        ("[]", "is no plan: not a mapping"),
+        ("{}", "is no plan"),
+        ('{"plan": {"forecast": 3}}', "is no plan"),
+        ('{"curves": "x", "epochs": {"mean": NaN}}', "is no plan"),
+    ],
+)
+def test_other_files_are_refused(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "plan.json"
+    path.write_text(text)
+    with pytest.raises(UserError, match=says):
+        read_plan(path, "head_only")
+    with pytest.raises(UserError):
+        read_plan(tmp_path / "nowhere.json", "head_only")
+
+
+def test_a_search_uses_and_keeps_its_plan(
+    run: Run, small: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[Any] = []
+    monkeypatch.setattr(
+        "fer_tune.cli.searching._show_plan", lambda space, data, console: found.append(space)
+    )
+    path = tmp_path / "plan.json"
+    path.write_text(
+        run("plan", small, "--budget", "8usd", "--price-per-hour", "2", *OPTIONS, "--json").out
+    )
+    done = run("search", small, "--data", "faces", "--plan", str(path), "--dry-run")
+    assert done.code == 0, done.err
+    own = SearchSpace.from_dict(SPACE)
+    planned = json.loads(path.read_text())["plan"]["overrides"]
+    wanted = next(one for one in planned if one.startswith("budget.trials="))
+    assert found[0].budget.trials == int(wanted.partition("=")[2])
+    assert found[0].confirm.seeds >= own.confirm.seeds

@@ -11,7 +11,7 @@ from analysis.report.presentation.tables import arms_table
 from analysis.report.schema import Report
 from analysis.report.stopping.figures import CAUSES, epochs_picture, fidelity_picture
 from analysis.report.stopping.regret_blocks import audit_blocks, audit_words
-from analysis.report.stopping.schema import StoppingArm, StoppingPart
+from analysis.report.stopping.schema import EndedWithoutGain, StoppingArm, StoppingPart
 from analysis.report.values import STATES, Int, StateCounts
 
 
@@ -21,7 +21,8 @@ def chapter(report: Report) -> Chapter:
     arms = stopping.arms
     if not any(arm.trials for arm in arms):
         return _chapter("No trial has ended yet.")
-    blocks: list[Block] = [_table(stopping), epochs_picture(report)]
+    blocks: list[Block] = [Text(words=_without_gain(ended)) for ended in stopping.without_gain]
+    blocks += [_table(stopping), epochs_picture(report)]
     if stopping.rungs:
         blocks += [Heading(words="Rung fidelity"), *_fidelity(report)]
         blocks += [Heading(words="Regret audit"), *audit_blocks(stopping)]
@@ -48,6 +49,17 @@ def _lead(stopping: StoppingPart) -> str:
             f"{formats.hours(hours)} {stopping.resource}-hours"
         )
     return f"{lead}; {audit_words(stopping)}." if stopping.rungs else f"{lead}."
+
+
+def _without_gain(ended: EndedWithoutGain) -> str:
+    arms = formats.listing(
+        f"{arm.arm} {arm.gain:.4f} against {arm.noise:.4f}" for arm in ended.arms
+    )
+    return (
+        f"The search ended after {formats.plural(ended.trials, 'trial')} of each study, "
+        f"{formats.count(ended.left)} fewer than its budget allowed: the gain expected of these "
+        f"was below the noise of confirmation in every arm ({ended.unit}: {arms})."
+    )
 
 
 def _table(stopping: StoppingPart) -> Table:

@@ -11,6 +11,7 @@ from analysis.report.values import (
     Count,
     Int,
     Known,
+    Number,
     Part,
     Quantity,
     Share,
@@ -76,6 +77,25 @@ class Regret(Part):
     largest_regret: Known | None = Field(description="largest of what stopping lost")
 
 
+class ArmGain(Part):
+    """What more trials of an arm were expected to gain, and what confirmation can resolve."""
+
+    arm: ArmName
+    gain: Number = Field(description="expected improvement of the best value, mean over studies")
+    noise: Number = Field(
+        description="standard error of the mean over the confirmation runs, estimated beforehand"
+    )
+
+
+class EndedWithoutGain(Part):
+    """A search that ended because more trials were not expected to pay."""
+
+    trials: Count = Field(description="trials of each study")
+    left: Count = Field(description="trials that each study did without")
+    unit: UnitText
+    arms: tuple[ArmGain, ...] = Field(description="by arm")
+
+
 class StoppingPart(Part):
     """Early stopping: epochs and time saved, rung fidelity, the regret audit."""
 
@@ -88,3 +108,6 @@ class StoppingPart(Part):
     arms: tuple[StoppingArm, ...] = Field(description="by arm")
     fidelity: tuple[Rung, ...] = Field(description="by rung")
     regret: tuple[Regret, ...] = Field(description="by arm")
+    without_gain: tuple[EndedWithoutGain, ...] = Field(
+        description="searches that `stop_when: no_gain` ended"
+    )

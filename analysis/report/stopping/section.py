@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pandas as pd
 
 from analysis.inputs.search import Search
@@ -32,6 +35,24 @@ def section(evidence: Evidence) -> Json:
         "arms": [_arm(search, arm, seconds, resource) for arm in search.arms],
         "fidelity": fidelity_section(search),
         "regret": [regret_section(search, arm) for arm in search.arms],
+        "without_gain": [
+            _without_gain(search, decision)
+            for manifest in search.manifests
+            if (decision := manifest.get("no_gain")) is not None
+        ],
+    }
+
+
+def _without_gain(search: Search, decision: Mapping[str, Any]) -> Json:
+    """The decision of ``stop_when: no_gain``, as the manifest has it."""
+    return {
+        "trials": decision["trials"],
+        "left": decision["left"],
+        "unit": f"validation {search.metric_name}",
+        "arms": [
+            {"arm": arm, **{key: figures[key] for key in ("gain", "noise")}}
+            for arm, figures in decision["arms"].items()
+        ],
     }
 
 

@@ -9,7 +9,15 @@ import typer
 
 from fer_tune.cli.option_groups import AsJson, grouped
 from fer_tune.cli.planning.answers import Answers, answers
-from fer_tune.cli.planning.simulating import Currency, Overrides, Price, Space, chance_row, rows
+from fer_tune.cli.planning.simulating import (
+    Currency,
+    Overrides,
+    Price,
+    Space,
+    chance_row,
+    rows,
+    verdict_rows,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -53,9 +61,12 @@ def plan(
     if as_json:
         found = {
             "name": space,
+            "space": space,
+            "set": set_ or [],
             "budget": allowed.words,
             "curves": options.source(),
             "currency": currency,
+            "price_per_hour": price_per_hour,
             "plan": chosen.as_dict(),
             "alternatives": {name: other.as_dict() for name, other in others.items()},
         }
@@ -89,8 +100,7 @@ def _verdict_rows(look: Outlook) -> Iterator[tuple[str, str, str]]:
         return
     yield chance_row("verdict is better (power)", look.power)
     yield chance_row("verdict is better or small", look.conclusive)
-    counts = ", ".join(f"{kind} {count}" for kind, count in look.verdicts.items())
-    yield "simulated verdicts", counts, ""
+    yield from verdict_rows(look.verdicts)
 
 
 def _compared(name: str, look: Outlook) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -41,6 +41,7 @@ def simulate(
 
     from rich.console import Console
 
+    from fer_tune.cli.planning.verdicts import verdict
     from fer_tune.console import plain_table, say
     from fer_tune.escaping import json_text
     from fer_tune.simulation.forecast import forecast, searches
@@ -52,18 +53,32 @@ def simulate(
     with console.status(f"{options.runs} simulated searches"):
         found = list(searches(loaded, world, fleet, runs=options.runs, seed=options.seed))
     expected = forecast(found, price_per_hour=price_per_hour)
+    kinds = [kind for search in found if (kind := verdict(search)) is not None]
+    counts = {kind: kinds.count(kind) for kind in sorted(set(kinds))}
     if as_json:
         what = {
             "name": loaded.name,
+            "space": space,
+            "set": set_ or [],
             "curves": options.source(),
             "fleet": asdict(fleet),
             "currency": currency,
+            "price_per_hour": price_per_hour,
+            "verdicts": counts,
         }
         typer.echo(json_text({**what, **asdict(expected)}, indent=2))
         return
     head = f"{loaded.name}: {expected.runs} simulated searches; curves: {options.source()}."
     say(console, head, wrap=True)
-    say(console, plain_table(rows(expected, currency), "", "mean", "9 of 10 searches"))
+    shown = [*verdict_rows(counts), *rows(expected, currency)]
+    say(console, plain_table(shown, "", "mean", "9 of 10 searches"))
+
+
+def verdict_rows(counts: Mapping[str, int]) -> Iterator[tuple[str, str, str]]:
+    """A row of the simulated verdicts; none for a single arm."""
+    if counts:
+        found = ", ".join(f"{kind} {count}" for kind, count in counts.items())
+        yield "simulated verdicts", found, ""
 
 
 def rows(expected: Forecast, currency: str = "USD") -> Iterator[tuple[str, str, str]]:
@@ -74,6 +89,7 @@ def rows(expected: Forecast, currency: str = "USD") -> Iterator[tuple[str, str, 
     yield _row("epochs", expected.epochs, ".0f")
     yield _row("epochs saved", expected.saved, ".0%")
     yield _row("hours", expected.hours, ".2f")
+    yield _row("hours of confirmation", expected.confirm_hours, ".2f")
     yield _row("hours to 95 % of the best", expected.nearly_hours, ".2f")
     yield _row("accelerator hours, held", expected.accelerator_hours, ".2f")
     yield _row("accelerator hours, fleet", expected.fleet_hours, ".2f")

@@ -18,6 +18,9 @@ from fer_tune.space.checking.sampler_checks import check_sampler
 from fer_tune.space.checking.validation import Parts
 from fer_tune.space.domains import FloatDomain, IntDomain, PerArm
 
+#: Epochs of a curve that the noise of `stop_when: no_gain` is estimated from, at least.
+CURVE_EPOCHS = 4
+
 #: Faults in baselines that are looked for: each unknown name is compared to all known ones.
 _MOST = 100
 
@@ -32,6 +35,8 @@ def cross_field(parts: Parts, faults: list[Fault]) -> list[Fault]:
         *check_sampler(parts, faults),
         *_epochs(parts),
         *_allocation(parts),
+        *_stop_when(parts),
+        *_money(parts),
         *_dealing(parts, faults),
     ]
 
@@ -73,6 +78,47 @@ def _allocation(parts: Parts) -> Iterator[Fault]:
             rule="must be 1 with compare.allocation: sampled, which has one study for all arms",
             value=parts["compare.replicates"],
             remedy="Set it to 1 or use compare.allocation: equal",
+        )
+
+
+def _stop_when(parts: Parts) -> Iterator[Fault]:
+    """What `no_gain` is estimated from must be there."""
+    if parts.get("stop_when") != "no_gain":
+        return
+    needed = (
+        (
+            "compare.allocation",
+            parts.get("compare.allocation") == "sampled",
+            "must be equal with stop_when: no_gain, which compares the gain in every arm",
+        ),
+        (
+            "confirm.seeds",
+            parts.get("confirm.seeds") == 0,
+            "must be at least 2 with stop_when: no_gain, which compares the gain with the noise "
+            "of confirmation",
+        ),
+        (
+            "budget.max_epochs",
+            parts.get("budget.max_epochs", CURVE_EPOCHS) < CURVE_EPOCHS,
+            f"must be at least {CURVE_EPOCHS} with stop_when: no_gain, which reads noise from the "
+            "last epochs",
+        ),
+    )
+    for key, is_broken, rule in needed:
+        if is_broken:
+            yield Fault(
+                key=key, rule=rule, value=parts[key], remedy="Change it, or set stop_when: null"
+            )
+
+
+def _money(parts: Parts) -> Iterator[Fault]:
+    """Money buys accelerator hours at a price."""
+    if parts.get("budget.money") is not None and parts.get("budget.price_per_hour") is None:
+        yield Fault(
+            key="budget.price_per_hour",
+            rule="must be set with budget.money: the price of an accelerator for an hour",
+            value=None,
+            remedy="Set it, or set budget.accelerator_hours in place of budget.money",
         )
 
 

@@ -19,6 +19,7 @@ from fer_tune.schema.manifest import (
     Epoch,
     LatencyRun,
     Line,
+    NoGain,
     Part,
     Replicate,
     RunNumber,
@@ -184,6 +185,19 @@ class Extended(Event):
     budget: dict[str, Any]
 
 
+class NoGainDecided(NoGain, Event):
+    kind: Literal["no_gain"]
+
+
+class BudgetReserved(Event):
+    """``Reserved`` of the allowance."""
+
+    kind: Literal["reserved"]
+    seconds: Seconds
+    accelerator_hours: Seconds
+    is_measured: bool
+
+
 class PlainEvent(Event):
     kind: Literal["searched", "tick"]
 
@@ -197,6 +211,8 @@ EVENT: TypeAdapter[Any] = TypeAdapter(
         | Replayed
         | Audited
         | TrialEvent
+        | NoGainDecided
+        | BudgetReserved
         | Extended
         | PlainEvent,
         Discriminator("kind"),
@@ -226,6 +242,7 @@ class Identity(Part):
     training_version: Version | None = None
     audit_version: Version | None = None
     earlier: Annotated[list[Earlier], Field(max_length=limits.TRIALS)] | None = None
+    budget_version: Version | None = None
     space: _Space
 
 

@@ -13,7 +13,9 @@ The first line identifies the search; then come
 ``epoch``      a run reported an epoch (``result``), and whether it ended (``done``)
 ``replayed``   a run trained an epoch again that it had reported (``equal``: with that result)
 ``audited``    ASHA would have stopped a trial at ``epoch``; it runs on for the audit
+``reserved``   what confirmation is expected to take of the budgets
 ``failed``     a run ended with an error
+``no_gain``    more trials no longer pay (``trials`` and ``left`` per study, ``arms``)
 ``retried``    a run without a score is restarted: its earlier reports are void
 ``extended``   the budget grew (``budget``)
 ``searched``   all trials of the search have ended
@@ -46,6 +48,9 @@ from fer_tune.tuning.log.run_history import RunHistory
 
 EVENTS_FILE = "events.jsonl"
 FORMAT = 1
+#: Budgets of time, accelerator hours and money include confirmation; in version 1 trials were asked
+#: for until the wall time was used up, and confirmation came on top.
+BUDGET_VERSION = 2
 #: Seconds without an event after which a tick is written: a kill loses at most these.
 TICK_INTERVAL_S = 10.0
 
@@ -57,6 +62,8 @@ Kind = Literal[
     "replayed",
     "audited",
     "failed",
+    "no_gain",
+    "reserved",
     "retried",
     "extended",
     "searched",
@@ -162,6 +169,7 @@ class History:
         searched: all trials of the search have ended.
         spent: seconds of search.
         bank: limits of the feature bank in the last session that recorded them.
+        no_gain: the decision that more trials do not pay; None before it, and after an extension.
     """
 
     identity: dict[str, Any]
@@ -172,6 +180,7 @@ class History:
     searched: bool = False
     spent: float = 0.0
     bank: dict[str, int] | None = None
+    no_gain: dict[str, Any] | None = None
 
     @property
     def space(self) -> dict[str, Any]:
@@ -193,6 +202,11 @@ class History:
     def earlier(self) -> list[EarlierTrial]:
         """Trials of earlier searches that the samplers learn from (``--warm-start``)."""
         return [EarlierTrial.from_dict(one) for one in self.identity.get("earlier") or ()]
+
+    @property
+    def budget_version(self) -> int:
+        """What budgets include (:data:`BUDGET_VERSION`); searches of version 1 do not record it."""
+        return self.identity.get("budget_version") or 1
 
     @property
     def budgets(self) -> list[dict[str, Any]]:
@@ -220,7 +234,7 @@ class History:
 
     def extend(self, budget: dict[str, Any]) -> None:
         """Extends the budget: the search continues."""
-        self.searched = False
+        self.searched, self.no_gain = False, None
         self.larger.append(budget)
 
     @classmethod
@@ -284,6 +298,8 @@ class History:
         elif kind == "failed":
             run = self.runs[event["trial"]]
             run.failed, run.out_of_memory = True, event.get("out_of_memory", False)
+        elif kind == "no_gain":
+            self.no_gain = {key: event[key] for key in ("trials", "left", "arms")}
         elif kind == "retried":
             old = self.runs[event["trial"]]
             self.runs[event["trial"]] = RunHistory(assignment=old.assignment, planned=old.planned)

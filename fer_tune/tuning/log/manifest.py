@@ -19,6 +19,7 @@ from fer_tune.space import SearchSpace
 from fer_tune.storage import UrlPath, without_secrets
 from fer_tune.training.context import TRAINING_VERSION
 from fer_tune.tuning.log.assignment import EarlierTrial
+from fer_tune.tuning.log.events import BUDGET_VERSION
 
 _LIBRARIES = (
     "fer-tune",
@@ -39,11 +40,13 @@ def first_manifest(
     split: Split,
     started: float,
     data: UrlPath | None = None,
+    prediction: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The manifest of a new search (keys: ``docs/architecture/records.md``).
 
     Args:
         data: the URL that ``dataset`` is a copy of; None where it is no copy.
+        prediction: of ``fer-tune plan`` or ``simulate``, for the report.
     """
     return {
         "state": "running",
@@ -66,6 +69,7 @@ def first_manifest(
         "seeds": space.seeds.model_dump(),
         "training_version": TRAINING_VERSION,
         "audit_version": AUDIT_VERSION,
+        "budget_version": BUDGET_VERSION,
         "startup_seconds": None,
         "choices": [],
         "choice_frozen_at": None,
@@ -73,6 +77,7 @@ def first_manifest(
         "confirm_seeds": [],
         "confirm_asked": None,
         "superseded": [],
+        "prediction": prediction,
         "sittings": 1,
     }
 
@@ -87,6 +92,7 @@ def identity(manifest: Mapping[str, Any], earlier: Sequence[EarlierTrial] = ()) 
         "schema_version": SCHEMA_VERSION,
         "training_version": manifest["training_version"],
         "audit_version": manifest["audit_version"],
+        "budget_version": manifest["budget_version"],
         "fingerprint": manifest["dataset"]["fingerprint"],
         "space": manifest["space"],
         **({"earlier": [trial.as_dict() for trial in earlier]} if earlier else {}),

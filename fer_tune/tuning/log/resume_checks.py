@@ -18,11 +18,12 @@ from fer_tune.space.overrides import apply
 from fer_tune.storage import AnyPath
 from fer_tune.training.context import TRAINING_VERSION
 from fer_tune.tuning.log.assignment import study_name
-from fer_tune.tuning.log.events import EVENTS_FILE, History
+from fer_tune.tuning.log.events import BUDGET_VERSION, EVENTS_FILE, History
 from fer_tune.tuning.log.manifest import versions
 
 #: Keys of the budget that may grow: this changes no trial that has run.
-_EXTENDABLE = ("trials", "wall_time")
+_LIMITS = {"wall_time": " s", "accelerator_hours": "", "money": ""}
+_EXTENDABLE = ("trials", *_LIMITS)
 #: Keys of the manifest that a resume reads: with a value, and with one or null.
 _NEEDED = ("dataset", "classes", "arms", "started", "choices", "superseded")
 _NULLABLE = ("startup_seconds", "choice_frozen_at", "first_test_read_at", "confirm_asked")
@@ -111,6 +112,13 @@ def _check_training(history: History, folder: AnyPath) -> None:
             where=str(folder / EVENTS_FILE),
             remedy="Use the fer_tune version that began it (named in manifest.json)",
         )
+    if history.budget_version > BUDGET_VERSION:
+        raise ResultsError(
+            f"the budgets of this search follow version {history.budget_version} of their rule, "
+            f"and this fer_tune knows versions up to {BUDGET_VERSION}",
+            where=str(folder / EVENTS_FILE),
+            remedy="Use the fer_tune version that began it (named in manifest.json)",
+        )
     if history.audit_version > AUDIT_VERSION:
         raise ResultsError(
             f"the splits of this search follow version {history.audit_version} of the audit, and "
@@ -160,7 +168,7 @@ def extended(space: SearchSpace, history: History, changes: Sequence[str]) -> Se
             faults.append(
                 Fault(
                     key="--extend",
-                    rule=f"only {' and '.join(_EXTENDABLE)} can be extended",
+                    rule=f"only {', '.join(_EXTENDABLE)} can be extended",
                     value=change,
                     remedy="For example --extend trials=40",
                 )
@@ -172,7 +180,8 @@ def extended(space: SearchSpace, history: History, changes: Sequence[str]) -> Se
         raise SpaceError("--extend", faults)
     larger = SearchSpace.from_dict(values, where="--extend")
     old, new = space.budget, larger.budget
-    if new.trials < old.trials or (new.trials == old.trials and new.wall_time == old.wall_time):
+    grown = any(getattr(new, key) != getattr(old, key) for key in _LIMITS)
+    if new.trials < old.trials or (new.trials == old.trials and not grown):
         faults.append(
             Fault(
                 key="trials",
@@ -180,16 +189,12 @@ def extended(space: SearchSpace, history: History, changes: Sequence[str]) -> Se
                 value=new.trials,
             )
         )
-    if new.wall_time is not None and (old.wall_time is None or new.wall_time < old.wall_time):
-        faults.append(
-            Fault(
-                key="wall_time",
-                rule="must be more than before",
-                value=new.wall_time,
-                remedy=f"It was {'unlimited' if old.wall_time is None else f'{old.wall_time:g} s'}",
-            )
-        )
-    elif new.wall_time is not None and new.wall_time <= history.spent:
+    for key, unit in _LIMITS.items():
+        was, now = getattr(old, key), getattr(new, key)
+        if now is not None and (was is None or now < was):
+            remedy = f"It was {'unlimited' if was is None else f'{was:g}{unit}'}"
+            faults.append(Fault(key=key, rule="must be more than before", value=now, remedy=remedy))
+    if not faults and new.wall_time is not None and new.wall_time <= history.spent:
         faults.append(
             Fault(
                 key="wall_time",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,6 +86,7 @@ class Progress(DriverCallback):
         title: what is being done.
         earlier: those of them that earlier sessions began.
         history: holds which trials are audited, also during the search.
+        notes: lines below the table, as of now.
     """
 
     def __init__(
@@ -97,11 +98,12 @@ class Progress(DriverCallback):
         title: str,
         earlier: Iterable[RunHistory] = (),
         history: History | None = None,
+        notes: Callable[[], list[str]] = list,
     ) -> None:
         self._history = history or History(identity={})
         self._results, self._total, self._title = results, total, title
         self._rows = {run.assignment.number: _row_of(run) for run in earlier if run.results}
-        self._console = console
+        self._console, self._notes = console, notes
         self._began = time.monotonic()
         self._watch = StoreWatch(results.root, self._print)
         self._live: Live | None = None
@@ -182,4 +184,5 @@ class Progress(DriverCallback):
         title = f"{self._title}: {ended} of {self._total} ended, {self._elapsed()}"
         warning = unavailable_line(self._results.root)
         note = [styled(warning, style="yellow")] if warning else []
+        note += [styled(line) for line in self._notes()]
         return Group(styled(title, style="bold"), table, *note)

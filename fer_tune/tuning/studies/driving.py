@@ -16,6 +16,7 @@ from ray.tune.search import Searcher
 from fer_tune.space import SearchSpace
 from fer_tune.tuning.log.assignment import Assignment
 from fer_tune.tuning.log.events import EventLog, History
+from fer_tune.tuning.studies.allowance import Allowance
 from fer_tune.tuning.studies.asha import make_scheduler
 from fer_tune.tuning.studies.regret_audit import RegretAudit
 from fer_tune.tuning.studies.searcher import StudySearcher
@@ -34,14 +35,15 @@ class Decisions:
 
     Args:
         log: its clock decides when the budget of wall time is used up.
+        slots: runs at a time.
     """
 
-    def __init__(self, space: SearchSpace, log: EventLog) -> None:
+    def __init__(self, space: SearchSpace, log: EventLog, *, slots: int = 1) -> None:
         self._history = History(identity={})
         audit = RegretAudit(log, self._history, share=space.audit.share, seed=space.seeds.search)
         self._scheduler = make_scheduler(space, audit)
         self._searcher = StudySearcher(
-            space, log, deadline_s=space.budget.wall_time, history=self._history
+            space, log, allowance=Allowance(space, log, slots=slots), history=self._history
         )
         self._trials: dict[int, _Trial] = {}
 

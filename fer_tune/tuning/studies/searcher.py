@@ -40,7 +40,9 @@ from fer_tune.tuning.log.assignment import (
     study_name,
 )
 from fer_tune.tuning.log.events import EventLog, History
+from fer_tune.tuning.studies.allowance import Allowance
 from fer_tune.tuning.studies.asha import SCORE
+from fer_tune.tuning.studies.no_gain import no_gain, without_gain
 from fer_tune.tuning.studies.oom_limits import OomLimits
 from fer_tune.tuning.studies.study import ArmStudy, Baseline
 
@@ -59,6 +61,7 @@ class StudySearcher(Searcher):
     Args:
         log: records every run before it starts.
         deadline_s: seconds of search after which no more trials are started; running ones finish.
+        allowance: of searches whose budgets include confirmation; they need no ``deadline_s``.
         history: of earlier sessions, from which the studies are restored; runs that had not ended
             are served first. It also holds which trials are audited, also during this session.
     """
@@ -69,6 +72,7 @@ class StudySearcher(Searcher):
         log: EventLog,
         *,
         deadline_s: float | None = None,
+        allowance: Allowance | None = None,
         history: History | None = None,
     ) -> None:
         super().__init__(metric=SCORE, mode="max")
@@ -79,7 +83,7 @@ class StudySearcher(Searcher):
         self.assignments: dict[str, Assignment] = {}  # by Ray's trial id
         self.oom_limits = OomLimits()
         self._log = log
-        self._deadline_s = deadline_s
+        self._deadline_s, self._allowance = deadline_s, allowance
         self._number = 0
         self._unfinished: list[Assignment] = []
         self._history = history or History(identity={})
@@ -93,7 +97,7 @@ class StudySearcher(Searcher):
             return self._serve(trial_id, self._unfinished.pop(0))
         while True:
             open_studies = [s for s in self.studies if s.remaining]
-            if not open_studies or self.out_of_time():
+            if not open_studies or self._is_over():
                 return Searcher.FINISHED
             study = min(open_studies, key=lambda s: s.asked)
             planned, baseline = study.next_cohort()
@@ -115,8 +119,18 @@ class StudySearcher(Searcher):
     @property
     def remaining(self) -> int:
         """Trials that may still be requested, or run again."""
-        left = 0 if self.out_of_time() else sum(s.remaining for s in self.studies)
-        return len(self._unfinished) + left
+        ends = self.out_of_time() or self._history.no_gain is not None
+        return len(self._unfinished) + (0 if ends else sum(s.remaining for s in self.studies))
+
+    def _is_without_gain(self) -> bool:
+        """Whether more trials do not pay; the decision is logged, and no session makes it again."""
+        if self._history.no_gain is None and self.space.stop_when == "no_gain":
+            decision = no_gain(self.space, self.studies)
+            if decision is not None:
+                self._log.append("no_gain", **decision.fields())
+                self._history.no_gain = decision.fields()
+                logger.info("%s", without_gain(decision.fields()))
+        return self._history.no_gain is not None
 
     def _ask(self, study: ArmStudy, cohort: Cohort, baseline: Baseline | None) -> Assignment | None:
         number = self._number
@@ -148,8 +162,30 @@ class StudySearcher(Searcher):
         )
 
     def out_of_time(self) -> bool:
-        """Whether the wall-time budget is used up, earlier sessions included."""
-        return self._deadline_s is not None and self._log.spent() >= self._deadline_s
+        """Whether a budget besides that of trials is used up, earlier sessions included.
+
+        Where budgets include confirmation, a round of one trial per study begins only if it fits.
+        """
+        if self._allowance is None or not self._allowance.is_limited:
+            return self._deadline_s is not None and self._log.spent() >= self._deadline_s
+        self._allowance.note()
+        if len({s.asked for s in self.studies}) > 1:
+            return self._allowance.is_used_up()
+        running = sum(s.open_trials for s in self.studies)
+        return not self._allowance.fits(running, len(self.studies))
+
+    def _is_over(self) -> bool:
+        """Whether no more trials are asked for, although some are left."""
+        return self.out_of_time() or self._is_without_gain()
+
+    def notes(self) -> list[str]:
+        """What ends the search before its trials are used up, as of now, a line each."""
+        found = []
+        if self._allowance is not None and self._allowance.is_limited:
+            found.append(self._allowance.words())
+        if self._history.no_gain is not None:
+            found.append(without_gain(self._history.no_gain))
+        return found
 
     # -- reporting --------------------------------------------------------------------------
 
@@ -170,6 +206,8 @@ class StudySearcher(Searcher):
         if last is not None:
             self._report(assignment, last)
             reason = last.get("stop_reason")
+        if self._allowance is not None:
+            self._allowance.end(assignment)
         # Without its whole share the configuration may fit next time.
         if last is not None and reason == "oom" and last.get("oom_had_share") is not False:
             self.oom_limits.record(assignment.arm, assignment.config)
@@ -186,6 +224,8 @@ class StudySearcher(Searcher):
         """Passes a report to its study; that of the audited epoch ends the trial there."""
         study, number, epoch = self._study(assignment), assignment.number, result.get("epoch", 0)
         value = result.get(f"val_{self.space.metric}", math.nan)
+        if self._allowance is not None:
+            self._allowance.enter(assignment, result)
         study.report(number, epoch, float(value))
         since = self._history.audited_at(number)
         if since is not None and epoch >= since:

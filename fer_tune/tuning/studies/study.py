@@ -99,6 +99,11 @@ class ArmStudy:
         """How many of its trials have ended."""
         return len(self._ended)
 
+    @property
+    def open_trials(self) -> int:
+        """How many of its trials have been asked for and have not ended."""
+        return len(self._open)
+
     def ended(self) -> list[optuna.trial.FrozenTrial]:
         """Its ended trials, in the order in which they ended, without rejected proposals."""
         by_number = {

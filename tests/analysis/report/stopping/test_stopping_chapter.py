@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -301,3 +302,22 @@ def test_every_stage_of_a_search_renders(name: str) -> None:
     assert len(html) < 100_000
     tables = [block for block in blocks_of(made) if isinstance(block, Table)]
     assert all(table.rows for table in tables)
+
+
+# -- more trials that do not pay ----------------------------------------------------------------
+
+
+def test_a_search_without_gain_says_why_it_ended() -> None:
+    search = trained(ENDS)
+    arms = {"densenet161": {"gain": 0.0012, "noise": 0.0049}}
+    manifest = {**search.manifest, "no_gain": {"trials": 14, "left": 6, "arms": arms}}
+    found, made = _both(replace(search, manifest=manifest, manifests=(manifest,)))
+    (ended,) = found["without_gain"]
+    assert (ended["trials"], ended["left"]) == (14, 6)
+    assert ended["arms"] == [{"arm": "densenet161", "gain": 0.0012, "noise": 0.0049}]
+    assert _words(made).startswith(
+        "The search ended after 14 trials of each study, 6 fewer than its budget allowed: the gain "
+        "expected of these was below the noise of confirmation in every arm (validation macro-F1: "
+        "densenet161 0.0012 against 0.0049)."
+    )
+    assert _both(search)[0]["without_gain"] == []

@@ -1,0 +1,1 @@
+"""Topic of the report: prediction and outcome."""

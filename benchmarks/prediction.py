@@ -1,0 +1,192 @@
+"""Prediction against reality: from half of a recorded search, what the whole of it came to.
+
+    python -m benchmarks.prediction --record FOLDER     # two head-only searches of 64 trials
+    python -m benchmarks.prediction --check FOLDER      # ten random halves of each
+
+A half has half of the trials of each arm, and half of the confirmation seeds. The surrogate of
+``fer-tune simulate --from`` is fitted to it, and the whole search is simulated 40 times with seeds
+of its own. Printed per recording: of how many halves the interval that nine in ten simulated
+searches lie in holds the real epochs, the real seconds that runs held, and the real best value of
+each arm; its half width in per cent of its middle, median and largest; and how often the real
+verdict is the predicted one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+import analysis
+from analysis.inputs.search import Search
+from analysis.report.document import build
+from fer_tune.cli.planning.verdicts import verdict
+from fer_tune.simulation.fleet import Fleet
+from fer_tune.simulation.forecast import Spread, searches
+from fer_tune.simulation.recorded import RecordedWorld, fit_arm
+from fer_tune.simulation.runs import SimulatedSearch
+from fer_tune.space import SearchSpace, recorded_space
+
+HALVES, SIMULATED = 10, 40
+SPACE: dict[str, Any] = {
+    "purpose": "A head-only search that is recorded.",
+    "compare": {"arms": ["resnet18", "resnet34"], "replicates": 1},
+    "parameters": {
+        "unfreeze_depth": 0,
+        "crop_size": 48,
+        "lr_head": {"type": "float", "low": 1e-4, "high": 3e-2, "log": True},
+        "weight_decay": {"type": "float", "low": 1e-5, "high": 1e-1, "log": True},
+        "label_smoothing": {"type": "float", "low": 0.0, "high": 0.2},
+        "dropout": {"type": "float", "low": 0.0, "high": 0.5},
+        "batch_size": {"type": "choice", "values": [32, 64]},
+    },
+    "budget": {"trials": 64, "max_epochs": 12},
+    "scheduler": {"grace_epochs": 2, "reduction_factor": 3},
+    "augment": {"views": 2},
+    "resources": {"cpu": 1, "gpu": 0},
+    "weights": "none",
+    "precision": "float32",
+    "confirm": {"seeds": 5},
+}
+RECORDINGS = ("first", "second")
+
+
+def record(folder: Path) -> None:
+    """Two searches on drawn faces with seeds of their own."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _command("data", "import", "synthetic:600", "--out", str(folder / "faces"))
+    for seed, name in enumerate(RECORDINGS):
+        path = folder / f"{name}.yaml"
+        path.write_text(yaml.safe_dump({"name": name, **SPACE, "seeds": {"search": seed}}))
+        where = ("--data", str(folder / "faces"), "--results", str(folder / name))
+        _command("search", str(path), *where)
+
+
+def _command(*words: str) -> None:
+    subprocess.run([sys.executable, "-m", "fer_tune", *words], check=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """An interval over simulated searches and the real value."""
+
+    interval: Spread
+    real: float
+
+    @property
+    def holds(self) -> bool:
+        return self.interval.low <= self.real <= self.interval.high
+
+    @property
+    def half_width(self) -> float:
+        """Share of the middle."""
+        middle = (self.interval.high + self.interval.low) / 2
+        return (self.interval.high - self.interval.low) / 2 / middle
+
+
+def real_figures(search: Search) -> dict[str, float]:
+    """What the whole search came to."""
+    runs = pd.concat([search.trials, search.confirmations])
+    found = {
+        "epochs": float(runs["epochs"].sum()),
+        "seconds held": float(runs["seconds"].sum() + runs["setup_seconds"].sum()),
+    }
+    eligible = search.trials[search.trials["state"].isin(["complete", "overfit"])]
+    for arm, mine in eligible.groupby("arm"):
+        found[f"best of {arm}"] = float(mine[search.metric_column].max())
+    return found
+
+
+def simulated_figures(search: SimulatedSearch) -> dict[str, float]:
+    """The same of a simulated search."""
+    found = {
+        "epochs": float(search.epochs),
+        "seconds held": sum(run.busy_s for run in search.runs),
+    }
+    for arm in search.space.compare.arms:
+        ended = [r for r in search.trials if r.state in ("complete", "overfit")]
+        found[f"best of {arm}"] = max(r.best for r in ended if r.assignment.arm == arm)
+    return found
+
+
+def half(search: Search, draws: np.random.Generator) -> pd.DataFrame:
+    """Half of each arm's trials and half of its confirmation runs, rounded up."""
+    kept = []
+    for table in (search.trials, search.confirmations):
+        for _, mine in table.groupby("arm"):
+            count = (len(mine) + 1) // 2
+            kept.append(mine.iloc[draws.permutation(len(mine))[:count]])
+    return pd.concat(kept, ignore_index=True)
+
+
+def predicted(
+    search: Search, space: SearchSpace, rows: pd.DataFrame, seed: int
+) -> list[SimulatedSearch]:
+    """Simulated searches from the records of ``rows``."""
+    epochs = search.epochs[search.epochs["trial"].isin(rows["trial"])]
+    metric = f"val_{space.metric}"
+    arms = {arm: fit_arm(space, arm, rows, epochs, metric) for arm in space.compare.arms}
+    world = RecordedWorld(space, space, arms, classes=max(2, len(search.classes))).reseeded
+    fleet = Fleet.of(space, 2)
+    return list(searches(space, world, fleet, runs=SIMULATED, seed=seed))
+
+
+def check(folder: Path) -> Iterator[str]:
+    """A table per recording."""
+    for name in RECORDINGS:
+        search = analysis.load(folder / name)
+        space = recorded_space(search.manifest["space"], where=name)
+        real, outcome = real_figures(search), build(search)["verdict"]["kind"]
+        figures: dict[str, list[Figure]] = {key: [] for key in real}
+        agrees: list[float] = []
+        for number in range(HALVES):
+            draws = np.random.default_rng([number, len(name)])
+            found = predicted(search, space, half(search, draws), number)
+            rows = [simulated_figures(one) for one in found]
+            for key, value in real.items():
+                interval = Spread.of([row[key] for row in rows])
+                assert interval is not None, "every simulated search has these figures"
+                figures[key].append(Figure(interval=interval, real=value))
+            agrees.append(float(np.mean([verdict(one) == outcome for one in found])))
+        yield from table(name, figures, outcome, agrees)
+
+
+def table(
+    name: str, figures: dict[str, list[Figure]], outcome: str, agrees: list[float]
+) -> Iterator[str]:
+    """Markdown rows of a recording."""
+    for key, of in figures.items():
+        widths = [figure.half_width for figure in of]
+        means = [figure.interval.mean for figure in of]
+        yield (
+            f"| {name} | {key} | {of[0].real:.4g} | {np.min(means):.4g} – {np.max(means):.4g} | "
+            f"{sum(figure.holds for figure in of)} of {len(of)} | ±{np.median(widths):.1%} | "
+            f"±{max(widths):.1%} |"
+        )
+    yield f"| {name} | verdict | {outcome} | | {np.mean(agrees):.0%} of simulated searches | | |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--record", type=Path, help="record into this folder")
+    parser.add_argument("--check", type=Path, help="check the recordings of this folder")
+    given = parser.parse_args()
+    if given.record is not None:
+        record(given.record)
+    if given.check is not None:
+        print("| recording | figure | real | predicted | holds | width, median | widest |")
+        print("|---" * 7 + "|")
+        for line in check(given.check):
+            print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()

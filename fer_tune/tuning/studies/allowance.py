@@ -1,0 +1,192 @@
+"""What a search may spend, and what of it is reserved for confirmation.
+
+Budgets of wall time, accelerator hours and money include confirmation. Trials are asked for while
+a whole round of them, one per study, fits beside what confirmation will take. Time of a trial: the
+90 % quantile of those that ended, before that all of its epochs. Time of a confirmation run: all of
+its epochs at the 90 % quantile of its arm's epochs. Its first views have features of their own, so
+epochs that read those go by epochs that computed theirs. Before an epoch has been recorded, its
+share of the budget is that of its epochs among those that the plan expects, which is more than its
+share among those that may be run.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fer_tune.space import SearchSpace
+from fer_tune.space import plan as make_plan
+from fer_tune.tuning.log.assignment import Assignment
+from fer_tune.tuning.log.events import EventLog
+
+logger = logging.getLogger(__name__)
+
+#: Quantile of recorded times that is taken for those to come.
+CAREFUL = 0.9
+#: Change of the reserved time from which it is logged again.
+NEWS = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reserved:
+    """What confirmation is expected to take.
+
+    Attributes:
+        seconds: from its beginning to its end.
+        accelerator_hours: that its runs hold; a run without a GPU counts as holding one.
+        is_measured: from recorded epochs; otherwise a share of the budget.
+    """
+
+    seconds: float
+    accelerator_hours: float
+    is_measured: bool
+
+
+class Allowance:
+    """The budget of one search, with what it has spent and what is reserved.
+
+    Args:
+        log: its clock is the time spent, without confirmation.
+        slots: runs at a time.
+    """
+
+    def __init__(self, space: SearchSpace, log: EventLog, *, slots: int) -> None:
+        self._space, self._log, self._slots = space, log, max(1, slots)
+        self._plan = make_plan(space)
+        self._share = space.resources.gpu or 1.0
+        self._epochs: dict[tuple[str, bool], list[float]] = {}  # by arm, and whether computed
+        self._setups: list[float] = []
+        self._held: dict[int, float] = {}  # seconds by number of the run
+        self._ended: list[float] = []
+        self._logged: Reserved | None = None
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether anything limits the search besides its number of trials."""
+        return self._space.budget.wall_time is not None or math.isfinite(self._hours)
+
+    @property
+    def _hours(self) -> float:
+        return self._space.budget.hours
+
+    # -- what is known ------------------------------------------------------------------------
+
+    def enter(self, run: Assignment, result: dict[str, Any]) -> None:
+        """Enters a report of a trial."""
+        if result.get("ran") and result.get("epoch_seconds"):
+            computed = bool(result.get("bank_misses"))
+            self._epochs.setdefault((run.arm, computed), []).append(result["epoch_seconds"])
+        setup = max(0.0, result.get("setup_seconds") or 0.0)
+        if run.number not in self._held:
+            self._setups.append(setup)
+        self._held[run.number] = (result.get("seconds") or 0.0) + setup
+
+    def end(self, run: Assignment) -> None:
+        """Enters that a trial has ended."""
+        if self._held.get(run.number):
+            self._ended.append(self._held[run.number])
+
+    # -- what is reserved ---------------------------------------------------------------------
+
+    def reserved(self) -> Reserved:
+        """What confirmation is expected to take, of all choices and seeds."""
+        if not self._plan.confirm_runs:
+            return Reserved(seconds=0.0, accelerator_hours=0.0, is_measured=True)
+        if not self._epochs:
+            share = self._plan.confirm_share
+            limit = self._space.budget.wall_time or math.inf
+            hours = share * self._hours if math.isfinite(self._hours) else 0.0
+            seconds = share * limit if math.isfinite(limit) else 0.0
+            return Reserved(seconds=seconds, accelerator_hours=hours, is_measured=False)
+        each = [self._run_s(arm) for arm in self._space.compare.arms]  # all have as many runs
+        total = self._plan.confirm_runs * float(np.mean(each))
+        # Graham's bound for runs that start as soon as a slot is free, the longest last.
+        seconds = total / self._slots + (1 - 1 / self._slots) * max(each)
+        hours = self._share * total / 3600
+        return Reserved(seconds=seconds, accelerator_hours=hours, is_measured=True)
+
+    def _run_s(self, arm: str) -> float:
+        """Seconds of one run of an arm to its last epoch."""
+        # An arm without epochs goes by the slowest.
+        known = [arm] if self._paces(arm) else self._space.compare.arms
+        first, later = max(paces for name in known if (paces := self._paces(name)))
+        views, epochs = self._space.augment.views, self._space.budget.max_epochs
+        computing = epochs if views == "fresh" else min(int(views), epochs)
+        return _careful(self._setups) + computing * first + (epochs - computing) * later
+
+    def _paces(self, arm: str) -> tuple[float, ...]:
+        """Seconds of an epoch that computes its features, and of one that reads them."""
+        computed, read = (self._epochs.get((arm, kind), []) for kind in (True, False))
+        if not computed and not read:
+            return ()
+        return _careful(computed or read), _careful(read or computed)
+
+    # -- what is left -------------------------------------------------------------------------
+
+    def is_used_up(self) -> bool:
+        """Whether no trial may be asked for any more."""
+        reserved = self.reserved()
+        held = self._share * sum(self._held.values()) / 3600
+        limit = self._space.budget.wall_time
+        late = limit is not None and self._log.spent() + reserved.seconds >= limit
+        return late or held + reserved.accelerator_hours >= self._hours
+
+    def fits(self, running: int, more: int) -> bool:
+        """Whether ``more`` trials can end in time, after those that are ``running`` or pending."""
+        if not self._epochs:
+            return not self.is_used_up()
+        reserved, each = self.reserved(), self._trial_s()
+        held = self._share * (sum(self._ended) + (running + more) * each) / 3600
+        limit = self._space.budget.wall_time
+        rounds = math.ceil((running + more) / self._slots)
+        late = limit is not None and self._log.spent() + rounds * each + reserved.seconds > limit
+        return not late and held + reserved.accelerator_hours <= self._hours
+
+    def _trial_s(self) -> float:
+        if self._ended:
+            return _careful(self._ended)
+        return max(self._run_s(arm) for arm in self._space.compare.arms)
+
+    # -- what is said -------------------------------------------------------------------------
+
+    def note(self) -> None:
+        """Logs what is reserved, where that is news."""
+        now, before = self.reserved(), self._logged
+        if not self.is_limited or (before is not None and not _is_news(before, now)):
+            return
+        self._logged = now
+        self._log.append("reserved", **vars(now))
+        logger.info("%s", self.words())
+
+    def words(self) -> str:
+        """What is reserved for confirmation, for people."""
+        reserved, parts = self.reserved(), []
+        if self._space.budget.wall_time is not None:
+            parts.append(f"{reserved.seconds / 60:.1f} min of {self._minutes:.0f}")
+        if math.isfinite(self._hours):
+            parts.append(f"{reserved.accelerator_hours:.2f} accelerator-hours of {self._hours:.2f}")
+        source = "from recorded epochs" if reserved.is_measured else "by the plan"
+        return f"reserved for confirmation: {', '.join(parts)} ({source})"
+
+    @property
+    def _minutes(self) -> float:
+        return (self._space.budget.wall_time or 0.0) / 60
+
+
+def _careful(values: Sequence[float]) -> float:
+    return float(np.quantile(values, CAREFUL)) if values else 0.0
+
+
+def _is_news(before: Reserved, now: Reserved) -> bool:
+    if before.is_measured != now.is_measured:
+        return True
+    pairs = (
+        (before.seconds, now.seconds),
+        (before.accelerator_hours, now.accelerator_hours),
+    )
+    return any(abs(b - a) > NEWS * max(a, b) for a, b in pairs)
