@@ -15,8 +15,9 @@ A stage is the unit of ``unfreeze_depth``: depth *d* trains the last *d* of them
 A transition thus stays frozen when the cut falls before the block that it feeds: depth 1 trains
 denseblock4 and norm5, and transition3 belongs to the prefix.
 
-A further family is one function and one line here, if its networks have batch norm, and pool the
-last stage's maps before one linear layer (:mod:`fer_tune.models.network`).
+A further family is one function and one line here, if its networks have batch norm, pool the last
+stage's maps before one linear layer with nothing but dropout between, and can be built on PyTorch's
+meta device.
 """
 
 from __future__ import annotations

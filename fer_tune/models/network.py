@@ -138,20 +138,21 @@ def frozen_stages(
 ) -> list[nn.Sequential]:
     """The stages of ``backbone`` as frozen prefixes compute with them; any number may share them.
 
-    The kernels of convolutions are in ``dtype`` and channels last. Batch norm stays in float32, as
+    Convolutions are in ``dtype``, their kernels channels last. Batch norm stays in float32, as
     under autocast: its statistics would lose most of their digits.
 
     Args:
         state: of the backbone without classifier.
     """
     model = backbone.empty_module()
-    tensors = {
-        name: tensor.to(device, dtype, memory_format=torch.channels_last)
-        if tensor.dim() == 4
-        else tensor.to(device)
-        for name, tensor in state.items()
-    }
-    _adopt(model, backbone, tensors)
+    biases = {f"{n}.bias" for n, part in model.named_modules() if isinstance(part, nn.Conv2d)}
+
+    def converted(name: str, tensor: Tensor) -> Tensor:
+        if tensor.dim() == 4:
+            return tensor.to(device, dtype, memory_format=torch.channels_last)
+        return tensor.to(device, dtype) if name in biases else tensor.to(device)
+
+    _adopt(model, backbone, {name: converted(name, tensor) for name, tensor in state.items()})
     return [stage.eval().requires_grad_(False) for stage in backbone.stages(model)]
 
 

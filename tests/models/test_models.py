@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from fer_tune.errors import WeightsError
 from fer_tune.models.families import FAMILIES
 from fer_tune.models.initial import calibrate, draw
-from fer_tune.models.network import build
-from fer_tune.models.registry import backbone
+from fer_tune.models.network import build, frozen_stages
+from fer_tune.models.registry import Backbone, backbone
 from fer_tune.models.weights import fetch, locate, read_state
 from fer_tune.space.backbones import BACKBONES
 from tests.models.smallest import SMALLEST
@@ -112,6 +112,30 @@ def test_the_prefix_is_frozen_and_the_tail_owns_its_tensors() -> None:
     assert all(torch.equal(state[n], before[n]) for n in state)
     moved = {n: p for n, p in network.tail.named_parameters() if p.grad is not None}
     assert len(moved) == len(list(network.tail.parameters()))
+
+
+class Biased(Backbone):
+    """A backbone whose convolutions have biases, as those of squeeze and excitation."""
+
+    def module(self) -> nn.Module:
+        parts = [nn.Sequential(nn.Conv2d(3, 3, 3, bias=True), nn.BatchNorm2d(3)) for _ in range(5)]
+        return nn.Sequential(*parts)
+
+    def empty_module(self) -> nn.Module:
+        with torch.device("meta"):
+            return self.module()
+
+    def stages(self, model: nn.Module) -> list[nn.Sequential]:
+        return list(model)  # type: ignore[arg-type]
+
+
+def test_a_frozen_prefix_computes_in_one_dtype() -> None:
+    entry = Biased(name="biased", family=FAMILIES[0], features=3, head_prefix="fc.", recipes={})
+    frozen = frozen_stages(entry, entry.module().state_dict(), torch.bfloat16, torch.device("cpu"))
+    assert {tensor.dtype for tensor in frozen[0][0].parameters()} == {torch.bfloat16}
+    assert {tensor.dtype for tensor in frozen[0][1].parameters()} == {torch.float32}
+    found = nn.Sequential(*frozen)(torch.ones(2, 3, 32, 32, dtype=torch.bfloat16))
+    assert found.dtype is torch.bfloat16
 
 
 def test_drawing_and_heads_follow_their_seeds() -> None:

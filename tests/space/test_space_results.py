@@ -10,7 +10,10 @@ import pytest
 from fer_tune.space import SearchSpace, load, plan, shipped
 
 FILES = shipped()
-_SCORE = r"(0\.\d{{3}}) \[(0\.\d{{3}}), (0\.\d{{3}})\]"
+#: A score, and the same with its interval; where arms have none, their difference has one.
+_SCORE = r"0\.\d{3}"
+_INTERVAL = rf"({_SCORE}) \[({_SCORE}), ({_SCORE})\]"
+_DIFFERENCE = r"[+-]\d+\.\d points \[[+-]\d+\.\d, [+-]\d+\.\d\]"
 
 
 def stated(text: str) -> str:
@@ -30,11 +33,13 @@ def lacks(words: str, space: SearchSpace) -> list[str]:
             rf"confirmation runs of at most {planned.confirm_epochs} epochs",
         }
     else:
-        scores = {f"score of {arm}": rf"\b{arm} {_SCORE.format()}" for arm in space.compare.arms}
+        arms = space.compare.arms
+        whole = _INTERVAL if re.search(rf"\b{next(iter(arms))} {_INTERVAL}", words) else _SCORE
         wanted = {
-            **scores,
+            **{f"score of {arm}": rf"\b{arm} {whole}" for arm in arms},
+            "an interval": rf"{_INTERVAL}|{_DIFFERENCE}",
             "verdict": r"\. (better|small|inconclusive|not comparable),",
-            "spread": r"95 % intervals over \d+ (seeds|studies)",
+            "spread": r"95 % intervals? over \d+ (seeds|studies)",
             "time": r"Took \d+ min",
             "machine": r"on \d+ (cores|GPUs?) \(",
             "date": r", 20\d\d-\d\d-\d\d, ",
@@ -51,7 +56,7 @@ def test_a_file_says_what_it_gives(name: str) -> None:
 @pytest.mark.parametrize("name", FILES)
 def test_intervals_hold_their_scores(name: str) -> None:
     words = stated(FILES[name].read_text(encoding="utf-8"))
-    for score, low, high in re.findall(_SCORE.format(), words):
+    for score, low, high in re.findall(_INTERVAL, words):
         assert float(low) < float(score) < float(high)
 
 
@@ -61,6 +66,7 @@ def test_what_is_missing_is_seen(tmp_path: Path) -> None:
     assert lacks(whole.replace("resnet152 0.367 [0.341, 0.393]", "resnet152 0.367"), space) == [
         "score of resnet152"
     ]
+    assert "an interval" in lacks("", space)
     assert lacks("", space)[-4:] == ["time", "machine", "date", "command"]
     other = "not run as shipped yet: it needs time. Planned by --dry-run: 5 trials"
     assert lacks(other, space) == ["plan"]
