@@ -68,6 +68,34 @@ def test_a_plan_keeps_its_budget_and_is_compared(run: Run, small: str) -> None:
     assert table.code == 0, table.err
     for words in ("--set budget.trials=", "power", "no scheduler", "hours to 95 %"):
         assert words in table.out
+    text = " ".join(table.out.split())
+    assert "for 8 USD, confirmation included: 4 GPUs, 2 USD per GPU and hour." in text
+    assert "an epoch is taken to last 60 s (--epoch-seconds)" in text
+    (command,) = [line for line in table.out.splitlines() if line.startswith("fer-tune search ")]
+    given = command.split()[5:]
+    assert [part for one in found["plan"]["overrides"] for part in ("--set", one)] == given
+    assert f"{found['plan']['forecast']['fleet_price']['mean']:.2f}" in _line(table.out, "spent of")
+    over = {name for name, look in found["alternatives"].items() if look["spent"] > 8}
+    assert over == {name for name in found["alternatives"] if " * " in _line(table.out, name)}
+
+
+def _line(text: str, start: str) -> str:
+    return next(line for line in text.splitlines() if line.startswith(start))
+
+
+@pytest.mark.parametrize(
+    ("budget", "words"), [("40gpuh", "spent of 40 GPU hours"), ("9h", "spent of 9 hours")]
+)
+def test_what_is_spent_is_in_the_budgets_unit(
+    run: Run, small: str, budget: str, words: str
+) -> None:
+    machines = ("--spot-loss", "0.05", "--autoscale-delay", "180")
+    given = ("--set", "seeds.search=7")
+    done = run("plan", small, "--budget", budget, *OPTIONS, *machines, *given)
+    assert done.code == 0, done.err
+    assert words in done.out and "--data DATA --set seeds.search=7 --set" in done.out
+    text = " ".join(done.out.split())
+    assert "4 GPUs, each lost 0.05 times per hour, 180 s until one comes." in text
 
 
 def test_a_budget_that_nothing_fits_is_one_message(run: Run, small: str) -> None:

@@ -85,27 +85,28 @@ def rows(expected: Forecast, currency: str = "USD") -> Iterator[tuple[str, str, 
     """(label, mean, interval) of the figures, in the order of reading."""
     for end, spread in expected.ends.items():
         if spread.high or spread.mean:
-            yield _row(f"trials: {end}", spread, ".1f")
-    yield _row("epochs", expected.epochs, ".0f")
-    yield _row("epochs saved", expected.saved, ".0%")
-    yield _row("hours", expected.hours, ".2f")
-    yield _row("hours of confirmation", expected.confirm_hours, ".2f")
-    yield _row("hours to 95 % of the best", expected.nearly_hours, ".2f")
-    yield _row("accelerator hours, held", expected.accelerator_hours, ".2f")
-    yield _row("accelerator hours, fleet", expected.fleet_hours, ".2f")
+            yield row(f"trials: {end}", spread, ".1f")
+    yield row("epochs", expected.epochs, ".0f")
+    yield row("epochs saved", expected.saved, ".0%")
+    yield row("hours", expected.hours, ".2f")
+    yield row("hours of confirmation", expected.confirm_hours, ".2f")
+    yield row("hours to 95 % of the best", expected.nearly_hours, ".2f")
+    yield row("accelerator hours, held", expected.accelerator_hours, ".2f")
+    yield row("accelerator hours, fleet", expected.fleet_hours, ".2f")
     if expected.price is not None:
-        yield _row(f"{currency}, held", expected.price, ".2f")
-        yield _row(f"{currency}, fleet", expected.fleet_price, ".2f")
-    yield _row("utilisation", expected.utilisation, ".0%")
+        yield row(f"{currency}, held", expected.price, ".2f")
+        yield row(f"{currency}, fleet", expected.fleet_price, ".2f")
+    yield row("utilisation", expected.utilisation, ".0%")
     if expected.losses.high:
-        yield _row("machines lost", expected.losses, ".1f")
+        yield row("machines lost", expected.losses, ".1f")
     for arm, best in expected.best.items():
-        yield _row(f"best value of {arm}", best, ".4f")
-    yield _row("better without stopping, by", expected.regret, ".4f")
+        yield row(f"best value of {arm}", best, ".4f")
+    yield row("better without stopping, by", expected.regret, ".4f")
     yield chance_row("ASHA stops the best trial", expected.stopped_best)
 
 
-def _row(label: str, spread: Spread | None, form: str) -> tuple[str, str, str]:
+def row(label: str, spread: Spread | None, form: str) -> tuple[str, str, str]:
+    """A row of a figure and its interval."""
     if spread is None:
         return label, "–", ""
     return label, f"{spread.mean:{form}}", f"{spread.low:{form}} – {spread.high:{form}}"
