@@ -4,10 +4,10 @@ Dated figures with intervals are in `benchmarks/RESULTS.md`, "Regret of samplers
 docs/samplers.md says what they mean.
 """
 
-from typing import Literal
+from fer_tune.space.sections import Resolved
 
 #: The sampler that ``auto`` stands for.
-AUTO: Literal["tpe", "random", "qmc", "gp", "cqr"] = "tpe"
+AUTO: Resolved = "tpe"
 
 #: Trials of a study up to which no sampler was shown to gain on random search.
 NO_GAIN_UP_TO = 20

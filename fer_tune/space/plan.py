@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from fer_tune.space.evidence import AUTO, NO_GAIN_UP_TO
 from fer_tune.space.model import SearchSpace
+from fer_tune.space.sections import Resolved
 
 #: From this many replicates the verdict may be about the families, not the configurations found
 #: (Bouthillier et al. 2021).
@@ -159,7 +160,7 @@ def halving(
     return trials - running, total, trials * max_epochs - total
 
 
-def resolved_sampler(space: SearchSpace) -> str:
+def resolved_sampler(space: SearchSpace) -> Resolved:
     """The sampler of a space, ``auto`` as chosen by evidence: a cohort's name."""
     if space.sampler != "auto":
         return space.sampler

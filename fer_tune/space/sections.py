@@ -133,6 +133,7 @@ def _weights(value: object) -> str:
 
 #: ``auto`` and the samplers themselves; docs/samplers.md compares them.
 Sampler = Literal["auto", "tpe", "random", "qmc", "gp", "cmaes", "cqr"]
+Resolved = Literal["tpe", "random", "qmc", "gp", "cmaes", "cqr"]
 
 Name = Annotated[str, PlainValidator(_name)]
 Text = Annotated[str, PlainValidator(_text)]

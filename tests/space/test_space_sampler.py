@@ -75,7 +75,7 @@ def test_what_a_sampler_cannot_sample_is_refused(
 
 
 def test_an_unknown_sampler_is_named_with_the_known_ones() -> None:
-    with pytest.raises(SpaceError, match="'cmaes', 'cqr'"):
+    with pytest.raises(SpaceError, match="cqr"):
         space_of("bohb", NUMBERS)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from fer_tune.space import TrialConfig
@@ -84,7 +84,8 @@ class EarlierTrial:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> EarlierTrial:
-        return cls(**{**values, "config": TrialConfig.from_dict(values["config"])})
+        known = {field.name: values[field.name] for field in fields(cls)}
+        return cls(**{**known, "config": TrialConfig.from_dict(values["config"])})
 
 
 def study_name(arm: str, replicate: int) -> str:

@@ -146,6 +146,11 @@ def _mismatches(space: SearchSpace, classes: int, history: History) -> Iterator[
     yield from (
         f"there is no study {shown(name)}" for name, _ in history.skipped if name not in studies
     )
+    yield from (
+        f"earlier trial {number} lies outside the search space"
+        for number, trial in enumerate(history.earlier)
+        if trial.arm not in space.compare.arms or not space.covers(trial.arm, trial.config)
+    )
     for run in history.runs.values():
         one = run.assignment
         if one.arm not in space.compare.arms or not 0 <= one.replicate < space.compare.replicates:

