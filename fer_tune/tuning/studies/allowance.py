@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 CAREFUL = 0.9
 #: Change of the reserved time from which it is logged again.
 NEWS = 0.2
+#: Growth of the number of reports from which it is estimated again.
+FRESH = 1.01
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +65,8 @@ class Allowance:
         self._setups: list[float] = []
         self._held: dict[int, float] = {}  # seconds by number of the run
         self._ended: list[float] = []
+        self._entered = 0
+        self._estimate: tuple[int, Reserved] | None = None  # and reports entered before it
         self._logged: Reserved | None = None
 
     @property
@@ -78,6 +82,7 @@ class Allowance:
 
     def enter(self, run: Assignment, result: dict[str, Any]) -> None:
         """Enters a report of a trial."""
+        self._entered += 1
         if result.get("ran") and result.get("epoch_seconds"):
             computed = bool(result.get("bank_misses"))
             self._epochs.setdefault((run.arm, computed), []).append(result["epoch_seconds"])
@@ -95,6 +100,14 @@ class Allowance:
 
     def reserved(self) -> Reserved:
         """What confirmation is expected to take, of all choices and seeds."""
+        at, known = self._estimate or (0, None)
+        # Of many epochs a few more change nothing.
+        if known is None or self._entered >= FRESH * at:
+            known = self._reserved()
+            self._estimate = (self._entered, known)
+        return known
+
+    def _reserved(self) -> Reserved:
         if not self._plan.confirm_runs:
             return Reserved(seconds=0.0, accelerator_hours=0.0, is_measured=True)
         if not self._epochs:

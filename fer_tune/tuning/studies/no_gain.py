@@ -1,15 +1,15 @@
 """Whether more trials still pay: the gain to be expected of them against confirmation's noise.
 
-The gain is the expected improvement of the best of the remaining trials, from an exponential fit
-to the upper tail of the recorded values (peaks over threshold; Coles 2001, chapter 4, with shape
-0, which overstates the gain of a score that has an upper bound). With threshold u at the k-th
-largest of n values, mean excess s of those above it, and best value y, a further trial exceeds y
-by more than x with probability p exp(-x / s), p = (k / n) exp(-(y - u) / s); so the best of m
-trials exceeds it by
+The gain is the expected improvement of the best value by the remaining trials, from an exponential
+fit to the upper tail of the recorded values (peaks over threshold; Coles 2001, chapter 4, with
+shape 0). With s the mean excess of the largest values over the k-th, the best of n + m values is
+expected to exceed the best of n by
 
-    integral over x > 0 of 1 - (1 - p exp(-x / s))^m  =  s * sum over j = 1..m of (1 - (1-p)^j) / j
+    s * (1 / (n + 1) + ... + 1 / (n + m))
 
-in the mean. Further trials are taken to be like the earlier ones of their study.
+(Renyi 1953: the spacings of exponential order statistics). For exponential tails this is unbiased;
+for a score with an upper bound it overstates the gain. Further trials are taken to be like the
+earlier ones of their study.
 
 Noise is the standard error of an arm's mean over all of its confirmation runs, from how scores
 vary between the last epochs of good trials: a second difference has six times the variance of an
@@ -118,12 +118,8 @@ def expected_gain(values: Sequence[float], more: int, pending: int = 0) -> float
     if largest.size <= k:
         return math.inf
     excesses = largest[: k - 1] - largest[k - 1]
-    scale = float(excesses.mean())
-    if scale == 0:
-        return 0.0
-    beyond = k / largest.size * math.exp(-float(excesses[0]) / scale)
-    j = np.arange(pending + 1, pending + more + 1)
-    return scale * float(((1 - (1 - beyond) ** j) / j).sum())
+    first = largest.size + pending + 1
+    return float(excesses.mean() * (1 / np.arange(first, first + more)).sum())
 
 
 def seed_spread(curves: Sequence[tuple[Sequence[float], float]]) -> float | None:

@@ -168,7 +168,7 @@ def test_a_simulated_search_keeps_its_wall_time_with_confirmation(gpus: int, kin
     )
     found = simulate(space, AnalyticWorld(space=space, seed=1), Fleet(gpus=gpus))
     assert 0 < len(found.trials) < 200 and len(found.confirmations) == 10
-    assert 0.6 * limit < found.seconds < limit
+    assert 0.5 * limit < found.seconds < limit
     counts = [sum(r.assignment.arm == arm for r in found.trials) for arm in space.compare.arms]
     assert counts[0] == counts[1], "no arm has a trial more"
 
@@ -179,7 +179,7 @@ def test_a_simulated_search_keeps_its_money_with_confirmation() -> None:
         confirm={"seeds": 5},
     )
     found = simulate(space, AnalyticWorld(space=space, seed=1), Fleet(gpus=4))
-    assert 0.6 * 4 < found.accelerator_s / 3600 < 4
+    assert 0.5 * 4 < found.accelerator_s / 3600 < 4
 
 
 def test_what_is_reserved_is_logged_where_it_is_news(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def test_the_gain_is_that_of_an_exponential_tail() -> None:
     samples = draws.exponential(0.02, (4000, 60))
     expected = np.mean([expected_gain(values[:40], 20) for values in samples])
     found = np.mean(np.maximum(0, samples[:, 40:].max(axis=1) - samples[:, :40].max(axis=1)))
-    assert expected == pytest.approx(found, rel=0.15)
+    assert expected == pytest.approx(found, rel=0.1)
 
 
 def test_a_score_with_an_upper_bound_gains_no_more_than_expected() -> None:
@@ -39,7 +39,7 @@ def test_a_score_with_an_upper_bound_gains_no_more_than_expected() -> None:
     samples = 0.6 - 0.3 * draws.beta(1.5, 3, (2000, 48))
     expected = np.mean([expected_gain(values[:24], 24) for values in samples])
     found = np.mean(np.maximum(0, samples[:, 24:].max(axis=1) - samples[:, :24].max(axis=1)))
-    assert found < expected < 3 * found
+    assert found < expected < 6 * found
 
 
 def test_more_trials_gain_more_and_pending_ones_take_some_of_it() -> None:
@@ -76,8 +76,8 @@ def test_few_or_short_curves_give_no_noise() -> None:
 # -- the decision ---------------------------------------------------------------------------------
 
 EPOCHS = 6
-#: Around a height by arm and trial; a tail of 0.001 and epochs that vary by 0.05.
-HEIGHTS = np.random.default_rng(4).uniform(0.5, 0.501, 400)
+#: Around a height by arm and trial; a tail of 0.002 and epochs that vary by 0.05.
+HEIGHTS = np.random.default_rng(4).uniform(0.5, 0.52, 400)
 WOBBLE = np.random.default_rng(5).normal(0, 0.05, (400, EPOCHS))
 
 
@@ -123,7 +123,7 @@ class Drive:
 
     def _train(self, trial_id: str, run: Assignment) -> None:
         n = run.number
-        top = HEIGHTS[n] + (0.1 * n if run.arm == self._gaining else 0.0)
+        top = HEIGHTS[n] + (1.0 * n if run.arm == self._gaining else 0.0)
         curve = top + WOBBLE[n]
         curve[0] = curve.max() if run.arm == self._gaining else top + 0.2  # the best, at its start
         for epoch, value in enumerate(curve, start=1):
