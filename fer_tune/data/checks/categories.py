@@ -35,7 +35,7 @@ _WEEKDAYS = words_of(
 )
 _DAYTIMES = words_of(
     "morning|noon|midday|afternoon|evening|night|daytime|nighttime|am|pm|morgen|mittag|nachmittag|"
-    "abend|nacht|matin|soir|nuit|mañana|tarde|noche|上午|下午|早上|晚上|朝|昼|夜"
+    "before|after|pre|post|baseline|followup|abend|nacht|matin|soir|nuit|mañana|tarde|noche|上午|下午|早上|晚上|朝|昼|夜"
 )
 _AGES = words_of(
     "age|ages|aged|baby|babies|infant|infants|toddler|toddlers|child|children|kid|kids|teen|teens|"
@@ -112,7 +112,7 @@ class Category:
 _CATEGORIES = (
     Category(reason="look like days of the week", core=_WEEKDAYS),
     Category(reason="look like months", core=MONTHS),
-    Category(reason="look like times of the day", core=_DAYTIMES),
+    Category(reason="look like times", core=_DAYTIMES),
     Category(reason="look like ages or genders", core=_AGES | _GENDERS, beside=words_of("m|f|w|x")),
     Category(reason="look like origins of people", core=_ORIGINS, beside=_BESIDE_ORIGINS),
     Category(reason="look like cameras or views", core=_VIEWS, beside=_SIDES),

@@ -196,8 +196,11 @@ def _fitting(patterns: Sequence[str], listing: Listing) -> str:
     """A word of a command: the first regular expression that fits most paths of the source."""
     origins = [item.origin for item in listing.items]
     for pattern in patterns:
-        fitting = sum(re.search(pattern, one) is not None for one in origins)
-        if fitting and fitting >= _MOST * len(origins):
+        found = [match for one in origins if (match := re.search(pattern, one)) is not None]
+        classes = {match["class"] for match in found}
+        # What it gives must not be people or recordings again.
+        doubtful = suspicion([ClassFolder(name=name, paths=()) for name in sorted(classes)])
+        if len(classes) > 1 and len(found) >= _MOST * len(origins) and doubtful is None:
             return shell_word(pattern)
     return "REGEX"
 

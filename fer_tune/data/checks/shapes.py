@@ -182,9 +182,12 @@ def numbers_classes(names: Sequence[str], *, shared: bool) -> bool:
 def are_initials(names: Sequence[str]) -> bool:
     """Whether all names are two or three letters that are no word, as the initials of people.
 
-    Letters alone may be classes, as those of sign language; so may the codes of expressions.
+    A number may follow. Letters alone may be classes, as those of sign language; so may the codes
+    of expressions.
     """
-    stripped = [re.sub(r"[\s._-]", "", name) for name in names]
+    if any(word in LABEL for name in names for word in letters(name)):
+        return False
+    stripped = [re.sub(r"[\s._-]|\d+$", "", name) for name in names]
     short = [text for text in stripped if re.fullmatch("[A-Za-z]{2,3}", text)]
     if len(names) < 2 or len(short) < len(names):
         return False
@@ -193,7 +196,7 @@ def are_initials(names: Sequence[str]) -> bool:
         for text in short
         if not (_is_code(text) or plain(text) in _SHORT_WORDS or _vowel(text))
     ]
-    return 2 * len(certain) >= len(names)
+    return 2 * len(certain) >= len(names) and len(set(stripped)) > 1
 
 
 #: English words of two letters; those of three have a vowel in their middle.
@@ -208,4 +211,7 @@ def _is_code(text: str) -> bool:
 
 
 def _vowel(text: str) -> bool:
-    return len(text) == 3 and re.search("[aeiouy]", plain(text)) is not None
+    """Whether letters can be spoken, unless they are two capitals."""
+    return (
+        not (len(text) == 2 and text.isupper()) and re.search("[aeiouy]", plain(text)) is not None
+    )

@@ -89,21 +89,28 @@ def suspicion(classes: Sequence[ClassFolder], *, from_folders: bool = True) -> S
     if found is not None:
         return found
     if not from_folders:
-        return _twice(names) or _one_each(classes)
+        return _twice(names) or _one_each(classes, from_folders=False)
     expressions = [name for name in names if expression_in(name)]
     if (found := _compound(expressions)) is not None:
         return found
     others = [one for one in classes if expression_in(one.name) is None]
     if not others:
         return _twice(names)
-    by_shape = _by_shape(others, among=len(expressions))
+    by_shape = None if expressions else _category(names)
+    by_shape = by_shape or _by_shape(others, among=len(expressions))
     by_files = _people_by_files(others, among=len(expressions))
     if by_shape is not None and by_files is not None:
         return replace(by_shape, expressions=by_files.expressions)
     if by_shape is not None or by_files is not None or expressions:
         return by_shape or by_files or _twice(names)
-    by_names = _versions(names) or _category(names) or _people_by_name(names) or _initials(names)
-    return by_names or _twice(names) or _level(classes) or _apart(classes) or _one_each(classes)
+    by_names = _versions(names) or _people_by_name(names) or _initials(names)
+    return (
+        by_names
+        or _twice(names)
+        or _level(classes)
+        or _apart(classes)
+        or _one_each(classes, from_folders=True)
+    )
 
 
 def _garbled(names: Sequence[str]) -> Suspicion | None:
@@ -125,7 +132,8 @@ def _compound(names: Sequence[str]) -> Suspicion | None:
     of_expression: dict[str, list[str]] = defaultdict(list)
     for name in names:
         if _is_id(_without_expression(name)):
-            of_expression[str(expression_in(name))].append(name)
+            words = (word for word in letters(name) if word in EXPRESSION_WORDS)
+            of_expression[" ".join(words)].append(name)
     found = tuple(name for group in of_expression.values() if len(group) > 1 for name in group)
     if 2 * len(found) < len(names) or not found:
         return None
@@ -150,9 +158,9 @@ def _is_id(rest: str) -> bool:
 
 _SHAPES: tuple[tuple[str, str, Callable[[str], bool]], ...] = (
     ("recordings", "look like dates or times", shapes.is_moment),
+    ("recordings", "look like random ids", shapes.is_random),
     ("people", "look like people", shapes.is_person),
     ("recordings", "look like recordings or parts of them", shapes.is_recording),
-    ("recordings", "look like random ids", shapes.is_random),
     ("recordings", "look like ranges or codes of numbers", shapes.is_numbers),
 )
 
@@ -311,8 +319,10 @@ def _apart(classes: Sequence[ClassFolder]) -> Suspicion | None:
     return Suspicion(kind="people", names=tuple(one.name for one in classes), reason=reason)
 
 
-def _one_each(classes: Sequence[ClassFolder]) -> Suspicion | None:
+def _one_each(classes: Sequence[ClassFolder], *, from_folders: bool) -> Suspicion | None:
     sizes = sorted(len(one.paths) for one in classes)
+    if not from_folders and all(one.name.strip().isdecimal() for one in classes):
+        return None
     labels = [one for one in classes if any(word in LABEL for word in letters(one.name))]
     if len(classes) < _MANY or sizes[len(sizes) // 2] > 1 or 2 * len(labels) > len(classes):
         return None

@@ -166,6 +166,8 @@ def looks_garbled(name: str) -> str | None:
         return f"it has escapes that read {meant!r}"
     if (meant := _from_wide(name)) is not None:
         return f"it reads {meant!r} in UTF-8"
+    if (meant := _in_another(name)) is not None:
+        return f"it reads {meant!r} in another encoding"
     for encoding in ("cp1252", "latin-1", "cp437", "mac_roman", "cp1251"):
         better = _again(name, encoding)
         if better is not None:
@@ -197,6 +199,31 @@ def _from_wide(name: str) -> str | None:
         return None
     is_chinese = re.fullmatch(r"[\u3041-\u30fc\u4e00-\u9fff\uac00-\ud7a3]{2,}", meant)
     return meant if is_chinese or re.fullmatch(r"[\u0410-\u044f]{3,}", meant) else None
+
+
+#: Encodings that are taken for each other: of the reader, and of who wrote the name.
+_CONFUSED = (
+    *(("cp1251", "koi8_r"), ("cp1251", "cp866"), ("koi8_r", "cp1251"), ("cp866", "cp1251")),
+    *(("cp1252", "cp932"), ("cp1252", "gbk"), ("cp1252", "big5"), ("cp1252", "cp949")),
+    *(("gbk", "big5"), ("big5", "gbk"), ("gbk", "cp932"), ("cp932", "gbk"), ("gbk", "cp949")),
+)
+
+
+def _in_another(name: str) -> str | None:
+    """The name in another encoding, if it is a word for an expression, or Chinese, only there."""
+    if name.isascii() or plain(name) in EXPRESSION_WORDS:
+        return None
+    for read, written in _CONFUSED:
+        try:
+            meant = name.encode(read).decode(written)
+        except (UnicodeEncodeError, UnicodeDecodeError):
+            continue
+        wide = read == "cp1252" and re.fullmatch(
+            "[\u3041-\u30fc\u4e00-\u9fff\uac00-\ud7a3]{2,}", meant
+        )
+        if wide or plain(meant) in EXPRESSION_WORDS:
+            return meant
+    return None
 
 
 def _again(name: str, encoding: str) -> str | None:

@@ -53,8 +53,8 @@ def _key(name: str) -> str:
     text = re.sub(r"\s*\(\d+\)$", "", plain(name).replace("ı", "i"))
     apart = unicodedata.normalize("NFKD", text)
     bare = "".join(c for c in apart if not unicodedata.combining(c))
-    if bare.strip().isdecimal():
-        return str(int(bare))
+    if not any(c.isalpha() for c in bare):
+        return str(int(bare)) if bare.strip().isdecimal() else ""
     words = [word for word in re.split(r"[\W_]+", bare) if word and word not in _ADDED]
     joined = "".join(words)
     # An s alone: glasses and glass are two things.

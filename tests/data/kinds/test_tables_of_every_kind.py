@@ -187,8 +187,8 @@ REFUSED = {
     "one score": (lambda n: f"{n}.png,0.{n}3", "image,happy", "not whole numbers"),
     "valence": (lambda n: f"{n}.png,{n / 20 - 0.33:.2f}", "image,valence", "not whole numbers"),
     "valence as label": (lambda n: f"{n}.png,{n / 20 - 0.33:.2f}", "image,label", "not whole"),
-    "captions": (lambda n: f"{n}.png,a person number {n}", "image,caption", "one picture each"),
-    "captions as labels": (lambda n: f"{n}.png,a man number {n}", "image,label", "one picture"),
+    "captions": (lambda n: f"{n}.png,someone in row {n}", "image,caption", "one picture each"),
+    "captions as labels": (lambda n: f"{n}.png,a man in row {n}", "image,label", "one picture"),
     "names of people": (
         lambda n: f"{n}.png,{('Anne', 'Bob', 'Carla')[n % 3]}",
         "image,who",
@@ -205,6 +205,11 @@ REFUSED = {
         lambda n: f"{n}.png,{('Training', 'PrivateTest')[n % 2]}",
         "image,Usage",
         "no column of labels",
+    ),
+    "spaces within labels": (
+        lambda n: f"{n}.png {('very happy', 'a bit sad')[n % 2]}",
+        "file label",
+        "spaces are also within",
     ),
     "several classes": (
         lambda n: f"{n}.png,{('happy|sad', 'sad', 'happy')[n % 3]}",

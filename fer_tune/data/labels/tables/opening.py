@@ -9,7 +9,7 @@ import math
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import IO
@@ -25,6 +25,8 @@ from fer_tune.errors import DataError
 MAX_FIELD = 64 * 1024**2
 #: Rows by which columns are recognised.
 SAMPLE = 200
+#: Share of rows with equally many words in a table that is separated by spaces.
+_REGULAR = 0.8
 _SAMPLE_CHARACTERS = 64 * 1024
 #: Bytes by which the encoding is recognised.
 _SAMPLE_BYTES = 256 * 1024
@@ -170,7 +172,21 @@ def _text(file: SourceFile) -> TextTable:
             break
     if _SAID.match(begin):
         del sample[:1]
+    if delimiter == " ":
+        _check_regular(file, sample)
     return _headed(file, tuple(sample), delimiter)
+
+
+def _check_regular(file: SourceFile, sample: Sequence[Sequence[str]]) -> None:
+    """Stops at words separated by spaces whose number differs: spaces are also within cells."""
+    widths = [len(row) for row in sample]
+    if widths.count(max(set(widths), key=widths.count)) < _REGULAR * len(widths):
+        raise DataError(
+            f"rows have {min(widths)} to {max(widths)} columns separated by spaces, so that spaces "
+            "are also within a name or label",
+            where=file.place,
+            remedy="Separate the columns by tabs or commas",
+        )
 
 
 def _text_rows(file: SourceFile, delimiter: str) -> Iterator[Row]:
