@@ -23,6 +23,11 @@ def value_at(value: Any, *path: str) -> Any:
     return value
 
 
+def _near_searched(audit: Any) -> bool:
+    """Whether near copies were searched for, by an audit that counts them."""
+    return not isinstance(audit, Mapping) or audit.get("near_groups", 0) is not None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Search:
     """One search as recorded. Frames have the columns of ``fer_tune.records.SCHEMAS``.
@@ -110,11 +115,13 @@ class Search:
     def near_copies_count(self) -> bool:
         """Whether near copies of test pictures counted as leaks, in every merged search.
 
-        Not in searches of version 1 of the audit, which is not recorded, and on request.
+        Not in searches of version 1 of the audit, which is not recorded, on request, and on a
+        dataset with so many pictures that near copies were not searched for.
         """
         return all(
             int(m.get("audit_version") or 1) > 1
             and value_at(m, "space", "data", "leaks") != "exact"
+            and _near_searched(value_at(m, "dataset", "audit"))
             for m in self.manifests
         )
 

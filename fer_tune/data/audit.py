@@ -42,7 +42,8 @@ class DatasetAudit:
         conflicting_pictures: pictures in those groups.
         blank_contents: distinct contents with standard deviation below 1.
         blank_pictures: pictures with such a content, copies counted each.
-        near_groups: groups with two contents or more.
+        near_groups: groups with two contents or more. This and what follows on near copies is None
+            if the dataset has too many pictures to search for them.
         near_pictures: pictures in them, exact copies counted each.
         near_across_splits: of these groups, those with members in more than one split.
         near_in_training: test pictures without an exact copy, but with a near copy, in training.
@@ -67,12 +68,12 @@ class DatasetAudit:
     conflicting_pictures: int
     blank_contents: int
     blank_pictures: int
-    near_groups: int
-    near_pictures: int
-    near_across_splits: int
-    near_in_training: int
-    near_in_validation: int
-    near_left_by_exact: int
+    near_groups: int | None
+    near_pictures: int | None
+    near_across_splits: int | None
+    near_in_training: int | None
+    near_in_validation: int | None
+    near_left_by_exact: int | None
     smallest: tuple[int, int]
     largest: tuple[int, int]
 
@@ -91,10 +92,6 @@ def audit(dataset: DatasetIndex) -> DatasetAudit:
     copied = np.bincount(groups)[groups] > 1
     train, validation = splits == "train", splits == "validation"
     across = spanning_mask(groups, test) | spanning_mask(groups, train)
-    related = dataset.related
-    near = _several_contents(related, groups)
-    near_across = near & (spanning_mask(related, test) | spanning_mask(related, train))
-    other_contents = ~test & ~np.isin(groups, groups[test])
     conflicting = conflicting_mask(groups, labels)
     blank = dataset.deviations < BLANK_DEVIATION
     areas = dataset.sizes.prod(axis=1)
@@ -115,15 +112,36 @@ def audit(dataset: DatasetIndex) -> DatasetAudit:
         conflicting_pictures=int(conflicting.sum()),
         blank_contents=_groups(groups, blank),
         blank_pictures=int(blank.sum()),
-        near_groups=_groups(related, near),
-        near_pictures=int(near.sum()),
-        near_across_splits=_groups(related, near_across),
-        near_in_training=_nearly_in(train, test, groups, related),
-        near_in_validation=_nearly_in(validation, test, groups, related),
-        near_left_by_exact=int((test & np.isin(related, related[other_contents])).sum()),
+        **_near(dataset),
         smallest=_size(dataset, int(areas.argmin())),
         largest=_size(dataset, int(areas.argmax())),
     )
+
+
+_NEAR = (
+    *("near_groups", "near_pictures", "near_across_splits"),
+    *("near_in_training", "near_in_validation", "near_left_by_exact"),
+)
+
+
+def _near(dataset: DatasetIndex) -> dict[str, int | None]:
+    """The findings on near copies."""
+    if not dataset.near_searched:
+        return dict.fromkeys(_NEAR)
+    groups, splits, related = dataset.groups, dataset.splits, dataset.related
+    train, validation, test = splits == "train", splits == "validation", splits == "test"
+    near = _several_contents(related, groups)
+    across = near & (spanning_mask(related, test) | spanning_mask(related, train))
+    other_contents = ~test & ~np.isin(groups, groups[test])
+    values = (
+        _groups(related, near),
+        int(near.sum()),
+        _groups(related, across),
+        _nearly_in(train, test, groups, related),
+        _nearly_in(validation, test, groups, related),
+        int((test & np.isin(related, related[other_contents])).sum()),
+    )
+    return dict(zip(_NEAR, values, strict=True))
 
 
 def spanning_mask(groups: NDArray[np.int64], side: NDArray[np.bool_]) -> NDArray[np.bool_]:

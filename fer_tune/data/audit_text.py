@@ -10,6 +10,7 @@ from rich.table import Table
 
 from fer_tune.console import cells, say, styled
 from fer_tune.data.audit import DatasetAudit
+from fer_tune.data.copies import MOST_SEARCHED
 
 
 def tables(audit: DatasetAudit) -> list[Table]:
@@ -51,6 +52,17 @@ def _balance(audit: DatasetAudit) -> Table:
     return table
 
 
+def _near(audit: DatasetAudit) -> list[tuple[str, int | None, int | None]]:
+    if audit.near_groups is None:
+        return [(f"near copies: not searched for (above {MOST_SEARCHED:,} pictures)", None, None)]
+    return [
+        ("near copies", audit.near_groups, audit.near_pictures),
+        ("near copies across splits", audit.near_across_splits, None),
+        ("further test pictures with near copies in training", None, audit.near_in_training),
+        ("further test pictures with near copies in validation", None, audit.near_in_validation),
+    ]
+
+
 def _findings(audit: DatasetAudit) -> Table:
     table = Table(box=box.SIMPLE, title="Findings", title_justify="left")
     table.add_column("finding")
@@ -62,10 +74,7 @@ def _findings(audit: DatasetAudit) -> Table:
         ("test pictures also in training", None, audit.test_in_training),
         ("test pictures also in validation", None, audit.test_in_validation),
         ("copies with different labels", audit.conflicting_groups, audit.conflicting_pictures),
-        ("near copies", audit.near_groups, audit.near_pictures),
-        ("near copies across splits", audit.near_across_splits, None),
-        ("further test pictures with near copies in training", None, audit.near_in_training),
-        ("further test pictures with near copies in validation", None, audit.near_in_validation),
+        *_near(audit),
         ("blank (standard deviation below 1)", audit.blank_contents, audit.blank_pictures),
     ]
     for name, groups, pictures in rows:

@@ -22,7 +22,7 @@ from PIL import Image
 from pydantic import Field, ValidationError
 
 from fer_tune.data.copies.groups import copy_groups
-from fer_tune.data.copies.record import kept_or_found, related_in
+from fer_tune.data.copies.record import kept_or_found, related_in, was_searched
 from fer_tune.data.names import SPLITS
 from fer_tune.data.packing.index_columns import (
     GROUPED_VERSION,
@@ -107,7 +107,10 @@ class DatasetIndex:
         self.subjects: NDArray[np.int64] | None = None
         if "subject" in index.column_names:
             self.subjects = numbered(np.array(index["subject"].to_pylist(), np.object_))
-        self.recorded_related = related_in(description.get("near_copies"), self.groups)
+        record = description.get("near_copies")
+        self.recorded_related = related_in(record, self.groups)
+        #: Whether near copies were searched for: not among very many pictures.
+        self.near_searched = was_searched(record, self.groups)
 
     @property
     def related(self) -> NDArray[np.int64]:

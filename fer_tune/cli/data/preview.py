@@ -10,8 +10,9 @@ from rich.console import Console
 
 from fer_tune.console import plain_table, say
 from fer_tune.data.importing import preview_source
-from fer_tune.data.listing import Entry, Found, Listing
+from fer_tune.data.listing import Entry, Found, Listing, printable
 from fer_tune.data.names import SPLITS, class_names
+from fer_tune.data.packing.outcome import too_few
 from fer_tune.escaping import shell_word
 
 #: Classes as found, and files that are skipped, that are shown of each.
@@ -33,7 +34,11 @@ def headline(found: Found) -> list[str]:
 
 
 def preview(console: Console, source: str, reading: Mapping[str, Any]) -> None:
-    """Prints classes, splits, counts and options of an import; reads no picture."""
+    """Prints classes, splits, counts and options of an import; reads no picture.
+
+    Raises:
+        DataError: as of :func:`fer_tune.data.importing.preview_source`, or fewer than two classes.
+    """
     listing = preview_source(source, **reading)
     selected = class_names(reading["classes"]) if reading["classes"] else ()
     entries = [e for e in listing.entries if not selected or e.class_name in selected]
@@ -54,6 +59,8 @@ def preview(console: Console, source: str, reading: Mapping[str, Any]) -> None:
     if order := reading["labels"].order:
         say(console, f"numbers: {', '.join(f'{n} {name}' for n, name in order.items())}", wrap=True)
     say(console, f"options: {_options(listing, reading)}", wrap=True)
+    if len(classes := sorted({entry.class_name for entry in entries})) < 2:
+        raise too_few(printable(source), listing.layout, classes)
     say(console, "nothing was imported (--dry-run); pictures were not read")
 
 

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
 from fer_tune.data.checks.split_names import named_splits, resembling_splits
 from fer_tune.data.checks.suspicion import ClassFolder, Suspicion, suspicion
-from fer_tune.data.checks.words import CODES, expression_in
+from fer_tune.data.checks.twice import synonyms
+from fer_tune.data.checks.words import CODES, expression_in, long_code
 from fer_tune.data.files.clutter import is_picture_name
 from fer_tune.data.listing import NO_CLASS_FOLDER, Entry, Listing, Reading
-from fer_tune.data.names import split_name
+from fer_tune.data.names import EXPRESSIONS, split_name
+from fer_tune.data.pixels import UnusableError
 from fer_tune.errors import DataError
 from fer_tune.escaping import shell_word
 
 _ANY_EXPRESSION = (
     "(?i)(?P<class>angry|anger|disgust|fear|happy|happiness|sad|surprise|neutral|contempt)[^/]*$"
 )
+_OUTER = "^(?:train/|test/)?(?P<class>[^/]+)/"
+#: Share of the pictures that a regular expression in a message must fit.
+_MOST = 0.5
 #: Names that a message shows.
 _SHOWN = 5
 _AS_IS = "If they are the classes, add --classes-as-is"
@@ -33,13 +39,50 @@ def examine_classes(listing: Listing, reading: Reading) -> Listing:
     """
     if reading.classes_as_is or reading.classes is not None:
         return listing
-    from_folders = listing.found.labels_from == "class folders"
+    found_in = listing.found
+    from_folders = found_in.labels_from == "class folders" or found_in.guessed
     _examine_unplaced(listing)
     found = suspicion(class_folders(listing), from_folders=from_folders)
     if found is not None:
         raise _stop(found, listing)
+    if found_in.labels_from == "class folders":
+        _examine_nested(listing, reading)
     _examine_folders(listing)
-    return listing
+    return listing.noting(*_doubtful(listing))
+
+
+def _doubtful(listing: Listing) -> Iterator[str]:
+    """Notes on classes that may be one."""
+    for names in synonyms(sorted({entry.class_name for entry in listing.entries})):
+        first, *others = names
+        rename = ",".join(f"{name}={first}" for name in others)
+        yield (
+            f"the classes {', '.join(names)} may be one expression; if so, add --rename {rename}"
+        )
+
+
+def _examine_nested(listing: Listing, reading: Reading) -> None:
+    """Stops at pictures below folders of two classes, of which either may be meant."""
+    classes = {entry.class_name for entry in listing.entries} | EXPRESSIONS
+    for entry in listing.entries:
+        folders = PurePosixPath(entry.origin).parts[:-1]
+        named = {name for part in folders if (name := _class_of(part, reading)) in classes}
+        if len(named) > 1:
+            raise DataError(
+                f"a picture is in folders of {len(named)} classes ({', '.join(sorted(named))})",
+                where="data import",
+                value=entry.origin,
+                remedy="Move one folder out of the other, or say which of them is the class with "
+                f"--class-from, for example {shell_word(_OUTER)}. If the inner one is, add "
+                "--classes-as-is",
+            )
+
+
+def _class_of(folder: str, reading: Reading) -> str | None:
+    try:
+        return reading.name(folder)
+    except UnusableError:  # a number that --label-order does not have
+        return None
 
 
 def _examine_unplaced(listing: Listing) -> None:
@@ -52,14 +95,21 @@ def _examine_unplaced(listing: Listing) -> None:
     ways = ["Name a table of their labels with --labels FILE"]
     if unused := listing.found.unused_label_files:
         ways = [f"Read the classes from a file with --labels {shell_word(unused[0])}"]
-    words = {expression_in(item.origin) for item in listing.skipped} - {None}
-    pattern = _ANY_EXPRESSION if len(words) > 1 else "(?P<class>[a-z]+)_[^/]*$"
+    stems = [PurePosixPath(item.origin).stem for item in listing.skipped]
+    words = {expression_in(stem) for stem in stems} - {None}
+    codes = sorted({code for stem in stems if (code := long_code(stem)) is not None})
+    pattern, rename = "(?P<class>[a-z]+)_[^/]*$", ""
+    if len(codes) + len(words) > 1:
+        pattern = _ANY_EXPRESSION
+    if codes and len(codes) + len(words) > 1:
+        pattern = f"(?i)(?<![a-z])(?P<class>{'|'.join([*codes, 'SAD'])})(?![a-z])[^/]*$"
+        rename = _renamed(codes)
     raise DataError(
         "no picture is in a class folder",
         where="data import",
         value=listing.skipped[0].origin,
         remedy=f"{ways[0]}, or read them from the file names with --class-from "
-        f"{_fitting(pattern, listing)}. {listing.layout}",
+        f"{_fitting([pattern], listing)}{rename}. {listing.layout}",
     )
 
 
@@ -123,37 +173,67 @@ def _remedies(found: Suspicion, listing: Listing) -> list[str]:
             "Use --encoding for an archive (for example --encoding gbk), or rename the folder",
             "--rename WRONG=RIGHT names the class",
         ]
+    if found.kind == "twice":
+        return [f"Make them one class with --rename {shell_word(found.rename)}"]
+    if found.kind == "several":
+        return ["Give every picture one label, or leave these out with --classes"]
     if found.kind == "splits":
         given = [f"Name them with --split-names {shell_word(found.splits)}"] if found.splits else []
         return [*given, from_file]
-    from_path = f"from the path with --class-from {_fitting(_pattern(found, listing), listing)}"
+    from_path = f"from the path with --class-from {_fitting(_patterns(found, listing), listing)}"
     codes = [word for word in found.expressions if word.casefold() in CODES]
-    if codes:
-        named = ",".join(f"{word}={CODES[word.casefold()]}" for word in codes)
-        from_path += f" --rename {named}"
-    return [f"{from_file}, or {from_path}"]
+    return [f"{from_file}, or {from_path}{_renamed(codes)}"]
 
 
-def _fitting(pattern: str, listing: Listing) -> str:
-    """A word of a command: the regular expression, if it fits a path of the source."""
-    origins = (item.origin for item in listing.items)
-    return shell_word(pattern) if any(re.search(pattern, one) for one in origins) else "REGEX"
+def _renamed(codes: Sequence[str]) -> str:
+    """The option that gives codes the names of expressions; empty without codes."""
+    if not codes:
+        return ""
+    return f" --rename {','.join(f'{word}={CODES[word.casefold()]}' for word in codes)}"
 
 
-def _pattern(found: Suspicion, listing: Listing) -> str:
-    """A value of ``--class-from`` that fits this source, as far as it shows."""
+def _fitting(patterns: Sequence[str], listing: Listing) -> str:
+    """A word of a command: the first regular expression that fits most paths of the source."""
+    origins = [item.origin for item in listing.items]
+    for pattern in patterns:
+        found = [match for one in origins if (match := re.search(pattern, one)) is not None]
+        classes = {match["class"] for match in found}
+        # What it gives must not be people or recordings again.
+        doubtful = suspicion([ClassFolder(name=name, paths=()) for name in sorted(classes)])
+        if len(classes) > 1 and len(found) >= _MOST * len(origins) and doubtful is None:
+            return shell_word(pattern)
+    return "REGEX"
+
+
+def _patterns(found: Suspicion, listing: Listing) -> list[str]:
+    """Values of ``--class-from`` that may fit this source, as far as it shows."""
+    below = "/[^/]+" * (_below(found, listing) + 1) + "$"
+    if found.kind == "level":
+        return [f"(?P<class>[^/]+)/[^/]+{below}"]
     if found.expressions:
         words = "|".join(map(re.escape, found.expressions))
         if len(found.names) == 1:
-            return f"(?i)(?P<class>{words})[^/]*$"
+            return [f"(?i)(?P<class>{words})[^/]*$"]
         if all(expression_in(name) for name in found.names):
-            return f"(?i)(?P<class>{words})[^/]*/[^/]+$"
-        codes = all(map(str.isupper, found.expressions))
+            return [f"(?i)(?P<class>{words})[^/]*{below}"]
+        codes = any(map(str.isupper, found.expressions))
+        # A code is a word of its own, or follows the person's name.
+        apart = f"(?i)(?P<group>[^/]+)/[^/]*(?<![a-z])(?P<class>{words})(?![a-z])[^/]*$"
         before = "(?P=group)[._-]?" if codes else "[^/]*?"
-        return f"(?i)(?P<group>[^/]+)/{before}(?P<class>{words})[^/]*$"
+        joined = f"(?i)(?P<group>[^/]+)/{before}(?P<class>{words})[^/]*$"
+        return [joined, apart] if codes else [joined]
     if _above(found, listing):
-        return "(?P<class>[^/]+)/(?P<group>[^/]+)/[^/]+$"
-    return "(?P<group>[^/]+)/[^/]*_(?P<class>[a-z]+)[^/]*$"
+        return [f"(?P<class>[^/]+)/(?P<group>[^/]+){below}"]
+    return ["(?P<group>[^/]+)/[^/]*_(?P<class>[a-z]+)[^/]*$"]
+
+
+def _below(found: Suspicion, listing: Listing) -> int:
+    """Folders, such as those of splits, between the ones in question and the files."""
+    for entry in listing.entries:
+        parts = PurePosixPath(entry.origin).parts[:-1]
+        if entry.found in found.names and entry.found in parts:
+            return len(parts) - 1 - parts.index(entry.found)
+    return 0
 
 
 def _above(found: Suspicion, listing: Listing) -> bool:

@@ -149,7 +149,10 @@ def _words(text: str) -> list[str]:
 
 def is_fold(text: str) -> bool:
     """Whether a name is that of a cross-validation fold: ``fold_0``, ``Fold 3``."""
-    return re.fullmatch(r"(k?folds?|cv|split)[\s_.-]*\d+", text.casefold()) is not None
+    return (
+        re.fullmatch(r"(k?folds?|cv|split)[\s_.-]*(\d+|(?<=[\s_.-])[a-z])", text.casefold())
+        is not None
+    )
 
 
 def given_splits(pairs: Iterable[str]) -> dict[str, str]:

@@ -5,20 +5,23 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from fer_tune.data.checks import shapes
+from fer_tune.data.checks.categories import category
 from fer_tune.data.checks.first_names import CHINESE_FAMILIES, FIRST_NAMES
-from fer_tune.data.checks.split_names import named_splits, resembling_splits
+from fer_tune.data.checks.split_names import named_splits, resembling_splits, usual_split
 from fer_tune.data.checks.text import looks_garbled
+from fer_tune.data.checks.twice import same_class
 from fer_tune.data.checks.words import (
     CODES,
     EXPRESSION_WORDS,
     LABEL,
     expression_in,
     letters,
+    long_code,
     plain,
     tokens,
     words_of,
@@ -28,8 +31,11 @@ from fer_tune.data.checks.words import (
 _VERSIONS = words_of(
     "aligned|original|originals|orig|cropped|uncropped|raw|resized|processed|preprocessed|"
     "unaligned|unprocessed|normalized|normalised|images|imgs|pictures|photos|annotations|labels|"
-    "emolabel|landmarks|masks|thumbnails"
+    "emolabel|landmarks|masks|thumbnails|gray|grey|grayscale|greyscale|rgb|color|colour|jpg|jpeg|"
+    "png|bmp|tiff|augmented|aug|flipped|mirrored|lowres|highres|lr|hr"
 )
+#: A size in pixels, which is a version, too.
+_SIZE = re.compile(r"\d+\s*[x×]\s*\d+|\d+\s*px")
 #: Enough classes to say that one picture in each is no accident.
 _MANY = 10
 
@@ -54,11 +60,13 @@ class Suspicion:
     """Why names are probably no classes.
 
     Attributes:
-        kind: ``splits``, ``people``, ``recordings``, ``text``, ``versions`` or ``file names``.
+        kind: ``splits``, ``people``, ``recordings``, ``text``, ``versions``, ``file names``,
+            ``categories``, ``twice``, ``several`` or ``level``.
         names: those that it is about.
         reason: completes "the classes ...".
         expressions: that file names hold, where they do.
         splits: what ``--split-names`` would say, where names look like splits.
+        rename: what ``--rename`` would say, where two names are one class.
     """
 
     kind: str
@@ -66,6 +74,7 @@ class Suspicion:
     reason: str
     expressions: tuple[str, ...] = ()
     splits: str = ""
+    rename: str = ""
 
 
 def suspicion(classes: Sequence[ClassFolder], *, from_folders: bool = True) -> Suspicion | None:
@@ -76,22 +85,32 @@ def suspicion(classes: Sequence[ClassFolder], *, from_folders: bool = True) -> S
             as labels, and may be numbers of any kind.
     """
     names = [one.name for one in classes]
-    found = _garbled(names) or _splits(names)
-    if found is not None or not from_folders:
+    found = _garbled(names) or _splits(names) or _several(names)
+    if found is not None:
         return found
+    if not from_folders:
+        return _twice(names) or _one_each(classes, from_folders=False)
     expressions = [name for name in names if expression_in(name)]
     if (found := _compound(expressions)) is not None:
         return found
     others = [one for one in classes if expression_in(one.name) is None]
     if not others:
-        return None
-    by_shape = _by_shape(others, among=len(expressions))
+        return _twice(names)
+    by_shape = None if expressions else _category(names)
+    by_shape = by_shape or _by_shape(others, among=len(expressions))
     by_files = _people_by_files(others, among=len(expressions))
     if by_shape is not None and by_files is not None:
         return replace(by_shape, expressions=by_files.expressions)
     if by_shape is not None or by_files is not None or expressions:
-        return by_shape or by_files
-    return _versions(names) or _people_by_name(names) or _apart(classes) or _one_each(classes)
+        return by_shape or by_files or _twice(names)
+    by_names = _versions(names) or _people_by_name(names) or _initials(names)
+    return (
+        by_names
+        or _twice(names)
+        or _level(classes)
+        or _apart(classes)
+        or _one_each(classes, from_folders=True)
+    )
 
 
 def _garbled(names: Sequence[str]) -> Suspicion | None:
@@ -113,7 +132,8 @@ def _compound(names: Sequence[str]) -> Suspicion | None:
     of_expression: dict[str, list[str]] = defaultdict(list)
     for name in names:
         if _is_id(_without_expression(name)):
-            of_expression[str(expression_in(name))].append(name)
+            words = (word for word in letters(name) if word in EXPRESSION_WORDS)
+            of_expression[" ".join(words)].append(name)
     found = tuple(name for group in of_expression.values() if len(group) > 1 for name in group)
     if 2 * len(found) < len(names) or not found:
         return None
@@ -138,9 +158,10 @@ def _is_id(rest: str) -> bool:
 
 _SHAPES: tuple[tuple[str, str, Callable[[str], bool]], ...] = (
     ("recordings", "look like dates or times", shapes.is_moment),
+    ("recordings", "look like random ids", shapes.is_random),
     ("people", "look like people", shapes.is_person),
     ("recordings", "look like recordings or parts of them", shapes.is_recording),
-    ("recordings", "look like random ids", shapes.is_random),
+    ("recordings", "look like ranges or codes of numbers", shapes.is_numbers),
 )
 
 
@@ -170,10 +191,68 @@ def _shared(classes: Sequence[ClassFolder]) -> bool:
 
 
 def _versions(names: Sequence[str]) -> Suspicion | None:
-    if len(names) > 1 and all(plain(name).strip() in _VERSIONS for name in names):
+    if len(names) > 1 and all(map(_is_version, names)):
         reason = "look like versions of the same pictures"
         return Suspicion(kind="versions", names=tuple(names), reason=reason)
     return None
+
+
+def _is_version(name: str) -> bool:
+    text = plain(name).strip()
+    return text in _VERSIONS or _SIZE.fullmatch(text) is not None
+
+
+def _category(names: Sequence[str]) -> Suspicion | None:
+    if (found := category(names)) is None:
+        return None
+    reason, those = found
+    return Suspicion(kind="categories", names=those, reason=reason)
+
+
+def _initials(names: Sequence[str]) -> Suspicion | None:
+    if not shapes.are_initials(names):
+        return None
+    return Suspicion(kind="people", names=tuple(names), reason="look like initials of people")
+
+
+def _twice(names: Sequence[str]) -> Suspicion | None:
+    """Names that are one class in two spellings."""
+    if not (pairs := same_class(names)):
+        return None
+    those = tuple(dict.fromkeys(name for pair in pairs for name in pair))
+    rename = ",".join(f"{name}={better}" for name, better in pairs)
+    reason = "have one class under several names"
+    return Suspicion(kind="twice", names=those, reason=reason, rename=rename)
+
+
+def _several(names: Sequence[str]) -> Suspicion | None:
+    """Names that list other classes, as labels of pictures with several of them."""
+    known = {plain(name) for name in names} | set(EXPRESSION_WORDS)
+    found = tuple(name for name in names if _lists(name, known))
+    if not found:
+        return None
+    reason = "name several classes of one picture"
+    return Suspicion(kind="several", names=found, reason=reason)
+
+
+def _lists(name: str, known: Collection[str]) -> bool:
+    parts = [part.strip() for part in re.split(r"[|;,&+/]", plain(name))]
+    return len(parts) > 1 and all(part in known for part in parts)
+
+
+def _level(classes: Sequence[ClassFolder]) -> Suspicion | None:
+    """One class whose folder is in several others, which are probably the classes."""
+    if len(classes) != 1:
+        return None
+    above = {
+        parts[-2]
+        for path in classes[0].paths
+        if len(parts := PurePosixPath(path).parts[:-1]) > 1 and usual_split(parts[-2]) is None
+    }
+    if len(above) < 2:
+        return None
+    reason = f"are not in the folders above the files, which are all named {classes[0].name!r}"
+    return Suspicion(kind="level", names=(classes[0].name,), reason=reason)
 
 
 def _people_by_files(others: Sequence[ClassFolder], *, among: int) -> Suspicion | None:
@@ -201,6 +280,8 @@ def _expression_of_file(path: str, folder: str) -> str | None:
     for word in letters(stem):
         if word in EXPRESSION_WORDS:
             return word
+    if (code := long_code(stem)) is not None:
+        return code
     own = plain(stem)
     if not own.startswith(plain(folder)):
         return None
@@ -238,8 +319,10 @@ def _apart(classes: Sequence[ClassFolder]) -> Suspicion | None:
     return Suspicion(kind="people", names=tuple(one.name for one in classes), reason=reason)
 
 
-def _one_each(classes: Sequence[ClassFolder]) -> Suspicion | None:
+def _one_each(classes: Sequence[ClassFolder], *, from_folders: bool) -> Suspicion | None:
     sizes = sorted(len(one.paths) for one in classes)
+    if not from_folders and all(one.name.strip().isdecimal() for one in classes):
+        return None
     labels = [one for one in classes if any(word in LABEL for word in letters(one.name))]
     if len(classes) < _MANY or sizes[len(sizes) // 2] > 1 or 2 * len(labels) > len(classes):
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterable
+from urllib.parse import unquote
 
 from fer_tune.data.checks.words import EXPRESSION_WORDS, plain
 from fer_tune.errors import DataError
@@ -158,7 +159,16 @@ def looks_garbled(name: str) -> str | None:
         return "it has characters that could not be decoded"
     if any("\u2500" <= character <= "\u259f" for character in name):
         return "it has box-drawing characters, as names in another encoding have"
-    for encoding in ("cp1252", "latin-1", "cp437", "mac_roman"):
+    letters = any(character.isalnum() for character in name)
+    if "?" in name and not letters:
+        return "it has question marks only"
+    if (meant := _unescaped(name)) != name:
+        return f"it has escapes that read {meant!r}"
+    if (meant := _from_wide(name)) is not None:
+        return f"it reads {meant!r} in UTF-8"
+    if (meant := _in_another(name)) is not None:
+        return f"it reads {meant!r} in another encoding"
+    for encoding in ("cp1252", "latin-1", "cp437", "mac_roman", "cp1251"):
         better = _again(name, encoding)
         if better is not None:
             return f"it reads {better!r} in UTF-8"
@@ -169,6 +179,50 @@ def looks_garbled(name: str) -> str | None:
     latin = [character for character in foreign if "\u00c0" <= character <= "\u00ff"]
     if len(latin) >= 4 and len(latin) == len(re.sub(r"[\W\d_]", "", name)):
         return "it has no letter without a mark, as names in another encoding have"
+    return None
+
+
+def _unescaped(name: str) -> str:
+    """A name whose characters were escaped as in URLs (%E9), or by an unpacker (#U9ad8)."""
+    if re.search("%[0-9A-Fa-f]{2}", name):
+        return unquote(name)
+    return re.sub("#U([0-9a-f]{4})", lambda found: chr(int(found[1], 16)), name)
+
+
+def _from_wide(name: str) -> str | None:
+    """The name read as UTF-8, if it is Chinese only because UTF-8 was read as GBK.
+
+    Some ordinary Chinese words are also valid UTF-8, but no text of one script.
+    """
+    meant = _again(name, "gbk") if re.fullmatch("[^\x00-\x7f]{2,}", name) else None
+    if meant is None:
+        return None
+    is_chinese = re.fullmatch(r"[\u3041-\u30fc\u4e00-\u9fff\uac00-\ud7a3]{2,}", meant)
+    return meant if is_chinese or re.fullmatch(r"[\u0410-\u044f]{3,}", meant) else None
+
+
+#: Encodings that are taken for each other: of the reader, and of who wrote the name.
+_CONFUSED = (
+    *(("cp1251", "koi8_r"), ("cp1251", "cp866"), ("koi8_r", "cp1251"), ("cp866", "cp1251")),
+    *(("cp1252", "cp932"), ("cp1252", "gbk"), ("cp1252", "big5"), ("cp1252", "cp949")),
+    *(("gbk", "big5"), ("big5", "gbk"), ("gbk", "cp932"), ("cp932", "gbk"), ("gbk", "cp949")),
+)
+
+
+def _in_another(name: str) -> str | None:
+    """The name in another encoding, if it is a word for an expression, or Chinese, only there."""
+    if name.isascii() or plain(name) in EXPRESSION_WORDS:
+        return None
+    for read, written in _CONFUSED:
+        try:
+            meant = name.encode(read).decode(written)
+        except (UnicodeEncodeError, UnicodeDecodeError):
+            continue
+        wide = read == "cp1252" and re.fullmatch(
+            "[\u3041-\u30fc\u4e00-\u9fff\uac00-\ud7a3]{2,}", meant
+        )
+        if wide or plain(meant) in EXPRESSION_WORDS:
+            return meant
     return None
 
 

@@ -35,10 +35,12 @@ _EXPRESSIONS = {
     "contempt": "contempt|contemptuous|verachtung|mépris|mepris|desprecio|disprezzo|desprezo|"
     "minachting|küçümseme|pogarda|презрение|轻蔑|輕蔑|蔑视|軽蔑|경멸|احتقار|तिरस्कार",
 }
-#: KDEF, JAFFE and others shorten expressions to two letters.
+#: KDEF, JAFFE and others shorten expressions to two letters, CREMA-D and others to three.
 CODES = {
     **{"an": "angry", "di": "disgust", "fe": "fear", "af": "fear", "ha": "happy"},
     **{"ne": "neutral", "sa": "sad", "su": "surprise", "co": "contempt"},
+    **{"ang": "angry", "dis": "disgust", "fea": "fear", "hap": "happy", "neu": "neutral"},
+    **{"sur": "surprise", "con": "contempt"},
 }
 
 
@@ -66,7 +68,9 @@ RECORDING = words_of(
     "trial|frame|frames|img|image|images|pic|picture|photo|batch|batches|chunk|shard|shot|scene|"
     "recording|recordings|rec|run|cam|camera|segment|seg|episode|ep|page|dir|directory|folder|"
     "untitled|untitled folder|dataset|data|new folder|neuer ordner|nouveau dossier|"
-    "nueva carpeta|block|visit|track|tracklet|sample|"
+    "nueva carpeta|block|visit|track|tracklet|sample|day|days|week|weeks|month|months|year|years|"
+    "hour|hours|minute|minutes|timepoint|tp|t|tag|tage|woche|jour|jours|semaine|día|dia|semana|"
+    "giorno|gün|день|неделя|天|日|周|週|"
     "aufnahme|sitzung|séance|sesión|кадр|видео|视频|片段|动画|動画|セッション|세션|비디오"
 )
 #: Before a number: a class, however the number is written.
@@ -95,3 +99,8 @@ def expression_in(name: str) -> str | None:
     if whole in EXPRESSION_WORDS:
         return EXPRESSION_WORDS[whole]
     return next((EXPRESSION_WORDS[word] for word in tokens(name) if word in EXPRESSION_WORDS), None)
+
+
+def long_code(stem: str) -> str | None:
+    """The code of three letters for an expression that a file's name has as a word of its own."""
+    return next((word.upper() for word in letters(stem) if len(word) == 3 and word in CODES), None)

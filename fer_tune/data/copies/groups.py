@@ -15,12 +15,22 @@ Ints = NDArray[np.int64]
 
 #: Of the search for near copies. A packed dataset that records another one is searched again.
 NEAR_VERSION = 1
+#: Contents among which near copies are searched for: the time grows with the square of their
+#: number, and these take about an hour on two cores.
+MOST_SEARCHED = 300_000
+
+
+def are_searched(groups: Ints) -> bool:
+    """Whether near copies are searched for among so many contents; ``groups`` int64 (n,)."""
+    return len(np.unique(groups)) <= MOST_SEARCHED
 
 
 def related_groups(
     groups: Ints, picture: Callable[[int], Pixels], progress: Progress | None = None
 ) -> Ints:
     """Group of each of n pictures, int64 (n,): the smallest position of a related picture.
+
+    Of more than :data:`MOST_SEARCHED` contents only exact copies are related.
 
     Args:
         groups: int64 (n,), a number per content; equal pictures share one.
@@ -29,6 +39,8 @@ def related_groups(
     """
     first = first_members(groups)
     distinct = np.unique(first)
+    if len(distinct) > MOST_SEARCHED:
+        return first
     pairs = near_pairs((picture(int(place)) for place in distinct), len(distinct), progress)
     joined = connected(
         len(groups), ((int(distinct[p.first]), int(distinct[p.second])) for p in pairs)

@@ -11,7 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_tune.data.copies.groups import NEAR_VERSION, connected, first_members, related_groups
+from fer_tune.data.copies.groups import (
+    NEAR_VERSION,
+    are_searched,
+    connected,
+    first_members,
+    related_groups,
+)
 from fer_tune.data.pixels import Pixels
 from fer_tune.schema import InvalidJson, TooLarge, parse_json, read_at_most
 from fer_tune.schema.limits import DESCRIPTION_BYTES
@@ -26,6 +32,8 @@ FILE = "near_copies.json"
 def related_record(related: Ints, groups: Ints) -> dict[str, Any]:
     """``version`` of the search and ``groups``: per line the first positions of each content.
 
+    With ``searched`` false if there are too many contents for a search.
+
     Args:
         related: int64 (n,), of :func:`fer_tune.data.copies.related_groups`.
         groups: int64 (n,), a number per content.
@@ -35,7 +43,21 @@ def related_record(related: Ints, groups: Ints) -> dict[str, Any]:
     starts = np.flatnonzero(np.diff(related[members], prepend=-1))
     parts = np.split(members, starts[1:])
     lines = [" ".join(map(str, part)) for part in parts if len(part) > 1]
-    return {"version": NEAR_VERSION, "groups": lines}
+    record = {"version": NEAR_VERSION, "groups": lines}
+    return record if are_searched(groups) else {**record, "searched": False}
+
+
+def was_searched(record: object, groups: Ints) -> bool:
+    """Whether near copies were searched for, by the record of a dataset.
+
+    Args:
+        record: as of :func:`related_record`; anything else if the dataset has none.
+        groups: int64 (n,), a number per content.
+    """
+    if related_in(record, groups) is None:
+        return are_searched(groups)
+    assert isinstance(record, dict)
+    return record.get("searched") is not False
 
 
 def related_in(record: object, groups: Ints) -> Ints | None:

@@ -10,7 +10,7 @@ from string import Template
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_tune.data.copies.groups import first_members
+from fer_tune.data.copies.groups import MOST_SEARCHED, are_searched, first_members
 from fer_tune.data.copies.pairs import CopyPair, near_pairs
 from fer_tune.data.dataset import PackedDataset
 from fer_tune.errors import DataError, reporting
@@ -35,8 +35,14 @@ def write_review(dataset: PackedDataset, out: Path, *, most: int) -> tuple[int, 
         most: pairs that are shown.
 
     Raises:
-        DataError: the page cannot be written.
+        DataError: too many pictures for a search, or the page cannot be written.
     """
+    if not are_searched(dataset.groups):
+        raise DataError(
+            f"near copies are not searched for among more than {MOST_SEARCHED:,} pictures",
+            where=str(dataset.root),
+            remedy="Import fewer pictures, for example with --classes",
+        )
     places = np.unique(first_members(dataset.groups))
     found = near_pairs((dataset.picture(int(place)) for place in places), len(places))
     ranked = sorted(found, key=lambda pair: _rank(dataset, pair, places))[:most]

@@ -8,7 +8,20 @@ _IMAGE_SUFFIXES = frozenset(
     {".avif", ".bmp", ".gif", ".heic", ".heif", ".hif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg"}
     | {".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
 )
+_VIDEO_SUFFIXES = frozenset(
+    {".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv"}
+)
+_OTHER_SUFFIXES = frozenset(
+    {".csv", ".h5", ".hdf5", ".ipynb", ".json", ".jsonl", ".lst", ".mat", ".npy", ".npz", ".pdf"}
+    | {".pickle", ".pkl", ".pt", ".pth", ".py", ".sh", ".tsv", ".wav", ".xls", ".xlsx", ".xml"}
+    | {".yaml", ".yml"}
+)
 _CLUTTER_SUFFIXES = frozenset({".db", ".ini", ".log", ".md", ".rst", ".txt"})
+#: Folders of macOS, Windows, Linux, and of network storage, which keeps thumbnails in @eaDir.
+_SYSTEM = frozenset(
+    {"__MACOSX", "$RECYCLE.BIN", "System Volume Information", "lost+found", "@eaDir", "#recycle"}
+    | {"__pycache__"}
+)
 _CLUTTER_NAMES = frozenset({"icon\r", "licence", "license", "readme"})
 
 
@@ -35,4 +48,12 @@ def is_clutter(path: PurePosixPath) -> bool:
 
 def is_hidden(path: PurePosixPath) -> bool:
     """Whether a file is one that systems hide, as ``.DS_Store`` and all in ``__MACOSX``."""
-    return any(part == "__MACOSX" or part.startswith(".") for part in path.parts if part != "..")
+    return any(part in _SYSTEM or part.startswith(".") for part in path.parts if part != "..")
+
+
+def no_picture(path: PurePosixPath) -> str | None:
+    """Why a file cannot be a picture, by its name; None if it may be one."""
+    suffix = path.suffix.casefold()
+    if suffix in _VIDEO_SUFFIXES:
+        return "is a video; import its frames as pictures"
+    return "is not a picture" if suffix in _OTHER_SUFFIXES else None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from fer_tune.data.checks.split_names import usual_split
 from fer_tune.data.files.clutter import is_clutter
 from fer_tune.data.files.names import encoding_note
 from fer_tune.data.files.tree import SourceFile, Tree
@@ -19,14 +21,20 @@ from fer_tune.data.labels.matching import Ambiguous, Pictures
 from fer_tune.data.labels.ordered_folders import with_order
 from fer_tune.data.labels.pattern import list_by_pattern
 from fer_tune.data.labels.pixels.source import list_pixel_source
-from fer_tune.data.labels.sidecars import list_sidecars
-from fer_tune.data.labels.tables import TextTable, open_table
+from fer_tune.data.labels.sidecars import check_boxes, list_sidecars
+from fer_tune.data.labels.tables import TextTable, is_table, open_table
 from fer_tune.data.listing import Entry, Listing, Reading
 from fer_tune.data.pixels import UnusableError
 from fer_tune.errors import DataError
 
 _TABLES = (".csv", ".tsv", ".tab", ".lst", ".jsonl", ".parquet")
 _LABEL_WORDS = ("label", "emotion", "expression", "annot", "class")
+#: Files that may hold labels, in forms that are read or not.
+_DOCUMENTS = (
+    *(".txt", ".json", ".xml", ".yaml", ".yml", ".npy", ".npz", ".pkl", ".pickle", ".mat"),
+    *(".h5", ".hdf5", ".sqlite"),
+)
+_WORKBOOKS = (".xlsx", ".xls", ".ods", ".numbers")
 #: Tables that are opened to see whether they label the pictures.
 _MOST_TABLES = 40
 
@@ -95,15 +103,21 @@ def _by_content(tree: Tree, reading: Reading) -> Listing:
         if (listing := kind(tree, reading)) is not None:
             return listing
     folders = list_class_folders(tree, reading)
-    return _by_tables_inside(tree, reading, folders) or folders
-
-
-def _by_tables_inside(tree: Tree, reading: Reading, folders: Listing) -> Listing | None:
-    """By tables that name most pictures, unless folders name expressions."""
+    # Folders that name expressions need nothing else.
     known = sum(entry.class_name in reading.known for entry in folders.entries)
     pictures = pictures_of(tree)
     if not pictures or known > len(pictures) / 2:
-        return None
+        return folders
+    if (listing := _by_tables_inside(tree, reading, folders, pictures)) is not None:
+        return listing
+    check_boxes(tree)
+    return folders
+
+
+def _by_tables_inside(
+    tree: Tree, reading: Reading, folders: Listing, pictures: list[SourceFile]
+) -> Listing | None:
+    """By tables that name most pictures."""
     tables = _naming(tree, pictures, reading)
     if not tables:
         return None
@@ -127,7 +141,7 @@ def _naming(tree: Tree, pictures: Sequence[SourceFile], reading: Reading) -> lis
     """Tables of the source that name its pictures and have labels."""
     named = Pictures(pictures, reading)
     found = []
-    for file in label_files(tree)[:_MOST_TABLES]:
+    for file in [file for file in label_files(tree) if is_table(file.path)][:_MOST_TABLES]:
         try:
             table = open_table(file)
 
@@ -158,9 +172,18 @@ def _looks_like_labels(file: SourceFile) -> bool:
     suffix, name = file.path.suffix.casefold(), file.path.name.casefold()
     if any(part.startswith((".", "__MACOSX")) for part in file.path.parts):
         return False
-    if suffix == ".txt":
-        return any(word in name for word in _LABEL_WORDS) and not name.endswith("_emotion.txt")
+    if suffix in _DOCUMENTS:
+        # A list of a split's files, too: train.txt.
+        named = any(word in name for word in _LABEL_WORDS) or _of_split(file.path.stem)
+        return named and not name.endswith(("_emotion.txt", "_exp.npy"))
+    if suffix in _WORKBOOKS:
+        return not name.startswith("~$")
     return suffix in _TABLES and not is_clutter(file.path)
+
+
+def _of_split(stem: str) -> bool:
+    words = (stem, *re.split(r"[\W_\d]+", stem))
+    return any(usual_split(word) is not None for word in words if word)
 
 
 def _with_unused(tree: Tree, listing: Listing) -> Listing:

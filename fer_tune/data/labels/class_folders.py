@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 from fer_tune.data.checks.split_names import evaluation_splits
+from fer_tune.data.files.clutter import no_picture
 from fer_tune.data.files.tree import SourceFile, Tree
 from fer_tune.data.listing import NO_CLASS_FOLDER, Entry, Listing, Reading, Skipped
 from fer_tune.data.pixels import UnusableError
@@ -23,6 +24,8 @@ def list_class_folders(tree: Tree, reading: Reading) -> Listing:
 def _item(member: SourceFile | Skipped, reading: Reading) -> Entry | Skipped:
     if isinstance(member, Skipped):
         return member
+    if (reason := no_picture(member.path)) is not None:
+        return Skipped(origin=member.origin, reason=reason)
     try:
         found, split = class_and_split(member.path, reading)
         name = reading.name(found)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from fer_tune.data.labels.tables import TextTable
-from fer_tune.data.listing import Reading
+from fer_tune.data.listing import Reading, as_number
 from fer_tune.data.names import EXPRESSIONS, class_name
 from fer_tune.errors import DataError
 
@@ -52,6 +52,7 @@ class Columns:
     Attributes:
         file, label, split, group: None where there is none.
         votes: positions by class as found, where a row counts votes instead of naming a label.
+        guessed: neither the name of the label's column nor an option says that it is one.
     """
 
     file: int | None = None
@@ -59,6 +60,7 @@ class Columns:
     split: int | None = None
     group: int | None = None
     votes: Mapping[str, int] | None = None
+    guessed: bool = False
 
 
 def find_columns(
@@ -75,7 +77,8 @@ def find_columns(
         others: columns that hold something else.
 
     Raises:
-        DataError: a column that ``--columns`` names does not exist, or several may be the label.
+        DataError: a column that ``--columns`` names does not exist, several may be the label, or
+            the label's column holds scores.
     """
     given = {role: _named(table, role, name) for role, name in reading.labels.columns.items()}
     used: set[int | None] = {*given.values(), *others}
@@ -97,11 +100,17 @@ def find_columns(
     if group is None:
         group = _by_name(table, _GROUP, used)
     used |= {group}
-    votes = None if "label" in given else _votes(table, used)
+    votes = None if "label" in given else _votes(table, used) or _one_hot(table, used)
     label = given.get("label")
+    guessed = votes is not None and not any(class_name(name) in EXPRESSIONS for name in votes)
     if label is None and votes is None:
-        label = _label_column(table, used)
-    return Columns(file=file, label=label, split=split, group=group, votes=votes)
+        _check_scores(table, used)
+        label = _named_label(table, used)
+        if label is None:
+            label, guessed = _likely_label(table, used), table.header is not None
+    if label is not None:
+        _check_whole(table, label)
+    return Columns(file=file, label=label, split=split, group=group, votes=votes, guessed=guessed)
 
 
 def _named(table: TextTable, role: str, name: str) -> int:
@@ -161,31 +170,127 @@ def _by_values(table: TextTable, used: set[int | None], fits: Callable[[str], bo
 
 def _votes(table: TextTable, used: set[int | None]) -> dict[str, int] | None:
     """Columns named by classes, with whole numbers in them."""
-    if table.header is None:
-        return None
     named = {
         name: column
-        for column, name in enumerate(table.header)
-        if column not in used
-        and (class_name(name) in EXPRESSIONS or name in NO_CLASS)
-        and all(cell.isascii() and cell.isdigit() for cell in _cells(table, column) if cell)
+        for name, column in _columns_of_classes(table, used).items()
+        if all(vote_count(cell) is not None for cell in _cells(table, column))
     }
     classes = [name for name in named if name not in NO_CLASS]
     return named if len(classes) >= 3 else None
 
 
-def _label_column(table: TextTable, used: set[int | None]) -> int | None:
-    if (by_name := _by_name(table, _LABEL, used)) is not None:
-        return by_name
+def _columns_of_classes(table: TextTable, used: set[int | None]) -> dict[str, int]:
+    """Columns named by expressions, and by what is no class, by name."""
+    return {
+        name: column
+        for column, name in enumerate(table.header or ())
+        if column not in used and (class_name(name) in EXPRESSIONS or name in NO_CLASS)
+    }
+
+
+def _one_hot(table: TextTable, used: set[int | None]) -> dict[str, int] | None:
+    """Columns of zeros and ones with a single one in every row, named by classes of any kind."""
+    if table.header is None or _named_label(table, used) is not None or len(table.sample) < 2:
+        return None
+    ones = {
+        name: column
+        for column, name in enumerate(table.header)
+        if column not in used
+        and name
+        and (cells := _cells(table, column))
+        and all(vote_count(cell) in (0, 1) for cell in cells)
+    }
+    rows = ([vote_count(row[c]) for c in ones.values() if c < len(row)] for row in table.sample)
+    single = all(sum(value or 0 for value in row) == 1 for row in rows)
+    return ones if len(ones) > 1 and single else None
+
+
+def vote_count(cell: str) -> int | None:
+    """Votes in a cell, 0 where there is no value; None if it holds something else."""
+    text = present(cell).casefold()
+    if text in _BOOLEANS:
+        return _BOOLEANS[text]
+    number = as_number(text)
+    return None if number is None else int(number)
+
+
+_BOOLEANS = {"": 0, "false": 0, "true": 1, "no": 0, "yes": 1}
+#: How libraries write that there is no value; None as Python does, since "none" may be a class.
+_ABSENT = frozenset({"nan", "NaN", "NAN", "<NA>", "NA", "N/A", "n/a", "#N/A", "null", "NULL"}) | {
+    "None",
+    "-",
+    "?",
+}
+
+
+def present(cell: str) -> str:
+    """A cell without white space; empty where it says that there is no value."""
+    text = cell.strip()
+    return "" if text in _ABSENT else text
+
+
+def _check_scores(table: TextTable, used: set[int | None]) -> None:
+    """Stops at columns of classes with fractions in them, where no column has a label."""
+    scored = [
+        name
+        for name, column in _columns_of_classes(table, used).items()
+        if any(_is_fraction(cell) for cell in _cells(table, column))
+    ]
+    if len(scored) > 1 and _named_label(table, used) is None:
+        raise DataError(
+            "columns hold scores or probabilities of classes; one label per picture, or whole "
+            "numbers of votes, are needed",
+            where=table.file.place,
+            value=", ".join(scored),
+            remedy="Add a column with the class of each row, and name it with --columns label=NAME",
+        )
+
+
+def _check_whole(table: TextTable, column: int) -> None:
+    cells = _cells(table, column)
+    fractions = [cell for cell in cells if _is_fraction(cell)]
+    if 2 * len(fractions) > len(cells):
+        name = table.header[column] if table.header else str(column + 1)
+        raise DataError(
+            f"the column {name} holds values that are not whole numbers, as scores, valence and "
+            "arousal are",
+            where=table.file.place,
+            value=", ".join(fractions[:3]),
+            remedy="Choose the column of labels with --columns label=NAME (or its number, from 1)",
+        )
+
+
+def _is_fraction(cell: str) -> bool:
+    """Whether it is a number with decimals, also behind a comma."""
+    try:
+        return not float(cell.replace(",", ".")).is_integer()
+    except (ValueError, OverflowError):
+        return False
+
+
+def _named_label(table: TextTable, used: set[int | None]) -> int | None:
+    """The column that is named like a label; of several, the one with words for expressions."""
+    header = [name.replace(" ", "_") for name in table.header or ()]
+    found = [
+        column
+        for name in _LABEL
+        for column, called in enumerate(header)
+        if called == name and column not in used
+    ]
+    known = [column for column in found if _holds_expressions(table, column)]
+    return (known or found or [None])[0]
+
+
+def _holds_expressions(table: TextTable, column: int) -> bool:
+    cells = _cells(table, column)
+    return sum(class_name(cell) in EXPRESSIONS for cell in cells) > len(cells) / 2
+
+
+def _likely_label(table: TextTable, used: set[int | None]) -> int | None:
     free = [column for column in range(table.width) if column not in used]
     if len(free) <= 1:
         return free[0] if free else None
-    known = [
-        column
-        for column in free
-        if (cells := _cells(table, column))
-        and sum(class_name(cell) in EXPRESSIONS for cell in cells) > len(cells) / 2
-    ]
+    known = [column for column in free if _holds_expressions(table, column)]
     if len(known) == 1:
         return known[0]
     few = [column for column in free if 1 < len(set(_cells(table, column))) <= _MOST_CLASSES]

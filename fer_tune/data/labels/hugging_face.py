@@ -263,7 +263,7 @@ def _entry(
 ) -> Entry:
     if text_in(value).strip() in ("", "-1"):  # how the library marks a hidden label
         raise UnusableError("has no label")
-    found = printable(str(value))
+    found = printable(text_in(value))
     return Entry(
         origin=origin,
         found=found,

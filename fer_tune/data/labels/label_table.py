@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 
 from fer_tune.data.files.clutter import is_picture_name
 from fer_tune.data.files.tree import SourceFile, Tree
-from fer_tune.data.labels.columns import Columns, find_columns
+from fer_tune.data.labels.columns import Columns, find_columns, present, vote_count
 from fer_tune.data.labels.matching import Ambiguous, Pictures, contradict, parts_of
 from fer_tune.data.labels.splits import split_of_folders, split_of_name
 from fer_tune.data.labels.tables import TextTable
@@ -49,11 +49,13 @@ def labels_of(table: TextTable, columns: Columns, reading: Reading) -> Iterator[
     for line, cells in table.rows():
 
         def cell(column: int | None, cells: tuple[str, ...] = cells) -> str | None:
-            return cells[column].strip() if column is not None and column < len(cells) else None
+            return present(cells[column]) if column is not None and column < len(cells) else None
 
         found, reason = cell(columns.label), ""
         if columns.votes is not None:
-            counts = {name: _count(cell(column)) for name, column in columns.votes.items()}
+            counts = {
+                name: vote_count(cell(column) or "") or 0 for name, column in columns.votes.items()
+            }
             verdict = majority(counts, reading.labels.min_agreement)
             found, reason = verdict.label, verdict.reason
         elif not found:
@@ -122,6 +124,7 @@ def list_by_tables(
             labels_from=names,
             label_files=tuple(table.file.origin for table in tables),
             named=reading.names_classes,
+            guessed=joining.guessed,
             notes=tuple(joining.notes(shown)),
         ),
         layout=LAYOUT,
@@ -147,15 +150,6 @@ def _check(table: TextTable, columns: Columns) -> None:
             )
 
 
-def _count(text: str | None) -> int:
-    if not text:
-        return 0
-    try:
-        return max(0, int(float(text[:20])))
-    except (ValueError, OverflowError):
-        return 0
-
-
 @dataclass(kw_only=True)
 class _Joining:
     """Rows and pictures that have been brought together."""
@@ -169,6 +163,7 @@ class _Joining:
     unmatched: list[str] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
     repeated: int = 0
+    guessed: bool = False
 
     def is_picture(self, table: TextTable) -> Callable[[str], bool]:
         """Whether a cell of the table names a picture."""
@@ -188,6 +183,7 @@ class _Joining:
         order: Mapping[str, str],
         dropped: Mapping[str, str],
     ) -> None:
+        self.guessed = self.guessed or columns.guessed
         beside = table.file.path.parent
         by_name = split_of_name(table.file.path, self.reading)
         labels = list(labels_of(table, columns, self.reading))

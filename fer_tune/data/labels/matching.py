@@ -6,6 +6,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import PurePosixPath
+from urllib.parse import unquote, urlsplit
 
 from fer_tune.data.files.tree import SourceFile
 from fer_tune.data.listing import Reading
@@ -61,7 +62,14 @@ class Pictures:
         Raises:
             Ambiguous: several pictures have that name.
         """
-        parts = parts_of(name)
+        found = self._found(name, parts_of(name), beside, by_folder)
+        if found is None and (meant := _unescaped(name)) != name:
+            return self._found(meant, parts_of(meant), beside, by_folder)
+        return found
+
+    def _found(
+        self, name: str, parts: _Parts, beside: PurePosixPath, by_folder: bool
+    ) -> SourceFile | None:
         if not parts:
             return None
         if (exact := self._exact(parts, beside)) is not None:
@@ -135,6 +143,15 @@ def parts_of(name: str) -> _Parts:
     """Folders and file name that a table's cell names; empty if it names none."""
     path = PurePosixPath(name.strip().replace("\\", "/"))
     return tuple(part for part in path.parts if part not in ("/", "."))
+
+
+def _unescaped(name: str) -> str:
+    """What a URL, or a name that was escaped for one, stands for."""
+    try:
+        path = urlsplit(name).path if "://" in name else name
+    except ValueError:  # no URL after all
+        path = name
+    return unquote(path)
 
 
 def contradict(one: _Parts, other: _Parts) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePosixPath
@@ -13,14 +14,17 @@ import numpy as np
 from fer_tune.data.files.clutter import is_picture_name
 from fer_tune.data.files.tree import SourceFile, Tree
 from fer_tune.data.labels.splits import split_of_folders, split_of_name
-from fer_tune.data.listing import Entry, Found, Listing, Reading, Skipped, printable
+from fer_tune.data.listing import Entry, Found, Listing, Reading, Skipped, as_number, printable
 from fer_tune.data.pixels import UnusableError
+from fer_tune.errors import DataError
 
 _LAYOUT = "Every picture must have a file with its label, such as 000001.jpg and 000001.cls"
 #: Suffixes of label files, the surest first.
 _SUFFIXES = (".cls", ".label", ".json", ".txt")
 _FIELDS = ("label", "emotion", "expression", "class", "cls", "category", "label_name", "class_name")
 _LONGEST = 64 * 1024
+_BOX = re.compile(r"\d+(\s+-?\d*\.?\d+(e-?\d+)?){4,}", re.IGNORECASE)
+_FRACTION = re.compile(r"[-+]?\d*[.,]\d+(e-?\d+)?", re.IGNORECASE)
 #: Longest label: a text beside a picture may also be its caption.
 _LABEL = 64
 #: Share of pictures that need a label beside them.
@@ -60,6 +64,34 @@ def list_sidecars(tree: Tree, reading: Reading) -> Listing | None:
             layout=_LAYOUT,
         )
     return None
+
+
+def check_boxes(tree: Tree) -> None:
+    """Stops at labels in YOLO's form, in files of the pictures' names in any folder.
+
+    Raises:
+        DataError: most pictures have such a file.
+    """
+    pictures = [file for file in tree.files if is_picture_name(file.path)]
+    stems = {file.path.stem for file in pictures}
+    texts = [f for f in tree.files if f.path.suffix.casefold() == ".txt" and f.path.stem in stems]
+    shown = texts[:5]
+    if not shown or len(texts) < len(pictures) / 2 or not all(map(_holds_boxes, shown)):
+        return
+    raise DataError(
+        "labels are in YOLO's form, with a class number and a box in each line",
+        where=shown[0].origin,
+        remedy="Cut the faces out, and write a table with the columns file and label for --labels; "
+        "or name the classes in the file names, for --class-from REGEX",
+    )
+
+
+def _holds_boxes(file: SourceFile) -> bool:
+    try:
+        text = file.read()[:_LONGEST].decode("utf-8-sig", "replace").strip()
+    except UnusableError:
+        return False
+    return bool(text) and all(_BOX.fullmatch(line.strip()) for line in text.splitlines())
 
 
 def _stem(path: PurePosixPath) -> _Key:
@@ -114,7 +146,8 @@ def label_in(file: SourceFile) -> str:
     text = content.decode("utf-8-sig", "replace").strip()
     if file.path.suffix.casefold() == ".json":
         text = _in_json(text, file.path.name)
-    if not text or "\n" in text or len(text) > _LABEL:
+    other = _BOX.fullmatch(text) or (_FRACTION.fullmatch(text) and as_number(text) is None)
+    if not text or "\n" in text or len(text) > _LABEL or other:
         raise UnusableError(f"{file.path.name} holds no label")
     return printable(text)
 

@@ -51,6 +51,7 @@ class Found:
         labels_from: where classes come from, such as ``class folders`` or ``list_label.txt``.
         label_files: names of the files that labels were read from.
         unused_label_files: names of files that look like labels and were not read.
+        guessed: whether nothing says that the column labels were read from holds labels.
         named: whether ``--rename`` or ``--label-order`` chose the names of classes.
         notes: sentences for the user, such as how many rows have no picture.
     """
@@ -59,6 +60,7 @@ class Found:
     labels_from: str = "class folders"
     label_files: tuple[str, ...] = ()
     unused_label_files: tuple[str, ...] = ()
+    guessed: bool = False
     named: bool = False
     notes: tuple[str, ...] = ()
 

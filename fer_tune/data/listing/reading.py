@@ -105,6 +105,8 @@ class Reading:
             if number not in names:
                 raise UnusableError(f"label {found[:20]!r} is not one of {', '.join(names)}")
             key = class_name(names[number])
+        elif number is not None and not key.isdigit():
+            key = number  # 1.0 of one table is 1 of another
         return self._renamed.get(key, key)
 
     @property

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 
 from pydantic import TypeAdapter, ValidationError
 
+from fer_tune.data.listing import FOLDERS
 from fer_tune.data.pack import PackWriter
 from fer_tune.errors import DataError
 from fer_tune.schema import first_error
@@ -53,18 +54,29 @@ def checked_classes(
             remedy=f"Check that this is the intended source. {layout}",
         )
     if len(found) < 2:
-        raise DataError(
-            "needs pictures of at least two classes",
-            where=source,
-            value=", ".join(found) or "no pictures",
-            remedy=layout,
-        )
+        raise too_few(source, layout, found)
     try:
         _CLASS_NAMES.validate_python(found)
     except ValidationError as error:
         rule, value = first_error(error)
         raise DataError(f"class name {rule}", where=source, value=value, remedy=layout) from None
     return selected or tuple(found)
+
+
+def too_few(source: str, layout: str, found: Collection[str]) -> DataError:
+    """What to say of a source with fewer than two classes.
+
+    Args:
+        source, layout: as of :func:`checked_classes`.
+        found: the classes.
+    """
+    ways = ". Or read the classes from file names with --class-from REGEX, or from a table with "
+    return DataError(
+        "needs pictures of at least two classes",
+        where=source,
+        value=", ".join(found) or "no pictures",
+        remedy=f"{layout}{ways}--labels FILE" if layout == FOLDERS else layout,
+    )
 
 
 def noted_cut(writer: PackWriter, share: float, seed: int) -> str:

@@ -67,6 +67,15 @@ def test_the_words_say_what_was_searched_for(tmp_path: Path) -> None:
     assert found["data"]["near_copies_count"] is True
 
 
+def test_near_copies_that_were_not_searched_for_do_not_count(tmp_path: Path) -> None:
+    manifest = load(write(tmp_path / "plain", Plan())).manifests[0]
+    audit = {**(manifest["dataset"].get("audit") or {}), "near_groups": None}
+    found = report_of(tmp_path, audit_version=2, dataset={**manifest["dataset"], "audit": audit})
+    detail = next(check["detail"] for check in found["validity"] if check["id"] == "leaks")
+    assert "only copies with the same pixels were searched for" in detail
+    assert found["data"]["near_copies_count"] is False
+
+
 @pytest.mark.parametrize(("before", "after"), [(60, 80), (60, 200), (51, 500)])
 def test_the_effect_of_many_raised_seeds_is_simulated_by_their_ratio(
     before: int, after: int, tmp_path: Path

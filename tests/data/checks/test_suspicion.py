@@ -37,6 +37,7 @@ ORDINARY = {
     "Thai": "โกรธ กลัว มีความสุข เศร้า ประหลาดใจ",
     "numbered": "01_happy 02_sad 03_angry",
     "faces": "happy_faces sad_faces angry_faces",
+    "angles to both sides": "-30 -15 0 15 30",
     "numbered words": "class_1 class_2 class_3",
     "padded words": "class01 class02 class03 class10",
     "action units": "AU1 AU02 AU12 AU25 AU12+25",
@@ -60,7 +61,6 @@ ORDINARY = {
     "open": "eyes_open eyes_closed",
     "quotes": "don't-know l'amour Ärger",
     "phrases": "very happy|a little sad|crash test|test tube",
-    "months": "january april may june august",
     "countries": "france germany chad jordan georgia",
     "emoji": "😀 😢 😠",
     "degrees of expressions": "happy very_happy slightly_happy sad",
@@ -135,6 +135,7 @@ WRONG = {
     "compact days": ("20210304 20210305", "recordings"),
     "moments": ("20190504_123455 20190504_130012", "recordings"),
     "times": ("12-30-55 12-31-07", "recordings"),
+    "months": ("january april may june august", "categories"),
     "seconds since 1970": ("1589302345 1589302399", "recordings"),
     "hashes": ("9f86d081884c7d65 60303ae22b998861", "recordings"),
     "videos of YouTube": ("dQw4w9WgXcQ 9bZkp7q19f0", "recordings"),
@@ -210,6 +211,21 @@ def test_padded_numbers_are_classes_where_every_split_has_them() -> None:
     names = [f"{k:05d}" for k in range(43)]
     assert suspicion(folders(names, splits=["train", "test"])) is None
     assert kind(suspicion(folders(names))) == "recordings"
+
+
+def test_numbers_that_every_split_has_are_classes_if_they_begin_low_and_have_no_gaps() -> None:
+    for text in ("0 3 4 6", "3 5 7", "1 2 4 8 9"):
+        assert suspicion(folders(text.split(), splits=["train", "test"])) is None
+    for text in ("12 47 103", "18 23 31", "20 21 22 23", "1 903 4000", "2019 2020"):
+        found = suspicion(folders(text.split(), splits=["train", "test"]))
+        assert kind(found) == "recordings", text
+
+
+def test_initials_are_people_unless_they_are_codes_or_words() -> None:
+    for text in ("AB CD JK", "ab jk mw", "A.B. J.K.", "JRM MWT LHS"):
+        assert kind(suspicion(folders(text.split()))) == "people", text
+    for text in ("HA SA AN", "hap sad neu", "cat dog fox", "no ok", "a b c", "up on off"):
+        assert suspicion(folders(text.split())) is None, text
 
 
 def test_one_picture_in_each_of_many_classes_is_no_class() -> None:

@@ -12,10 +12,12 @@ from PIL import Image
 
 from benchmarks.near_copies import KINDS
 from fer_tune.data import PackedDataset, audit, cut, import_source
+from fer_tune.data.audit_text import as_text
 from fer_tune.data.copies import near_pairs, pack_groups, related_groups, unpack_groups
 from fer_tune.data.copies.candidates import candidates
 from fer_tune.data.copies.groups import connected, first_members
-from fer_tune.data.copies.record import related_in, related_record
+from fer_tune.data.copies.record import related_in, related_record, was_searched
+from fer_tune.data.copies.review import write_review
 from fer_tune.data.pixels import Pixels
 from fer_tune.data.splits import related_of
 from fer_tune.errors import DataError
@@ -136,6 +138,27 @@ def test_the_audit_counts_near_copies_beside_exact_ones(packed: PackedDataset) -
     assert (found.near_groups, found.near_pictures, found.near_across_splits) == (5, 10, 5)
     assert (found.near_in_training, found.near_in_validation) == (5, 0)
     assert found.near_left_by_exact == 5
+
+
+def test_too_many_pictures_are_not_searched(
+    packed: PackedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fer_tune.data.copies.groups.MOST_SEARCHED", 30)
+    import_source(str(tmp_path / "source"), tmp_path / "many")
+    monkeypatch.undo()
+    # The record says so, whatever the bound is later.
+    many = PackedDataset.open(tmp_path / "many")
+    found = audit(many)
+    assert found.copy_groups == 1 and found.near_groups is found.near_left_by_exact is None
+    assert np.array_equal(many.related, first_members(many.groups))
+    assert "near copies: not searched for (above 300,000 pictures)" in as_text(found, 100)
+    assert audit(packed).near_groups == 5 and "not searched" not in as_text(audit(packed), 100)
+    # Nor are they in a dataset without a record.
+    assert was_searched(None, packed.groups)
+    monkeypatch.setattr("fer_tune.data.copies.groups.MOST_SEARCHED", 30)
+    assert not was_searched(None, packed.groups)
+    with pytest.raises(DataError, match="not searched for among more than"):
+        write_review(packed, tmp_path / "page.html", most=10)
 
 
 def test_what_exact_copies_leave_is_counted_once(drawn: list[Pixels], tmp_path: Path) -> None:

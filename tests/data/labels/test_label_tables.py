@@ -174,7 +174,7 @@ def test_numbers_get_names(flat: Path) -> None:
     assert sorted(by_origin(found).values()) == ["angry", "contempt", "joy"]
     found = listed(flat, files=("l.csv",), rename={"1": "neutral", "7": "Happiness"})
     assert by_origin(found) == {
-        "images/a.png": "neutral", "images/b.png": "2.0", "images/c.png": "happy",
+        "images/a.png": "neutral", "images/b.png": "2", "images/c.png": "happy",
     }  # fmt: skip
     found = listed(flat, files=("l.csv",), order={"1": "joy", "2": "anger"})
     assert [one.reason for one in found.skipped] == ["label '7' is not one of 1, 2"]

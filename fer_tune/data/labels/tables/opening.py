@@ -1,22 +1,23 @@
-"""Tables of text: CSV, TSV, columns separated by spaces, JSON lines, Parquet."""
+"""Opening of tables: CSV, TSV, columns separated by spaces, JSON, Parquet."""
 
 from __future__ import annotations
 
 import codecs
 import csv
 import io
-import json
 import math
+import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import IO
 
-from fer_tune.data.files.limits import MAX_MEMBER_BYTES
+from fer_tune.data.checks.text import guess_encoding
 from fer_tune.data.files.tree import SourceFile
 from fer_tune.data.labels.parquet import columns_of, rows_of
+from fer_tune.data.labels.tables.json_rows import json_rows
 from fer_tune.data.pixels import UnusableError
 from fer_tune.errors import DataError
 
@@ -24,8 +25,18 @@ from fer_tune.errors import DataError
 MAX_FIELD = 64 * 1024**2
 #: Rows by which columns are recognised.
 SAMPLE = 200
+#: Share of rows with equally many words in a table that is separated by spaces.
+_REGULAR = 0.8
 _SAMPLE_CHARACTERS = 64 * 1024
-SUFFIXES = (".csv", ".tsv", ".txt", ".lst", ".list", ".tab", ".dat", ".jsonl", ".parquet")
+#: Bytes by which the encoding is recognised.
+_SAMPLE_BYTES = 256 * 1024
+SUFFIXES = (
+    *(".csv", ".tsv", ".txt", ".lst", ".list", ".tab", ".dat"),
+    *(".json", ".jsonl", ".parquet"),
+)
+
+#: Excel's first line, which says the delimiter.
+_SAID = re.compile(r"sep=([;,|\t])", re.IGNORECASE)
 
 #: A row's line (or number), and its cells.
 Row = tuple[int, tuple[str, ...]]
@@ -79,7 +90,7 @@ def open_table(file: SourceFile) -> TextTable:
     try:
         if suffix == ".parquet":
             return _parquet(file)
-        return _json_lines(file) if suffix == ".jsonl" else _text(file)
+        return _json(file) if suffix in (".json", ".jsonl") else _text(file)
     except UnusableError as error:
         raise DataError(f"cannot be read: {error}", where=file.place) from None
 
@@ -93,12 +104,24 @@ def readable_table(file: SourceFile) -> TextTable | None:
 
 
 def text_of(stream: IO[bytes]) -> IO[str]:
-    """Its text: UTF-8, or UTF-16 with its mark; what cannot be decoded becomes U+FFFD."""
-    mark = stream.read(2)
+    """Its text: UTF-8, or UTF-16 with its mark, else in the encoding that is most plausible.
+
+    The beginning decides. What cannot be decoded becomes U+FFFD.
+    """
+    begin = stream.read(_SAMPLE_BYTES)
     stream.seek(0)
-    sixteen = mark in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-    encoding = "utf-16" if sixteen else "utf-8-sig"
-    return io.TextIOWrapper(stream, encoding=encoding, errors="replace", newline="")
+    return io.TextIOWrapper(stream, encoding=_encoding(begin), errors="replace", newline="")
+
+
+def _encoding(begin: bytes) -> str:
+    if begin[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        return "utf-16"
+    try:
+        # The last character may be cut off.
+        codecs.getincrementaldecoder("utf-8-sig")().decode(begin)
+    except UnicodeDecodeError:
+        return guess_encoding(re.findall(rb"[^\x00-\x2f\x3a-\x40]+", begin))
+    return "utf-8-sig"
 
 
 def cells_of(lines: Iterator[str], delimiter: str, where: str) -> Iterator[Row]:
@@ -147,16 +170,41 @@ def _text(file: SourceFile) -> TextTable:
         sample.append(row[1])
         if len(sample) > SAMPLE:
             break
+    if _SAID.match(begin):
+        del sample[:1]
+    if delimiter == " ":
+        _check_regular(file, sample)
     return _headed(file, tuple(sample), delimiter)
+
+
+def _check_regular(file: SourceFile, sample: Sequence[Sequence[str]]) -> None:
+    """Stops at words separated by spaces whose number differs: spaces are also within cells."""
+    widths = [len(row) for row in sample]
+    if widths.count(max(set(widths), key=widths.count)) < _REGULAR * len(widths):
+        raise DataError(
+            f"rows have {min(widths)} to {max(widths)} columns separated by spaces, so that spaces "
+            "are also within a name or label",
+            where=file.place,
+            remedy="Separate the columns by tabs or commas",
+        )
 
 
 def _text_rows(file: SourceFile, delimiter: str) -> Iterator[Row]:
     with text_of(file.whole()) as lines:
-        yield from cells_of(lines, delimiter, file.place)
+        rows = cells_of(lines, delimiter, file.place)
+        first = next(rows, None)
+        if first is not None and not _SAID.match(delimiter.join(first[1])):
+            yield first
+        yield from rows
 
 
 def _delimiter(text: str, suffix: str) -> str:
-    """The one that gives the most rows an equal number of columns, at least two."""
+    """The one that gives the most rows an equal number of columns, at least two.
+
+    Commas that are as regular as more semicolons belong to decimal numbers.
+    """
+    if said := _SAID.match(text):
+        return said[1]
     lines = [line for line in text.splitlines()[:50] if line.strip()][:-1] or [text]
 
     def regular(delimiter: str) -> tuple[float, int]:
@@ -166,12 +214,14 @@ def _delimiter(text: str, suffix: str) -> str:
             return 0, 0
         widths = [len(cells) for cells in rows]
         most = max(set(widths), key=widths.count, default=0)
-        return (widths.count(most) / max(1, len(widths)) if most > 1 else 0), -most
+        return (widths.count(most) / max(1, len(widths)) if most > 1 else 0), most
 
     preferred = {".tsv": "\t", ".tab": "\t", ".csv": ","}.get(suffix)
     order = [preferred] if preferred else []
     order += [one for one in "\t,;| " if one != preferred]
     best = max(order, key=lambda one: regular(one)[0])
+    if best == "," and regular(";")[0] == regular(",")[0] and regular(";")[1] > regular(",")[1]:
+        return ";"
     return best if regular(best)[0] > 0 else ","
 
 
@@ -233,25 +283,12 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def _json_lines(file: SourceFile) -> TextTable:
-    content = file.read()
-    if len(content) >= MAX_MEMBER_BYTES:
-        raise UnusableError("too large")
-    found: list[dict[str, object]] = []
-    for number, line in enumerate(content.decode("utf-8-sig", "replace").splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            one = json.loads(line)
-        except (ValueError, RecursionError):
-            raise DataError("is not valid JSON", where=f"{file.place}:{number}") from None
-        if not isinstance(one, dict):
-            raise DataError("is not a JSON object", where=f"{file.place}:{number}")
-        found.append(one)
-    names = list(dict.fromkeys(name for one in found for name in one))
+def _json(file: SourceFile) -> TextTable:
+    found = json_rows(file)
+    names = list(dict.fromkeys(name for _, one in found for name in one))
 
     def rows() -> Iterator[Row]:
-        for number, one in enumerate(found, start=1):
+        for number, one in found:
             yield number, tuple(text_in(one.get(name)) for name in names)
 
     sample = tuple(cells for _, cells in zip_first(rows(), SAMPLE))

@@ -1,0 +1,21 @@
+"""Tables of labels: text, JSON and Parquet as rows of cells."""
+
+from fer_tune.data.labels.tables.opening import (
+    MAX_FIELD,
+    SUFFIXES,
+    TextTable,
+    is_table,
+    open_table,
+    readable_table,
+    text_in,
+)
+
+__all__ = [
+    "MAX_FIELD",
+    "SUFFIXES",
+    "TextTable",
+    "is_table",
+    "open_table",
+    "readable_table",
+    "text_in",
+]

@@ -1,0 +1,101 @@
+"""Rows of JSON: lines of objects, a list of them, a label by file name, COCO's annotations."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from fer_tune.data.files.limits import MAX_MEMBER_BYTES
+from fer_tune.data.files.tree import SourceFile
+from fer_tune.data.pixels import UnusableError
+from fer_tune.errors import DataError
+
+#: A row's number, and its values by column.
+JsonRow = tuple[int, dict[str, object]]
+
+
+def json_rows(file: SourceFile) -> list[JsonRow]:
+    """The objects of a ``.jsonl`` or ``.json`` file.
+
+    A ``.json`` file may be a list of objects, an object with a list for each column, or one label
+    per file name; in COCO's form a row is an annotation with its picture and category.
+
+    Raises:
+        UnusableError: too large.
+        DataError: not JSON, or another kind of document.
+    """
+    content = file.read()
+    if len(content) >= MAX_MEMBER_BYTES:
+        raise UnusableError("too large")
+    text = content.decode("utf-8-sig", "replace")
+    if file.path.suffix.casefold() == ".jsonl":
+        return _lines(text, file.place)
+    rows = _document(_parsed(text, file.place))
+    if rows is None:
+        raise DataError(
+            "is not a list of objects, one label for each file name, or in COCO's form",
+            where=file.place,
+            remedy="Write a CSV with the columns file and label",
+        )
+    return list(enumerate(rows, start=1))
+
+
+def _parsed(text: str, where: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise DataError("is not valid JSON", where=where) from None
+
+
+def _lines(text: str, where: str) -> list[JsonRow]:
+    found: list[JsonRow] = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        one = _parsed(line, f"{where}:{number}")
+        if not isinstance(one, dict):
+            raise DataError("is not a JSON object", where=f"{where}:{number}")
+        found.append((number, one))
+    return found
+
+
+def _document(document: Any) -> list[dict[str, object]] | None:
+    if _are_objects(document):
+        return list(document)
+    if not isinstance(document, dict) or not document:
+        return None
+    if (found := _coco(document)) is not None:
+        return found
+    values = list(document.values())
+    if all(isinstance(value, str | int | float) for value in values):
+        return [{"file": name, "label": value} for name, value in document.items()]
+    if _are_objects(values):
+        return [{"file": name, **value} for name, value in document.items()]
+    if all(isinstance(value, list) for value in values) and len(set(map(len, values))) == 1:
+        return [dict(zip(document, cells, strict=True)) for cells in zip(*values, strict=True)]
+    # One list beside other entries, such as {"info": {}, "data": [{}, {}]}.
+    lists = [value for value in values if _are_objects(value)]
+    return list(lists[0]) if len(lists) == 1 else None
+
+
+def _are_objects(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(one, dict) for one in value)
+
+
+def _coco(document: Mapping[str, Any]) -> list[dict[str, object]] | None:
+    """A row for each annotation: ``file`` and ``label``, by the numbers that COCO gives them."""
+    parts = [document.get(name) for name in ("images", "annotations", "categories")]
+    if not all(map(_are_objects, parts)):
+        return None
+    images, annotations, categories = parts
+    assert images is not None and annotations is not None and categories is not None
+    files = {str(one.get("id")): one.get("file_name") for one in images}
+    names = {str(one.get("id")): one.get("name") for one in categories}
+    return [
+        {
+            "file": files.get(str(one.get("image_id"))),
+            "label": names.get(str(one.get("category_id"))),
+        }
+        for one in annotations
+    ]
