@@ -67,7 +67,7 @@ def read_plan(path: AnyPath, name: str) -> SavedPlan:
 def _saved(found: Mapping[str, Any]) -> SavedPlan:
     plan = found.get("plan")
     is_plan = isinstance(plan, Mapping)
-    part: Mapping[str, Any] = plan if is_plan else found
+    part: Mapping[str, Any] = plan if isinstance(plan, Mapping) else found
     forecast = part.get("forecast") if is_plan else found
     figures = forecast if isinstance(forecast, Mapping) else {}
     prediction = Prediction.model_validate(
@@ -78,7 +78,7 @@ def _saved(found: Mapping[str, Any]) -> SavedPlan:
             **{key: figures.get(key) for key in _FIGURES},
         }
     )
-    overrides = [found.get("set"), part.get("overrides") if is_plan else []]
+    overrides: list[Any] = [found.get("set"), part.get("overrides") if is_plan else []]
     if not all(isinstance(o, list) and all(isinstance(s, str) for s in o) for o in overrides):
         raise InvalidJson("its settings are no lists of text")
     return SavedPlan(

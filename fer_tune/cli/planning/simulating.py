@@ -74,7 +74,7 @@ def simulate(
     say(console, plain_table(shown, "", "mean", "9 of 10 searches"))
 
 
-def verdict_rows(counts: Mapping[str, int]) -> Iterator[tuple[str, str, str]]:
+def verdict_rows(counts: Mapping[Any, int]) -> Iterator[tuple[str, str, str]]:
     """A row of the simulated verdicts; none for a single arm."""
     if counts:
         found = ", ".join(f"{kind} {count}" for kind, count in counts.items())

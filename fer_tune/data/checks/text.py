@@ -164,10 +164,10 @@ def looks_garbled(name: str) -> str | None:
         return "it has question marks only"
     if (meant := _unescaped(name)) != name:
         return f"it has escapes that read {meant!r}"
-    if (meant := _from_wide(name)) is not None:
-        return f"it reads {meant!r} in UTF-8"
-    if (meant := _in_another(name)) is not None:
-        return f"it reads {meant!r} in another encoding"
+    if (narrow := _from_wide(name)) is not None:
+        return f"it reads {narrow!r} in UTF-8"
+    if (other := _in_another(name)) is not None:
+        return f"it reads {other!r} in another encoding"
     for encoding in ("cp1252", "latin-1", "cp437", "mac_roman", "cp1251"):
         better = _again(name, encoding)
         if better is not None:

@@ -278,7 +278,7 @@ def _named_label(table: TextTable, used: set[int | None]) -> int | None:
         if called == name and column not in used
     ]
     known = [column for column in found if _holds_expressions(table, column)]
-    return (known or found or [None])[0]
+    return next(iter(known or found), None)
 
 
 def _holds_expressions(table: TextTable, column: int) -> bool:

@@ -41,11 +41,11 @@ function content({ name, precision, card }, threshold) {
       `${card.backbone} at ${preprocessing.crop_size} × ${preprocessing.crop_size} pixels, ` +
         `${precision}. It names one of ${classes.length} expressions: ${classes.join(", ")}.`,
     ),
-    element("h3", "Intended use"),
+    element("h4", "Intended use"),
     element("p", card.intended_use),
-    element("h3", "Limits: what it must not be used for"),
+    element("h4", "Limits: what it must not be used for"),
     list(card.limits),
-    element("h3", "How good it is"),
+    element("h4", "How good it is"),
     table(["macro-F1", "accuracy"], [
       ["validation", share(scores.validation_macro_f1), share(scores.validation_accuracy)],
       ["test", share(scores.test_macro_f1), share(scores.test_accuracy)],
