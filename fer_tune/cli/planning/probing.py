@@ -171,7 +171,7 @@ def _of_results(folder: AnyPath, data: str | None, bank: Path | None, console: C
         raise ResultsError("the manifest has no search space or no dataset", where=str(folder))
     space = recorded_space(manifest["space"], where=str(folder), later=True)
     check_weights(space, manifest)
-    where = any_path(str(path if data is None else data))
+    where = any_path(str(path) if data is None else data)
     dataset = reopen_dataset(where, fingerprint, console, named=data is not None)
     context = trial_context(
         space,
