@@ -72,12 +72,7 @@ def replicas(
                     logging_config=quiet,
                 )
         except RuntimeError as error:
-            raise EnvironmentFault(
-                f"the replicas cannot be started: {_reason(app, error)}",
-                where="MODEL",
-                value=settings.model,
-                remedy="Check the model with `fer-tune predict`, and the options of the service",
-            ) from None
+            raise _not_started(app, settings, error) from None
         yield handle, app
     finally:
         _stop(app, joined=joined)
@@ -112,13 +107,22 @@ def _waits(app: str) -> bool:
     return any("to be scheduled" in text for text in messages)
 
 
-def _reason(app: str, error: RuntimeError) -> str:
-    """What Serve says of a deployment: the error itself, below its traceback."""
+def _not_started(app: str, settings: ServiceSettings, error: RuntimeError) -> EnvironmentFault:
+    """With what Serve says of a deployment: the error itself, below its traceback."""
     found = serve.status().applications.get(app)
     messages = [one.message for one in found.deployments.values()] if found else []
     lines = [line.strip() for text in [*messages, str(error)] for line in text.splitlines()]
     ours = [line.partition(": ")[2] for line in lines if re.match(r"fer_tune\.[\w.]+: ", line)]
-    return next((line for line in [*ours, *reversed(lines)] if line), type(error).__name__)
+    what = "the replicas cannot be started"
+    if ours:  # which names its place and its remedy
+        return EnvironmentFault(f"{what}: {ours[0]}")
+    reason = next((line for line in reversed(lines) if line), type(error).__name__)
+    return EnvironmentFault(
+        f"{what}: {reason}",
+        where="MODEL",
+        value=settings.model,
+        remedy="Check the model with `fer-tune predict`, and the options of the service",
+    )
 
 
 def _stop(app: str, *, joined: bool) -> None:

@@ -32,7 +32,7 @@ class ServiceSettings(BaseModel):
     gateways: on a cluster's own proxies, processes that check requests before the replicas.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     model: Annotated[str, Field(min_length=1)]
     replicas: Annotated[int, Field(ge=1, le=1_000)] = 1

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -43,6 +44,14 @@ def of_serve(head: RayHead) -> list[bytes]:
     return [words for one in below(head.pid) if b"Serve" in (words := command_of(one))]
 
 
+def wait_for_the_end(head: RayHead) -> None:
+    """Until nothing of Serve runs."""
+    end = time.monotonic() + 30
+    while left := of_serve(head):
+        assert time.monotonic() < end, left
+        time.sleep(0.2)
+
+
 @pytest.mark.ray
 @pytest.mark.slow
 def test_a_service_joins_a_cluster_and_leaves_it_as_it_was(
@@ -61,7 +70,7 @@ def test_a_service_joins_a_cluster_and_leaves_it_as_it_was(
         code = service.end()
     assert code == 0 and "ended" in service.text.splitlines()
     assert "Traceback" not in service.text
-    assert of_serve(head) == []
+    wait_for_the_end(head)
     assert any(b"raylet" in command_of(one) for one in below(head.pid))
 
 
@@ -87,7 +96,7 @@ def test_a_gpu_that_is_not_there_is_one_message(
     assert done.returncode == 2, done.stderr
     (line,) = [one for one in done.stderr.splitlines() if one.strip()]
     assert line.startswith("fer-tune: ") and message in line
-    assert of_serve(head) == []
+    wait_for_the_end(head)
 
 
 def test_a_wait_for_room_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:

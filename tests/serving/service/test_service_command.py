@@ -197,7 +197,7 @@ def test_ctrl_c_ends_everything(running: Running) -> None:
         (["--replicas", "0"], "Invalid value for '--replicas'"),
         (["--max-pixels", "0"], "Invalid value for '--max-pixels'"),
         (["--threshold", "nan"], "nan is not a finite number"),
-        (["--cpus", "nan"], "options: cpus must be above 0"),
+        (["--cpus", "nan"], "options: cpus must be a finite number"),
         (["--gpus", "17"], "options: gpus must be at most 16 (got 17.0)"),
         (["--gpus", "1.5"], "options: gpus must be a share of one GPU, or a whole number"),
         (["--batch-wait", "11"], "options: batch_wait must be at most 10"),
