@@ -1,7 +1,6 @@
-"""What `benchmarks/regret` found, as far as defaults follow from it.
+"""What is known of samplers, as far as defaults follow from it.
 
-Dated figures with intervals are in `benchmarks/RESULTS.md`, "Regret of samplers and schedulers";
-docs/samplers.md says what they mean.
+`docs/samplers.md` says where the figures come from; `benchmarks/regret` measures them.
 """
 
 from fer_tune.space.sections import Resolved
