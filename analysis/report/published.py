@@ -60,6 +60,7 @@ for arm in report.arms:
 - Version {SCHEMA_VERSION}.1 added `schema_minor`, `data.dropped.copy_of_validation` and `.other`,
   null where not recorded; `fairness.arms` and `.studies` always have `micro_batches`, and
   `parameters.sampled` always has `low`, `high`, `whole` and `values`.
+- Version {SCHEMA_VERSION}.2 added the topic `probe`.
 """
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from fer_tune.probing.estimates import point
 from fer_tune.probing.folds import folds_of
@@ -57,6 +58,8 @@ class OutOfFold:
     strengths: tuple[float, ...]
 
 
+# One thread, as for the floors: threads that wait for a busy core cost minutes.
+@threadpool_limits.wrap(limits=1)
 def cross_validate(
     pictures: Pictures, folds: Ints, *, metric: str, seed: int, each: Callable[[int], None]
 ) -> OutOfFold:
