@@ -58,8 +58,6 @@ class OutOfFold:
     strengths: tuple[float, ...]
 
 
-# One thread, as for the floors: threads that wait for a busy core cost minutes.
-@threadpool_limits.wrap(limits=1)
 def cross_validate(
     pictures: Pictures, folds: Ints, *, metric: str, seed: int, each: Callable[[int], None]
 ) -> OutOfFold:
@@ -76,9 +74,11 @@ def cross_validate(
     strengths = []
     for number, fold in enumerate(np.unique(folds), 1):
         train, held_out = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        strength = _choose(pictures, train, metric=metric, seed=seed)
+        # One thread, as for the floors: threads that wait for a busy core cost minutes.
+        with threadpool_limits(1):
+            strength = _choose(pictures, train, metric=metric, seed=seed)
+            (probabilities[held_out],) = predictions(pictures, train, held_out, [strength])
         strengths.append(strength)
-        (probabilities[held_out],) = predictions(pictures, train, held_out, [strength])
         each(number)
     return OutOfFold(probabilities=probabilities, strengths=tuple(strengths))
 
