@@ -52,7 +52,7 @@ def interval(
     drawn = {metric: np.concatenate(parts) for metric, parts in
              _resampled(probabilities, labels, groups, seed, draws).items()}  # fmt: skip
     edges = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
-    found = {}
+    found: dict[str, ProbeScore] = {}
     for metric in METRICS:
         low, high = np.quantile(drawn[metric], edges)
         found[metric] = ProbeScore(value=values[metric], low=float(low), high=float(high))
