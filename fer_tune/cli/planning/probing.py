@@ -171,7 +171,7 @@ def _of_results(folder: AnyPath, data: str | None, bank: Path | None, console: C
         raise ResultsError("the manifest has no search space or no dataset", where=str(folder))
     space = recorded_space(manifest["space"], where=str(folder), later=True)
     check_weights(space, manifest)
-    dataset = reopen_dataset(any_path(path), fingerprint, console, named=data is not None)
+    dataset = reopen_dataset(any_path(path), fingerprint, console, named=bool(data))
     context = trial_context(
         space,
         dataset,
