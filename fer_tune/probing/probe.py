@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from fer_tune.data.packing.together import joined
 from fer_tune.errors import EnvironmentFault
@@ -114,15 +113,13 @@ def _row(
     say: Say,
 ) -> ProbeRow:
     began, count = time.monotonic(), int(folds.max()) + 1
-    # One thread, as for the floors: threads that wait for a busy core cost minutes.
-    with threadpool_limits(1):
-        found = cross_validate(
-            pictures,
-            folds,
-            metric=space.metric,
-            seed=context.split_seed,
-            each=lambda number: say(f"{name}: fold {number} of {count}"),
-        )
+    found = cross_validate(
+        pictures,
+        folds,
+        metric=space.metric,
+        seed=context.split_seed,
+        each=lambda number: say(f"{name}: fold {number} of {count}"),
+    )
     estimates = interval(
         found.probabilities, pictures.labels, pictures.groups, seed=context.split_seed
     )

@@ -166,13 +166,12 @@ def _of_results(folder: AnyPath, data: str | None, bank: Path | None, console: C
 
     manifest: Any = Results.open(folder).manifest()
     recorded = manifest.get("dataset") or {}
-    fingerprint, path = recorded.get("fingerprint"), recorded.get("path")
-    if manifest.get("space") is None or fingerprint is None or (path is None and data is None):
+    fingerprint, path = recorded.get("fingerprint"), data or recorded.get("path")
+    if manifest.get("space") is None or fingerprint is None or path is None:
         raise ResultsError("the manifest has no search space or no dataset", where=str(folder))
     space = recorded_space(manifest["space"], where=str(folder), later=True)
     check_weights(space, manifest)
-    where = any_path(str(path) if data is None else data)
-    dataset = reopen_dataset(where, fingerprint, console, named=data is not None)
+    dataset = reopen_dataset(any_path(path), fingerprint, console, named=bool(data))
     context = trial_context(
         space,
         dataset,

@@ -56,7 +56,7 @@ def test_each_arm_and_crop_is_a_row_beside_the_confirmed_score() -> None:
     confirmed = table.rows[0].cells[-1].main
     assert confirmed.path == "arms.0.test_macro_f1.value"
     assert table.rows[1].cells[3].main.path == "probe.cases.1.macro_f1.value"
-    assert made.lead.endswith("0.600 for densenet161 (96 px) and 0.560 for resnet152 (96 px).")
+    assert made.lead.endswith("0.600 for densenet161 (96 px), 0.560 for resnet152 (96 px).")
     assert "no check and does not affect the verdict" in _words(made)
 
 
