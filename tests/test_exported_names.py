@@ -39,7 +39,7 @@ def test_the_names_are_these() -> None:
     ("name", "arguments"),
     [
         ("load_space", ["name_or_path", "overrides"]),
-        ("search", ["space", "data", "results", "options"]),
+        ("search", ["space", "data", "results", "warm_start", "options"]),
         ("resume", ["results", "data", "extend", "options"]),
         ("confirm", ["results", "seeds", "data", "keep_models", "options"]),
         ("load_model", ["where", "device", "batch_size"]),

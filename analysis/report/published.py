@@ -57,13 +57,13 @@ for arm in report.arms:
   later minor versions it leaves out the keys that it does not know. Any other version is an error
   that names the remedy: an earlier report is written again from its results folder with
   `fer-tune report RESULTS`. The JSON Schema is exact, and allows no keys of later minor versions.
-- Version {SCHEMA_VERSION}.2 added `stopping.without_gain` and `prediction`.
 - Version {SCHEMA_VERSION}.1 added `schema_minor`, `data.dropped.copy_of_validation` and `.other`,
   null where not recorded; `fairness.arms` and `.studies` always have `micro_batches`, and
   `parameters.sampled` always has `low`, `high`, `whole` and `values`.
 - Version {SCHEMA_VERSION}.2 added the cohorts `qmc`, `gp`, `cmaes` and `cqr` to
   `fairness.arms.cohorts` and `.studies.cohorts`, and `tuning.arms.tpe.samplers`: `tpe` there stands
-  for the search's sampler. It added the topics `probe` and `prediction`.
+  for the search's sampler. It added `stopping.without_gain` and the topics `probe` and
+  `prediction`.
 """
 
 

@@ -55,7 +55,7 @@ def run(
         options = replace(options, prediction=saved.prediction)
     space = load(name, overrides)
     if dry_run:
-        _show_plan(space, any_path(data), console)
+        _show_plan(space, any_path(data), console, warm_start)
         return
     if or_resume:
         _run_or_resume(space, any_path(data), results, options, console, warm_start)
@@ -260,14 +260,19 @@ def _has_begun(folder: AnyPath) -> bool:
         return True  # the store is unavailable; the command reports it
 
 
-def _show_plan(space: SearchSpace, data: AnyPath, console: Console) -> None:
+def _show_plan(space: SearchSpace, data: AnyPath, console: Console, warm_start: list[str]) -> None:
     from fer_tune.data.at_url import index_at
     from fer_tune.space import plan
     from fer_tune.tuning.settings import splits_of
+    from fer_tune.tuning.studies.warm_start import earlier_trials
 
-    split = splits_of(space, index_at(data))
+    index = index_at(data)
+    split = splits_of(space, index)
+    earlier = earlier_trials(space, index.fingerprint, warm_start)
+    each = f"{len(earlier) // len(space.compare.arms)} earlier trials of each arm"
     pictures = (
         f"{len(split.train)} train, {len(split.validation)} validation, {len(split.test)} test"
     )
-    table = plain_table([*plan(space).rows(), ("pictures", pictures)])
+    warm = [("warm start", each)] if earlier else []
+    table = plain_table([*plan(space).rows(), *warm, ("pictures", pictures)])
     say(console, styled((space.name, "bold"), f": {space.purpose}"), table, wrap=True)

@@ -60,8 +60,7 @@ class SearchSpace(Frozen):
     )
     sampler: Sampler = Field(
         default="auto",
-        description="Proposes a study's trials after its random ones; auto: the one that "
-        "benchmarks favour.",
+        description="Proposes a study's trials after its random ones; auto: TPE.",
     )
     cohorts: Cohorts = Field(default_factory=Cohorts)
     budget: Budget
