@@ -194,13 +194,18 @@ REFUSED = {
         "image,who",
         "names of people",
     ),
-    "genders": (lambda n: f"{n}.png,{('m', 'f')[n % 2]}", "image,gender", "ages or genders"),
+    "genders": (lambda n: f"{n}.png,{('m', 'f')[n % 2]}", "image,kind", "ages or genders"),
     "one-hot genders": (
         lambda n: f"{n}.png,{n % 2},{1 - n % 2}",
         "image,male,female",
         "ages or genders",
     ),
-    "ages": (lambda n: f"{n}.png,{20 + n % 6}", "image,age", "numbers of people"),
+    "ages": (lambda n: f"{n}.png,{20 + n % 6}", "image,value", "numbers of people"),
+    "a column named like another thing": (
+        lambda n: f"{n}.png,{n % 3}",
+        "image,ethnicity",
+        "no column of labels",
+    ),
     "splits alone": (
         lambda n: f"{n}.png,{('Training', 'PrivateTest')[n % 2]}",
         "image,Usage",
