@@ -218,8 +218,11 @@ def _in_another(name: str) -> str | None:
             meant = name.encode(read).decode(written)
         except (UnicodeEncodeError, UnicodeDecodeError):
             continue
-        wide = read == "cp1252" and re.fullmatch(
-            "[\u3041-\u30fc\u4e00-\u9fff\uac00-\ud7a3]{2,}", meant
+        # Words of marked letters may be valid by accident; signs between letters are none.
+        wide = (
+            read == "cp1252"
+            and not name.isalpha()
+            and re.fullmatch("[\u3041-\u30fc\u4e00-\u9fff\uac00-\ud7a3]{2,}", meant)
         )
         if wide or plain(meant) in EXPRESSION_WORDS:
             return meant
