@@ -132,8 +132,8 @@ def _compound(names: Sequence[str]) -> Suspicion | None:
     of_expression: dict[str, list[str]] = defaultdict(list)
     for name in names:
         if _is_id(_without_expression(name)):
-            words = (word for word in letters(name) if word in EXPRESSION_WORDS)
-            of_expression[" ".join(words)].append(name)
+            own = (word for word in letters(name) if word in EXPRESSION_WORDS)
+            of_expression[" ".join(own)].append(name)
     found = tuple(name for group in of_expression.values() if len(group) > 1 for name in group)
     if 2 * len(found) < len(names) or not found:
         return None

@@ -162,8 +162,8 @@ def looks_garbled(name: str) -> str | None:
     letters = any(character.isalnum() for character in name)
     if "?" in name and not letters:
         return "it has question marks only"
-    if (meant := _unescaped(name)) != name:
-        return f"it has escapes that read {meant!r}"
+    if (unescaped := _unescaped(name)) != name:
+        return f"it has escapes that read {unescaped!r}"
     if (meant := _from_wide(name)) is not None:
         return f"it reads {meant!r} in UTF-8"
     if (meant := _in_another(name)) is not None:
