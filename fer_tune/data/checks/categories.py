@@ -100,7 +100,7 @@ class Category:
     def holds(self, name: str) -> bool:
         """Whether a name belongs here."""
         words = letters(name)
-        if self.open:
+        if self.open or plain(name).strip() in self.core:
             return self.is_core(name)
         return bool(words) and all(word in self.core | self.beside for word in words)
 

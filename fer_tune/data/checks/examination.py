@@ -180,6 +180,8 @@ def _remedies(found: Suspicion, listing: Listing) -> list[str]:
     if found.kind == "splits":
         given = [f"Name them with --split-names {shell_word(found.splits)}"] if found.splits else []
         return [*given, from_file]
+    if listing.found.guessed:
+        return ["Choose the column of labels with --columns label=NAME (or its number, from 1)"]
     from_path = f"from the path with --class-from {_fitting(_patterns(found, listing), listing)}"
     codes = [word for word in found.expressions if word.casefold() in CODES]
     return [f"{from_file}, or {from_path}{_renamed(codes)}"]

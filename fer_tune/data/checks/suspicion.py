@@ -132,8 +132,8 @@ def _compound(names: Sequence[str]) -> Suspicion | None:
     of_expression: dict[str, list[str]] = defaultdict(list)
     for name in names:
         if _is_id(_without_expression(name)):
-            named = (word for word in letters(name) if word in EXPRESSION_WORDS)
-            of_expression[" ".join(named)].append(name)
+            own = (word for word in letters(name) if word in EXPRESSION_WORDS)
+            of_expression[" ".join(own)].append(name)
     found = tuple(name for group in of_expression.values() if len(group) > 1 for name in group)
     if 2 * len(found) < len(names) or not found:
         return None
@@ -301,8 +301,13 @@ def _people_by_name(names: Sequence[str]) -> Suspicion | None:
 def _has_first_name(name: str) -> bool:
     if re.fullmatch(r"[\u4e00-\u9fff]{2,3}", name):
         return name[0] in CHINESE_FAMILIES or name in FIRST_NAMES
-    words = [_without_marks(word) for word in letters(name)]
-    return 0 < len(words) <= 4 and (words[0] in FIRST_NAMES or words[-1] in FIRST_NAMES)
+    words = letters(name)
+    return 0 < len(words) <= 4 and (_is_first_name(words[0]) or _is_first_name(words[-1]))
+
+
+def _is_first_name(word: str) -> bool:
+    # Marks of Latin letters are often left out; that of a Cyrillic one makes it another letter.
+    return word in FIRST_NAMES or _without_marks(word) in FIRST_NAMES
 
 
 def _without_marks(word: str) -> str:

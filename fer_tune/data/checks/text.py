@@ -162,12 +162,12 @@ def looks_garbled(name: str) -> str | None:
     letters = any(character.isalnum() for character in name)
     if "?" in name and not letters:
         return "it has question marks only"
-    if (meant := _unescaped(name)) != name:
-        return f"it has escapes that read {meant!r}"
-    if (narrow := _from_wide(name)) is not None:
-        return f"it reads {narrow!r} in UTF-8"
-    if (other := _in_another(name)) is not None:
-        return f"it reads {other!r} in another encoding"
+    if (unescaped := _unescaped(name)) != name:
+        return f"it has escapes that read {unescaped!r}"
+    if (meant := _from_wide(name)) is not None:
+        return f"it reads {meant!r} in UTF-8"
+    if (meant := _in_another(name)) is not None:
+        return f"it reads {meant!r} in another encoding"
     for encoding in ("cp1252", "latin-1", "cp437", "mac_roman", "cp1251"):
         better = _again(name, encoding)
         if better is not None:
@@ -218,8 +218,11 @@ def _in_another(name: str) -> str | None:
             meant = name.encode(read).decode(written)
         except (UnicodeEncodeError, UnicodeDecodeError):
             continue
-        wide = read == "cp1252" and re.fullmatch(
-            "[\u3041-\u30fc\u4e00-\u9fff\uac00-\ud7a3]{2,}", meant
+        # Words of marked letters may be valid by accident; signs between letters are none.
+        wide = (
+            read == "cp1252"
+            and not name.isalpha()
+            and re.fullmatch("[\u3041-\u30fc\u4e00-\u9fff\uac00-\ud7a3]{2,}", meant)
         )
         if wide or plain(meant) in EXPRESSION_WORDS:
             return meant

@@ -56,4 +56,4 @@ def no_picture(path: PurePosixPath) -> str | None:
     suffix = path.suffix.casefold()
     if suffix in _VIDEO_SUFFIXES:
         return "is a video; import its frames as pictures"
-    return "is not a picture" if suffix in _OTHER_SUFFIXES else None
+    return "not an image" if suffix in _OTHER_SUFFIXES else None

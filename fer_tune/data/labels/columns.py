@@ -32,6 +32,12 @@ _SPLIT = ("split", "usage", "partition", "dataset_split")
 #: The same if they hold names of splits: a set may also be a series, and a fold a number.
 _MAYBE_SPLIT = ("set", "subset", "fold", "phase")
 _GROUP = ("group", "subject", "subject_id", "person", "person_id", "identity", "user.id", "user_id")
+#: Columns that say something else of a picture, and are a label only by --columns.
+_OTHERS = frozenset(
+    {"age", "ages", "gender", "sex", "race", "ethnicity", "origin", "nationality", "camera", "pose"}
+    | {"view", "angle", "date", "time", "timestamp", "year", "session", "hospital", "site", "index"}
+    | {"width", "height", "size", "url", "source", "licence", "license", "frame", "hash", "md5"}
+)
 #: Columns of votes that are no class.
 NO_CLASS = {
     "unknown": "unknown",
@@ -287,7 +293,12 @@ def _holds_expressions(table: TextTable, column: int) -> bool:
 
 
 def _likely_label(table: TextTable, used: set[int | None]) -> int | None:
-    free = [column for column in range(table.width) if column not in used]
+    header = table.header or ()
+    free = [
+        column
+        for column in range(table.width)
+        if column not in used and (column >= len(header) or header[column] not in _OTHERS)
+    ]
     if len(free) <= 1:
         return free[0] if free else None
     known = [column for column in free if _holds_expressions(table, column)]

@@ -123,9 +123,10 @@ def list_parquet(tree: Tree, reading: Reading) -> Listing | None:
         return None
     items: list[Entry | Skipped] = []
     columns: set[str] = set()
-    named = False
+    named = guessed = False
     for shard in shards:
-        label, group, split = _columns(reader, shard, reading)
+        label, group, split, unsure = _columns(reader, shard, reading)
+        guessed = guessed or unsure
         columns.add(label)
         names = _names(shard, label, tree)
         named = named or names is not None
@@ -134,6 +135,7 @@ def list_parquet(tree: Tree, reading: Reading) -> Listing | None:
     found = Found(
         labels_from=f"the column {', '.join(sorted(columns))}",
         label_files=tuple(shard.file.origin for shard in shards),
+        guessed=guessed,
         named=reading.names_classes,
         notes=notes,
     )
@@ -173,8 +175,8 @@ def _is_bytes(kind: pa.DataType) -> bool:
 
 def _columns(
     reader: _Reader, shard: _Shard, reading: Reading
-) -> tuple[str, str | None, str | None]:
-    """Names of the columns of labels, groups and splits."""
+) -> tuple[str, str | None, str | None, bool]:
+    """Names of the columns of labels, groups and splits, and whether the label is a guess."""
     others = [f.name for f in shard.schema if not _holds_pictures(f.type)]
     rows = _first_rows(reader, shard, others)
     table = TextTable(
@@ -192,7 +194,8 @@ def _columns(
             remedy="Choose it with --columns label=NAME",
         )
     group = others[found.group] if found.group is not None else None
-    return others[found.label], group, others[found.split] if found.split is not None else None
+    split = others[found.split] if found.split is not None else None
+    return others[found.label], group, split, found.guessed
 
 
 def _first_rows(reader: _Reader, shard: _Shard, columns: list[str]) -> tuple[tuple[str, ...], ...]:

@@ -119,6 +119,7 @@ WRONG = {
     "ids": ("id_10001 id_10002", "people"),
     "people and sessions": ("S005_001 S005_002 S010_001", "people"),
     "first names": ("anne bob carla", "people"),
+    "Russian names": ("николай андрей", "people"),
     "First names": ("Mehmet Ayşe Zeynep", "people"),
     "two people": ("Thomas Julia", "people"),
     "full names": ("Aaron_Eckhart Angela_Merkel Serena_Williams George_Clooney", "people"),

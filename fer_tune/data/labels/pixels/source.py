@@ -70,6 +70,7 @@ def list_pixels(
         found=Found(
             labels_from=f"the column {names} of {', '.join(used)}",
             label_files=used,
+            guessed=any(table.columns.guessed for table in tables),
             named=reading.names_classes,
         ),
         layout=LAYOUT,
