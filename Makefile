@@ -4,14 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 CHECKED := $(VENV)/.checked
-# Starting Ray is mostly waiting, so two at a time pay on two cores; a file of tests stays together.
-PROCESSES ?= 2
+# Starting Ray is mostly waiting, so three at a time pay on two cores; a file stays together.
+PROCESSES ?= 3
 # Every run shows where its time went.
 PYTEST_ARGS = --durations=25 --durations-min=5 $(PYTEST)
 IN_PARALLEL := -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 AXE := tests/browser/node_modules/axe-core/axe.min.js
+# Tests start hundreds of processes; without bytecode each would compile every module again.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: quickstart gpu-smoke test fast slow-list kills browser lint format clean
+.PHONY: quickstart gpu-smoke test fast slow-list long-list kills browser lint format clean
 
 # A small real search on drawn faces: both backbones, some five minutes on two cores.
 quickstart: $(INSTALLED)
@@ -34,6 +36,10 @@ fast: $(CHECKED)
 slow-list: $(CHECKED)
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not ray and not kills and not browser' \
 		--write-slow-list
+
+# The files that `make test` begins with, so that at its end no process waits for a long one.
+long-list: $(CHECKED)
+	$(BIN)/python -m pytest $(IN_PARALLEL) --write-long-list $(PYTEST_ARGS)
 
 kills: $(CHECKED)
 	$(BIN)/python -m pytest -m kills $(PYTEST_ARGS)
@@ -59,9 +65,11 @@ $(INSTALLED): $(BIN)/python pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet -c constraints.txt -e .
 	touch $@
 
-$(CHECKED): $(INSTALLED)
+# One call of pip: what the package itself needs is a part of what its development needs.
+$(CHECKED): $(BIN)/python pyproject.toml constraints.txt
+	@echo 'Installing into $(VENV): some minutes, several gigabytes'
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev]'
-	touch $@
+	touch $(INSTALLED) $@
 
 $(AXE): tests/browser/package.json
 	npm install --prefix tests/browser --no-package-lock --no-audit --no-fund --silent

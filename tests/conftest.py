@@ -16,7 +16,13 @@ from fer_tune.data import PackedDataset, import_source
 from fer_tune.storage import retry, urls
 from tests.command_line import Outcome, Run
 from tests.object_store import ObjectStore, impatient
-from tests.slowest import mark_slow, pytest_addoption, pytest_terminal_summary  # noqa: F401
+from tests.slowest import (
+    LONG_LIST,
+    mark_slow,
+    place_of,
+    pytest_addoption,  # noqa: F401
+    pytest_terminal_summary,  # noqa: F401
+)
 
 SAMPLE = Path(__file__).resolve().parents[1] / "../shared/data"
 
@@ -50,9 +56,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.get_closest_marker("ray") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(RAY_TIMEOUT_S))
 
-    first: dict[Path, int] = {}
+    listed = LONG_LIST.read_text(encoding="utf-8").splitlines()
+    first: dict[Path, tuple[int, int]] = {}
     for item in items:
-        first[item.path] = min(rank(item), first.get(item.path, len(LONG)))
+        place = (place_of(item, listed), rank(item))
+        first[item.path] = min(place, first.get(item.path, place))
     items.sort(key=lambda item: first[item.path])  # stable: a file's tests stay as they are
 
 

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from tests.slowest import SLOW_LIST, SLOW_SETUP_S, SLOW_TEST_S, slow
+from tests.slowest import (
+    LONG_FILE_S,
+    LONG_LIST,
+    SLOW_LIST,
+    SLOW_SETUP_S,
+    SLOW_TEST_S,
+    long,
+    place_of,
+    slow,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -36,7 +46,25 @@ def test_slow_tests_and_files_of_slow_fixtures_are_left_out() -> None:
     assert slow(reports) == ["a.py::long", "b.py"]
 
 
+def test_the_longest_files_are_begun_first() -> None:
+    half = LONG_FILE_S / 2 + 0.1
+    reports = [
+        report("a.py::one", "setup", half),
+        report("a.py::one", "call", half),
+        report("b.py::one", "call", half),
+        *(report(f"c.py::{number}", "call", half) for number in range(3)),
+    ]
+    assert long(reports) == ["c.py", "a.py"]
+
+
+def test_files_that_are_not_listed_come_last() -> None:
+    items: list[Any] = [SimpleNamespace(nodeid=f"{name}.py::test") for name in "xbay"]
+    items.sort(key=lambda item: place_of(item, ["a.py", "b.py"]))
+    assert [item.nodeid[0] for item in items] == ["a", "b", "x", "y"]
+
+
 def test_what_is_listed_exists() -> None:
-    for line in SLOW_LIST.read_text(encoding="utf-8").splitlines():
+    listed = SLOW_LIST.read_text(encoding="utf-8") + LONG_LIST.read_text(encoding="utf-8")
+    for line in listed.splitlines():
         file, _, test = line.partition("::")
         assert f"def {test.rpartition('::')[2]}(" in (ROOT / file).read_text() or not test, line

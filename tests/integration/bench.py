@@ -73,12 +73,13 @@ class Bench:
         self, folder: AnyPath, *words: str, seconds: float = 0.0, **environment: str
     ) -> Iterator[SearchProcess]:
         """``fer-tune WORDS`` in a process of its own, with epochs of so many seconds."""
+        played = {recorded_search.SECONDS: str(seconds), recorded_search.LEAN: "1"}
         process = SearchProcess(
             folder,
             *(*words, "--no-dashboard", "--cpus", "1"),
             home=self.home,
             module=recorded_search.__name__,
-            environment={**self._given, "RECORDED_SECONDS": str(seconds), **environment},
+            environment={**self._given, **played, **environment},
         )
         try:
             yield process

@@ -12,12 +12,13 @@ import pytest
 
 import fer_tune.cli
 from tests.command_line import Outcome
+from tests.lean_ray import lean_ray
 
 
 def fer_tune_here(
     *words: object, main: Callable[[], object] = fer_tune.cli.main, **environment: str
 ) -> Outcome:
-    """Runs ``fer-tune WORDS``; a search among them starts and stops a Ray of its own.
+    """Runs ``fer-tune WORDS``; a search among them starts and stops a lean Ray of its own.
 
     Args:
         main: that takes the place of ``fer-tune``.
@@ -26,7 +27,12 @@ def fer_tune_here(
     from fer_tune.cli import searching
 
     out, err = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+    with (
+        lean_ray(),
+        pytest.MonkeyPatch.context() as patch,
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
         patch.setattr(sys, "argv", ["fer-tune", *map(str, words)])
         patch.setattr(searching, "BEGAN", time.time())  # not when this process began
         for name, value in {"COLUMNS": "100", **environment}.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
+from contextlib import nullcontext
 from unittest.mock import patch
 
 from ray import cloudpickle
@@ -14,9 +15,12 @@ from fer_tune.tuning import execution
 from fer_tune.tuning.log.assignment import Assignment
 from fer_tune.tuning.phases import confirm, explore
 from fer_tune.tuning.raytune.replay import Recording, ReplayedRun
+from tests.lean_ray import lean_ray
 
 #: Environment variable: seconds that an epoch takes.
 SECONDS = "RECORDED_SECONDS"
+#: Environment variable: if it is set, the search starts a lean Ray.
+LEAN = "RECORDED_LEAN"
 #: Environment variable: the message with which trial 1 fails; by default it does not.
 ERROR = "RECORDED_ERROR"
 
@@ -39,10 +43,13 @@ def main() -> None:
     replayed = functools.partial(ReplayedRun, play)
     # By name, `play` would have every worker import this module and all that the driver needs.
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    with patch.multiple(
-        execution,
-        explore=functools.partial(explore, make_run=replayed),
-        confirm=functools.partial(confirm, make_run=replayed),
+    with (
+        lean_ray() if LEAN in os.environ else nullcontext(),
+        patch.multiple(
+            execution,
+            explore=functools.partial(explore, make_run=replayed),
+            confirm=functools.partial(confirm, make_run=replayed),
+        ),
     ):
         fer_tune.cli.main()
 

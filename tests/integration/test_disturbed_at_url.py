@@ -117,10 +117,10 @@ def journey(bench: Bench, served: ObjectStore) -> Journey:
 
 
 def test_it_ends_like_an_undisturbed_one(
-    bench: Bench, journey: Journey, store: ObjectStore
+    undisturbed_search: Results, journey: Journey, store: ObjectStore
 ) -> None:
     assert journey.last[0] == 0, journey.last[1]
-    same(bench.undisturbed(), Results.open(journey.folder))
+    same(undisturbed_search, Results.open(journey.folder))
     left = store.keys(journey.folder)
     assert LEASE_FILE not in left and not any(k.startswith("checkpoints/") for k in left)
     assert len(History.read(journey.folder).sessions) == 4

@@ -31,8 +31,8 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(bench: Bench) -> Results:
-    return bench.undisturbed()
+def undisturbed(undisturbed_search: Results) -> Results:
+    return undisturbed_search
 
 
 def runs_ended(history: History) -> int:

@@ -55,12 +55,12 @@ def at_url(served: ObjectStore, bench: Bench) -> AtUrl:
 
 
 def test_everything_is_equal_on_a_path_and_at_a_url(
-    bench: Bench, at_url: AtUrl, store: ObjectStore
+    undisturbed_search: Results, at_url: AtUrl, store: ObjectStore
 ) -> None:
-    undisturbed, folder = bench.undisturbed(), at_url.folder
+    folder = at_url.folder
     there = Results.open(folder)
-    same(undisturbed, there)
-    names, local = set(store.keys(folder)), Path(str(undisturbed.root))
+    same(undisturbed_search, there)
+    names, local = set(store.keys(folder)), Path(str(undisturbed_search.root))
     kept = {p.relative_to(local).as_posix() for p in local.rglob("*") if p.is_file()}
     for entry in (
         "epochs.parquet/",

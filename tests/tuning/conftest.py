@@ -8,6 +8,7 @@ import pytest
 from fer_tune.space import SearchSpace
 from fer_tune.tuning.options import SearchOptions
 from fer_tune.tuning.raytune.runtime import ray_connection
+from tests.lean_ray import lean_ray
 
 BASE: dict[str, Any] = {
     "name": "recorded",
@@ -31,6 +32,6 @@ def make_space(**changes: Any) -> SearchSpace:
 
 @pytest.fixture(scope="module")
 def ray_here() -> Iterator[Any]:
-    """A real Ray with two CPUs, stopped with the file: a later one may start a Ray of its own."""
-    with ray_connection(SearchOptions(cpus=2, dashboard=False)) as ray:
+    """A lean Ray with two CPUs, stopped with the file: a later one may start a Ray of its own."""
+    with lean_ray(), ray_connection(SearchOptions(cpus=2, dashboard=False)) as ray:
         yield ray

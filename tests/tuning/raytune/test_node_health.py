@@ -16,6 +16,7 @@ from fer_tune.tuning.log.assignment import Assignment
 from fer_tune.tuning.raytune.node_health import NodeHealth
 from fer_tune.tuning.raytune.replay import Recording, ReplayedRun
 from fer_tune.tuning.settings import WorkerSettings
+from tests.lean_ray import lean_ray
 from tests.tuning.apart import apart
 from tests.tuning.conftest import make_space
 from tests.tuning.recorded_stage import play_runs
@@ -95,6 +96,7 @@ def play(run: Assignment) -> Recording:
     return Recording(values=[0.1, 0.2, 0.3])
 
 
+@lean_ray()
 def searched(folder: Path) -> dict[str, dict[str, Any]]:
     """Two searches of twelve runs: on a sound and an ill node, and on that and another ill one."""
     os.environ["RAY_AUTH_MODE"] = "disabled"

@@ -22,6 +22,7 @@ from fer_tune.tuning.raytune.nodes import waiting
 from fer_tune.tuning.raytune.nodes.waiting import LONGEST_S, PATIENCE_S, ResourceWait
 from fer_tune.tuning.raytune.placement import Placement
 from fer_tune.tuning.raytune.runtime import RayConnection, ray_connection
+from tests.lean_ray import lean_ray
 from tests.tuning.apart import apart
 from tests.tuning.conftest import make_space
 from tests.tuning.raytune.test_autoscaler import SlowRun
@@ -200,6 +201,7 @@ class First(DriverCallback):
             act()
 
 
+@lean_ray()
 def on_machines_that_leave(folder: Path) -> dict[str, Any]:
     """A search on two machines of one CPU, which leave after its first epoch."""
     os.environ["RAY_AUTH_MODE"] = "disabled"
