@@ -22,7 +22,15 @@ WRITTEN |= {"checkpoints/models/NUMBER/", "ray/", "report/", "report-merged/", "
 WRITTEN |= {"tensorboard/arm/replicate/number/", "fer_tune/searches/"}
 WRITTEN |= {"manifest.json", "latency.json", "result.json", "candidate.json", "card.json"}
 WRITTEN |= {"thumbnails.parquet/", "asha/", "AWS_REGION"}
-WRITTEN |= {"card.md", "dataset.json", "near_copies.json", "page.json", "report.json", "report.md"}
+WRITTEN |= {
+    "card.md",
+    "dataset.json",
+    "near_copies.json",
+    "probe.json",
+    "page.json",
+    "report.json",
+    "report.md",
+}
 
 
 #: Folders of the project; others may hold results, environments, or what other programs built.

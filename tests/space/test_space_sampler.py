@@ -87,7 +87,7 @@ def test_a_random_sampler_draws_all_but_the_baselines() -> None:
 
 
 def test_the_plan_names_the_sampler() -> None:
-    assert "4 random, 16 cqr" in dict(plan(space_of("cqr", NUMBERS)).rows())["trials"]
+    assert "6 random, 14 cqr" in dict(plan(space_of("cqr", NUMBERS)).rows())["trials"]
 
 
 def test_auto_fits_every_space() -> None:
