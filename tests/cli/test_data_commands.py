@@ -30,14 +30,14 @@ def test_a_dry_run_shows_what_would_be_imported_and_writes_nothing(
 ) -> None:
     source = raf(tmp_path / "raf")
     before = sorted(tmp_path.rglob("*"))
-    done = run("data", "import", source, "--dry-run", "--rename", "fear=surprise")
+    done = run("data", "import", source, "--dry-run", "--rename", "fear=shock")
     assert done.code == 0 and sorted(tmp_path.rglob("*")) == before
     shown = [" ".join(line.split()) for line in done.out.splitlines()]
     assert "class found as train validation test" in shown
-    assert "surprise 1, 2 2 0 2" in shown and "all 2 0 2" in shown
+    assert "shock 2 1 0 1" in shown and "all 2 0 2" in shown
     text = " ".join(shown)
     assert "recognised as RAF-DB; labels from basic/EmoLabel/list_patition_label.txt" in text
-    assert "not used: other.csv" in text and "--format RAF-DB --rename fear=surprise" in text
+    assert "not used: other.csv" in text and "--format RAF-DB --rename fear=shock" in text
 
 
 def test_a_dry_run_reads_no_picture(run: Run, tmp_path: Path) -> None:

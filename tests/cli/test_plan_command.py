@@ -226,7 +226,7 @@ def test_a_search_uses_and_keeps_its_plan(
 ) -> None:
     found: list[Any] = []
     monkeypatch.setattr(
-        "fer_tune.cli.searching._show_plan", lambda space, data, console: found.append(space)
+        "fer_tune.cli.searching._show_plan", lambda space, *rest: found.append(space)
     )
     path = tmp_path / "plan.json"
     path.write_text(

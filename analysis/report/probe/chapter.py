@@ -85,13 +85,14 @@ def _table(report: Report, about: ProbeAbout) -> Table:
 
 
 def _row(report: Report, case: ProbeCase, metrics: list[str]) -> Row:
+    scores = {"macro_f1": case.macro_f1, "accuracy": case.accuracy, "loss": case.loss}
     (confirmed,) = (arm.test_macro_f1 for arm in report.arms if arm.arm == case.arm)
     return Row(
         cells=(
             text(case.arm),
             cell(case.crop_size, formats.count),
             cell(case.features, formats.count),
-            *(estimate(getattr(case, metric), formats.score) for metric in metrics),
+            *(estimate(scores[metric], formats.score) for metric in metrics),
             estimate(confirmed, formats.score),
         )
     )

@@ -52,11 +52,25 @@ MORE = Plan(
     probe=True,
 )
 
+FIGURE = {"mean": 2.0, "low": 1.0, "high": 3.0}
+PREDICTION: Json = {
+    "source": "plan",
+    "curves": "records of earlier",
+    "runs": 20,
+    "currency": "EUR",
+    "price_per_hour": 36.0,
+    **dict.fromkeys(("epochs", "hours", "accelerator_hours", "price"), FIGURE),
+    "best": {"densenet161": FIGURE, "resnet152": None},
+    "verdicts": {"better": 12, "inconclusive": 8},
+}
+GAINS = {arm: {"gain": 0.001, "noise": 0.005} for arm in MORE.skill}
+NO_GAIN: Json = {"trials": 14, "left": 7, "arms": GAINS}
+
 
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Json]:
     parts = [write(tmp_path_factory.mktemp("part"), Plan(seed=k, trials=3)) for k in range(2)]
-    folder = write(tmp_path_factory.mktemp("more"), MORE)
+    folder = write(tmp_path_factory.mktemp("more"), MORE, prediction=PREDICTION, no_gain=NO_GAIN)
     names = ("whole", "three", "single", "nothing")
     return {
         **{name: report_of(name) for name in names},

@@ -213,8 +213,8 @@ FOLLOWED = {
         each("{}/{}#.jpg", "train|test", EXPRESSIONS),
         {name: "test 4 train 4" for name in ("angry", "happy", "sad")},
     ),
-    "expressions in names of RaFD": (
-        each("Rafd090_0#_Caucasian_female_{}_frontal.jpg", EXPRESSIONS),
+    "expressions in names as of RaFD": (
+        each("Face090_0#_Caucasian_female_{}_frontal.jpg", EXPRESSIONS),
         {name: "train 4" for name in ("angry", "happy", "sad")},
     ),
     "codes of TFEID": (

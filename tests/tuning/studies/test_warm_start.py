@@ -13,7 +13,7 @@ from fer_tune.errors import ResultsError
 from fer_tune.records import Results
 from fer_tune.space import SearchSpace
 from fer_tune.training.context import TRAINING_VERSION
-from fer_tune.tuning.log.events import EventLog, History
+from fer_tune.tuning.log.events import BUDGET_VERSION, EventLog, History
 from fer_tune.tuning.log.manifest import identity
 from fer_tune.tuning.studies.searcher import StudySearcher
 from fer_tune.tuning.studies.warm_start import earlier_trials
@@ -131,6 +131,7 @@ def test_studies_learn_from_them_and_a_resume_does_too(allocation: str, tmp_path
     manifest = {
         "training_version": TRAINING_VERSION,
         "audit_version": AUDIT_VERSION,
+        "budget_version": BUDGET_VERSION,
         "dataset": {"fingerprint": FINGERPRINT},
         "space": space.as_dict(),
     }

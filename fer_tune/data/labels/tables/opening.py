@@ -156,11 +156,11 @@ def cells_of(lines: Iterator[str], delimiter: str, where: str) -> Iterator[Row]:
 
 
 def _text(file: SourceFile) -> TextTable:
-    with text_of(file.stream()) as lines:
-        try:
+    try:
+        with text_of(file.stream()) as lines:
             begin = lines.read(_SAMPLE_CHARACTERS)
-        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-            raise UnusableError(f"cannot be unpacked: {error}") from None
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise UnusableError(f"cannot be unpacked: {error}") from None
     delimiter = _delimiter(begin, file.path.suffix.casefold())
     shown = begin.splitlines(keepends=True)
     if len(shown) > 1 and len(begin) == _SAMPLE_CHARACTERS:
