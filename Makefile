@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 CHECKED := $(VENV)/.checked
-# Starting Ray is mostly waiting, so three at a time pay on two cores; a file stays together.
-PROCESSES ?= 3
+# Starting Ray is mostly waiting, so two at a time pay on two cores; a file of tests stays together.
+# Three are faster still where nothing else runs. On busy cores Ray then takes too long to start.
+PROCESSES ?= 2
 # Every run shows where its time went.
 PYTEST_ARGS = --durations=25 --durations-min=5 $(PYTEST)
 IN_PARALLEL := -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
