@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -110,6 +111,14 @@ def start(page: Page) -> None:
     """Starts the camera and waits for the first result."""
     page.click("#camera")
     page.wait_for_selector("body[data-result]", timeout=60_000)
+
+
+def until(page: Page, condition: str) -> None:
+    """Waits for what an expression says; the page's policy forbids Playwright to poll it there."""
+    end = time.monotonic() + 30
+    while not page.evaluate(condition):
+        assert time.monotonic() < end, condition
+        page.wait_for_timeout(50)
 
 
 def boxes(page: Page) -> Any:
@@ -343,7 +352,7 @@ def test_a_page_that_cannot_continue_offers_nothing(show_page: Open, folder: Pat
         page.evaluate(breaks)
         if script != BREAKING:
             page.evaluate("window.allow()")
-            page.wait_for_function("window.given !== undefined")
+            until(page, "window.given !== undefined")
             page.wait_for_timeout(300)
         assert "The page cannot continue: out of memory." in page.inner_text("#status")
         assert not page.is_visible("#video")
@@ -386,7 +395,7 @@ def test_a_picture_opened_while_permission_is_asked_for_stays(
     page.click("#camera")
     opened(page, folder / "face.png")
     page.evaluate("window.allow()")
-    page.wait_for_function("window.given !== undefined")
+    until(page, "window.given !== undefined")
     page.wait_for_timeout(500)
     assert page.is_visible("#picture") and not page.is_visible("#video")
     assert page.evaluate("given.getTracks().every((one) => one.readyState === 'ended')")
@@ -405,7 +414,7 @@ def test_a_camera_started_while_a_picture_is_read_stays(show_page: Open, folder:
     """
     page = show_page("one", script=script)
     page.set_input_files("#file", folder / "face.png")
-    page.wait_for_function("window.go !== undefined")
+    until(page, "window.go !== undefined")
     start(page)
     page.evaluate("window.go()")
     page.wait_for_timeout(500)
