@@ -15,7 +15,7 @@ from typing import Any
 
 import ray
 from ray import serve
-from ray.exceptions import RayError
+from ray.exceptions import RayActorError, RayError
 from ray.serve.config import ProxyLocation
 from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
@@ -170,4 +170,14 @@ def serve_requests(
                 loop.add_signal_handler(number, stop)
         await server.serve([listener])
 
+    # It stays: some of these tasks are collected when everything has ended.
+    logging.getLogger("asyncio").addFilter(_is_no_lost_replica)
     asyncio.run(run())
+
+
+def _is_no_lost_replica(record: logging.LogRecord) -> bool:
+    """Keeps the traceback out with which Serve's own tasks end that asked a replica that died.
+
+    Its requests are given to others, and Ray reports the death.
+    """
+    return not (record.exc_info and isinstance(record.exc_info[1], RayActorError))

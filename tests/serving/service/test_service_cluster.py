@@ -40,8 +40,12 @@ def variables(head: RayHead) -> dict[str, str]:
 
 
 def of_serve(head: RayHead) -> list[bytes]:
-    """Commands of Ray Serve's processes on the head."""
-    return [words for one in below(head.pid) if b"Serve" in (words := command_of(one))]
+    """Titles of Ray Serve's actors on the head; the dashboard has a ServeHead in any case."""
+    return [
+        words
+        for one in below(head.pid)
+        if (words := command_of(one)).startswith(b"ray::") and b"Serve" in words
+    ]
 
 
 def wait_for_the_end(head: RayHead) -> None:
