@@ -50,6 +50,7 @@ def manifest_of(
         "sittings": 1,
         "training_version": 1,  # its stopper ends trials at their onset
         "audit_version": 1,  # exact copies alone
+        "budget_version": 1,
         "test_readings": {
             "fingerprint": "0" * 64,
             "id": f"{plan.seed:032x}",
