@@ -133,7 +133,10 @@ def resume(
     results: Folder,
     extend: Annotated[
         list[str] | None,
-        typer.Option("--extend", help="Larger budget: trials=40 (in total), wall_time=2h."),
+        typer.Option(
+            "--extend",
+            help="Larger budget: trials=40 (in total), wall_time=2h, accelerator_hours=20, money=50.",
+        ),
     ] = None,
     data: Moved = None,
     *,

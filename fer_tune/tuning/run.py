@@ -128,7 +128,8 @@ def resume_search(
 
     Args:
         data: where the packed dataset is now, a path or a URL; by default where it was.
-        extend: ``trials=N`` (in all) or ``wall_time=T``, which must be more than before.
+        extend: ``trials=N`` (in all), ``wall_time=T``, ``accelerator_hours=H`` or ``money=M``, more
+            than before.
         patient: wait for another process that writes there, as its machine may be down.
 
     Raises:

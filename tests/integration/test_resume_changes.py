@@ -117,7 +117,7 @@ def test_a_damaged_log_is_refused(copy: Results, line: bytes) -> None:
 @pytest.mark.parametrize(
     ("extension", "parts"),
     [
-        ("max_epochs=9", ["only trials and wall_time can be extended"]),
+        ("max_epochs=9", ["only trials, wall_time, accelerator_hours, money can be extended"]),
         ("trials=1", ["budget.trials", "(got 1)"]),
         ("trials=2", ["must be more than the 4 so far"]),
         ("trials=4", ["must be more than the 4 so far"]),
