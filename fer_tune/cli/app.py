@@ -135,7 +135,7 @@ def resume(
         list[str] | None,
         typer.Option(
             "--extend",
-            help="Larger budget: trials=40 (in total), wall_time=2h, accelerator_hours=20, money=50.",
+            help="Larger budget: trials=40 (in all), wall_time=2h, accelerator_hours=20, money=50.",
         ),
     ] = None,
     data: Moved = None,
