@@ -136,8 +136,8 @@ REFUSED = {
         ["camera", "--host", "192.0.2.1", "--port", "0"],
         "--host",
     ),
-    "a threshold that is no number": (["camera", "--threshold", "nan"], "not a finite number"),
-    "a time that is no number": (["camera", "--smooth", "nan"], "not a finite number"),
+    "a threshold that is no number": (["camera", "--threshold", "nan"], "'--threshold'"),
+    "a time that is no number": (["camera", "--smooth", "nan"], "'--smooth'"),
     "compared with nothing else": (["camera", "--port", "0", "--compare", "MODEL"], "no other"),
     "compared with no model": (["camera", "--port", "0", "--compare", "none"], "no such folder"),
 }

@@ -193,6 +193,7 @@ def test_a_resume_that_has_nothing_to_do_fetches_nothing(
         "schema_version": SCHEMA_VERSION,
         "training_version": TRAINING_VERSION,
         "audit_version": AUDIT_VERSION,
+        "budget_version": 2,
         "state": "finished",
         "space": space,
         "dataset": {"path": url, "fingerprint": fingerprint},
