@@ -100,7 +100,7 @@ function failed({ reason }) {
   for (const id of ["camera", "cameras", "open"]) at(id).disabled = true;
 }
 
-/** One picture or frame; the page goes on with the next. */
+/** One picture or frame; the page continues with the next. */
 function notAnalysed({ id, reason }) {
   if (id !== current) return;
   if (shown.isFrame) stopCamera();
