@@ -50,7 +50,7 @@ def run(jobs: Iterator[Job], out: Path, minutes: float) -> None:
                 continue
             if time.monotonic() > until:
                 print(f"stopped at {identity}")
-                return
+                break
             began = time.process_time()
             try:
                 rows = make()
@@ -62,6 +62,8 @@ def run(jobs: Iterator[Job], out: Path, minutes: float) -> None:
             for row in rows:
                 file.write(json.dumps({**identity, **row, "seconds": round(spent, 3)}) + "\n")
             file.flush()
+    if broken:
+        raise SystemExit(f"not measured to the end, as they failed: {', '.join(sorted(broken))}")
 
 
 def _key(row: Row) -> str:

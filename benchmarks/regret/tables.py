@@ -27,8 +27,8 @@ class Table:
 
     Attributes:
         known: its parameters; a number is the place in its grid, a name is a choice.
-        scores: (configurations, seeds), larger is better; a configuration is numbered as by
-            ``numpy.ravel_multi_index`` of its places.
+        scores: (configurations, draws), larger is better, each draw as likely as any other; a
+            configuration is numbered as by ``numpy.ravel_multi_index`` of its places.
         truth: (configurations,), the means.
     """
 
@@ -96,5 +96,8 @@ def load(name: str) -> Table:
     for number in range(math.prod(shape)):
         places = np.unravel_index(number, shape)
         rows.append(bench._dataset["".join(map(str, places))][metric])
-    scores = sign * np.array(rows, dtype=float)
+    # Some configurations of NAS-Bench-201 were trained with one seed or two: their scores are
+    # repeated, so that every row has as many columns and every score the same weight in it.
+    columns = math.lcm(*{len(row) for row in rows})
+    scores = sign * np.array([np.repeat(row, columns // len(row)) for row in rows], dtype=float)
     return Table(name=name, known=known, scores=scores, truth=scores.mean(axis=1))

@@ -46,7 +46,6 @@ def run(
     """The `search` command."""
     from fer_tune.space import load
 
-    console = _console(options)
     if plan is not None:
         from fer_tune.cli.planning.saved import read_plan
 
@@ -54,16 +53,27 @@ def run(
         overrides = [*saved.overrides, *overrides]
         options = replace(options, prediction=saved.prediction)
     space = load(name, overrides)
-    if dry_run:
-        _show_plan(space, any_path(data), console, warm_start)
-        return
-    if or_resume:
-        _run_or_resume(space, any_path(data), results, options, console, warm_start)
-        return
+    with _terminal(options) as console:
+        if dry_run:
+            _show_plan(space, any_path(data), console, warm_start)
+        elif or_resume:
+            _run_or_resume(space, any_path(data), results, options, console, warm_start)
+        else:
+            folder = any_path(results) if results else default_folder(space.name)
+            _run(space, any_path(data), folder, options, console, warm_start)
+
+
+def _run(
+    space: SearchSpace,
+    where: AnyPath,
+    folder: AnyPath,
+    options: SearchOptions,
+    console: Console,
+    warm_start: list[str],
+) -> None:
+    """The `search` command, which starts a new search."""
     from fer_tune.tuning.files.dataset_cache import open_dataset
 
-    where = any_path(data)
-    folder = any_path(results) if results else default_folder(space.name)
     if isinstance(where, UrlPath):
         _check_before_fetching(space, folder, options, console)
     dataset = open_dataset(where, console)
@@ -131,8 +141,7 @@ def run_resume(
     from fer_tune.tuning.run import resume_search
 
     folder, where = any_path(results), None if data is None else any_path(data)
-    console = _console(options)
-    with _concluding(folder, options, console):
+    with _terminal(options) as console, _concluding(folder, options, console):
         resume_search(folder, options, console, data=where, extend=extend, command_began=BEGAN)
 
 
@@ -150,8 +159,7 @@ def run_confirm(
     from fer_tune.tuning.run import confirm_more
 
     folder, where = any_path(results), None if data is None else any_path(data)
-    console = _console(options)
-    with _concluding(folder, options, console):
+    with _terminal(options) as console, _concluding(folder, options, console):
         confirm_more(folder, seeds, options, console, where, keep_models=keep_models)
 
 
@@ -198,18 +206,26 @@ def default_folder(name: str) -> AnyPath:
     return results_root() / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
 
 
-def _console(options: SearchOptions) -> Console:
-    """The console of a search; also sets up logging to the terminal."""
+@contextmanager
+def _terminal(options: SearchOptions) -> Iterator[Console]:
+    """The console of a search; what is logged meanwhile is shown too, as far as it is asked for."""
     import logging
 
     from fer_tune.tuning.log.log_file import FORMAT, LOGGER
 
-    if options.verbosity != "normal":
-        handler = logging.StreamHandler()
-        handler.setFormatter(LineFormatter(FORMAT, datefmt="%H:%M:%S"))
-        handler.setLevel(logging.WARNING if options.verbosity == "quiet" else logging.DEBUG)
-        logging.getLogger(LOGGER).addHandler(handler)
-    return Console(quiet=options.verbosity == "quiet")
+    console = Console(quiet=options.verbosity == "quiet")
+    if options.verbosity == "normal":
+        yield console
+        return
+    handler = logging.StreamHandler()
+    handler.setFormatter(LineFormatter(FORMAT, datefmt="%H:%M:%S"))
+    handler.setLevel(logging.WARNING if options.verbosity == "quiet" else logging.DEBUG)
+    logger = logging.getLogger(LOGGER)
+    logger.addHandler(handler)
+    try:
+        yield console
+    finally:
+        logger.removeHandler(handler)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from fer_tune.storage.paths import (
     put_folder,
     read_bytes,
     remove_file,
+    remove_partial_files,
     remove_tree,
     write_atomically,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "read_bytes",
     "refuse_links",
     "remove_file",
+    "remove_partial_files",
     "remove_tree",
     "unavailable_since",
     "without_secrets",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import socket
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from fer_tune.storage.urls import is_url, refuse_almost_url
 AnyPath = Path | UrlPath
 
 _SCRATCH = "fer_tune-scratch-"
+#: Names of files that :func:`write_atomically` has not renamed yet.
+_PARTIAL = re.compile(r"\..+\.[0-9a-f]{32}")
 #: Errors of a disk that name no file, as those of pyarrow and of an open file.
 _OF_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
@@ -89,6 +92,20 @@ def write_atomically(
         finally:
             with suppress(FileNotFoundError):
                 os.unlink(partial, dir_fd=folder)
+
+
+def remove_partial_files(folder: Path, *, besides: Collection[str]) -> None:
+    """Removes what kills between writing and renaming left; nothing may write there meanwhile.
+
+    Args:
+        besides: names of folders in ``folder`` that are left alone.
+    """
+    for place, folders, files in os.walk(folder):  # does not follow links
+        if Path(place) == folder:
+            folders[:] = [name for name in folders if name not in besides]
+        for name in filter(_PARTIAL.fullmatch, files):
+            with suppress(FileNotFoundError):
+                os.unlink(Path(place) / name)
 
 
 def read_bytes(where: AnyPath) -> bytes:

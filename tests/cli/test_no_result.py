@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from functools import partial
@@ -77,8 +78,10 @@ def test_a_search_without_a_result_ends_with_exit_code_1(
     monkeypatch.setattr(module, "explore", partial(phases.explore, make_run=starved))
     folder, bank = tmp_path / "r", tmp_path / "bank"
     where = ("--cpus", 1, "--no-dashboard", "--quiet", "--bank", bank)
+    handlers = list(logging.getLogger("fer_tune").handlers)
     done = run("search", space, "--data", faces.root, "--results", folder, *where)
     assert done.code == 1, done
+    assert logging.getLogger("fer_tune").handlers == handlers, "the terminal's was removed"
     last = done.err.strip().splitlines()[-1]
     assert last.startswith(f"fer-tune: {folder}: no trial was completed (2 oom)")
     assert str(folder / "search.log") in last and "Traceback" not in done.err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
@@ -63,18 +64,19 @@ def start(home: Path, folder: Path, *words: str) -> Iterator[SearchProcess]:
         process.clean_up()
 
 
-def search(home: Path, faces: PackedDataset, folder: Path) -> Any:
+def search(home: Path, faces: PackedDataset, folder: Path, *more: str) -> Any:
     words = ["search", str(home / "tiny.yaml"), "--data", str(faces.root)]
-    return start(home, folder, *words, "--results", str(folder))
+    return start(home, folder, *words, "--results", str(folder), *more)
 
 
 def resume(home: Path, folder: Path, *words: str) -> Any:
     return start(home, folder, "resume", str(folder), *words)
 
 
-#: Saves every epoch before it is reported. Without it none of these short runs is saved before it
-#: ends, unless it is interrupted.
+#: Saves every epoch before it is reported.
 EVERY_EPOCH = ("--checkpoint-interval", "0")
+#: However slow the machine is.
+NO_EPOCH = ("--checkpoint-interval", "3600")
 
 
 @pytest.fixture(scope="module")
@@ -111,13 +113,13 @@ def journey(home: Path, faces: PackedDataset) -> Journey:
         folders[turn] = snapshot(folder)
         shutil.copyfile(folder / EVENTS_FILE, home / f"events-{turn}.jsonl")
 
-    with search(home, faces, folder) as process:
+    with search(home, faces, folder, *NO_EPOCH) as process:
         process.until(lambda log: log.runs.get(0) is not None and log.runs[0].epochs >= 1)
         folders["before"] = snapshot(folder)
         process.interrupt()
         note("interrupted", process, process.ended())
 
-    with resume(home, folder) as process:
+    with resume(home, folder, *NO_EPOCH) as process:
         # A second one is refused, by name of the first; then a trial's process dies.
         process.until(lambda log: len(log.sessions) == 2)
         first = process.pid
@@ -144,6 +146,11 @@ def journey(home: Path, faces: PackedDataset) -> Journey:
         process.interrupt()
         note("twice", process, process.ended())
 
+    # As if a kill had come between writing these files and renaming them.
+    for name in ("manifest.json", "models/card.json"):
+        half = folder / name
+        half.parent.mkdir(exist_ok=True)
+        (half.parent / f".{half.name}.{uuid.uuid4().hex}").write_text("{")
     with resume(home, folder) as process:
         note("last", process, process.ended(200))
     return Journey(results, codes, texts, states, folders, killed, second, first)
@@ -237,7 +244,9 @@ def test_the_first_ctrl_c_lets_the_epoch_end_and_says_how_to_go_on(journey: Jour
     assert journey.states["interrupted"] == "interrupted"
     before, after = journey.folders["before"], journey.folders["interrupted"]
     assert after.ended or after.logged[0] > before.logged[0], "the running epoch was finished"
-    assert all(after.saved[number] == epochs for number, epochs in after.logged.items())
+    # One ahead is an epoch that ended while the driver closed: the resume reports it.
+    ahead = [after.saved[number] - epochs for number, epochs in after.logged.items()]
+    assert set(ahead) <= {0, 1}, (after.saved, after.logged)
 
 
 def test_the_second_ctrl_c_ends_at_once(journey: Journey) -> None:
@@ -247,6 +256,7 @@ def test_the_second_ctrl_c_ends_at_once(journey: Journey) -> None:
 
 
 def test_nothing_half_written_is_left(journey: Journey) -> None:
+    """Not even by a kill between writing a file and renaming it, as the last turn found it."""
     hidden = {path.name for path in journey.results.root.rglob(".*") if "ray" not in path.parts}
     assert hidden <= {".lock"}
 

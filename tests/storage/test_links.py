@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +15,14 @@ import pytest
 
 from fer_tune.errors import ResultsError
 from fer_tune.records import Results
-from fer_tune.storage import read_bytes, refuse_links, remove_file, remove_tree, write_atomically
+from fer_tune.storage import (
+    read_bytes,
+    refuse_links,
+    remove_file,
+    remove_partial_files,
+    remove_tree,
+    write_atomically,
+)
 from fer_tune.storage.links import open_file
 from tests.outside import Outside
 
@@ -223,3 +233,35 @@ def test_a_file_with_another_name_is_read_but_not_written_in_place(
     write_atomically(tmp_path / "linked", "replaced")
     assert (tmp_path / "linked").read_text() == "replaced"
     outside.check()
+
+
+# -- what a kill leaves -------------------------------------------------------------------------
+
+
+def test_a_kill_between_writing_and_renaming_leaves_what_is_removed(tmp_path: Path) -> None:
+    kept = ["manifest.json", ".lock", ".hidden.txt", f".{'0' * 31}", "models/a/card.json"]
+    besides = ["checkpoints/0"]
+    for name in kept:
+        write_atomically(tmp_path / name, name, within=tmp_path)
+    for folder in (".", "models/a", *besides):
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        code = (
+            "import os, sys, signal; from pathlib import Path\n"
+            "from fer_tune.storage import write_atomically\n"
+            "os.replace = lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL)\n"
+            "write_atomically(Path(sys.argv[1]) / 'state.json', 'half')\n"
+        )
+        killed = subprocess.run([sys.executable, "-c", code, str(tmp_path / folder)], check=False)
+        assert killed.returncode == -signal.SIGKILL
+    (elsewhere := tmp_path.parent / f"{tmp_path.name}-elsewhere").mkdir()
+    (elsewhere / f".x.{'0' * 32}").touch()
+    (tmp_path / "link").symlink_to(elsewhere)
+
+    def found() -> set[str]:
+        return {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file()}
+
+    assert len(found()) == len(kept) + 3
+    remove_partial_files(tmp_path, besides=["checkpoints"])
+    (left,) = found() - set(kept)
+    assert left.startswith("checkpoints/0/.state.json.") and found() > set(kept)
+    assert list(elsewhere.iterdir())

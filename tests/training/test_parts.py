@@ -108,8 +108,8 @@ def test_precision() -> None:
 
 def test_peak_memory_is_of_the_time_since_the_reset() -> None:
     compute = Compute.choose("float32", "cpu")
-    large = torch.ones(60_000_000)
+    large = torch.ones(250_000_000)  # 954 MiB: a long process may gain 100 meanwhile
     with_large = compute.peak_memory_mib()
     del large
     compute.reset_peak()
-    assert compute.peak_memory_mib() < with_large - 150
+    assert compute.peak_memory_mib() < with_large - 500

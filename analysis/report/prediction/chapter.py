@@ -19,6 +19,7 @@ from analysis.report.presentation.blocks import (
 )
 from analysis.report.presentation.cells import cell, shown
 from analysis.report.schema import Report
+from fer_tune.escaping import shell_word
 
 
 def chapter(report: Report) -> Chapter:
@@ -40,7 +41,8 @@ def _chapter(lead: str, *blocks: Block) -> Chapter:
 
 def _lead(prediction: PredictionPart) -> str:
     runs = formats.plural(int(prediction.runs or 0), "simulated search", "simulated searches")
-    made = f"Predicted by fer-tune {prediction.source} from {runs} (curves: {prediction.curves})"
+    command = f"`fer-tune {shell_word(str(prediction.source))}`"
+    made = f"Predicted by {command} from {runs} (curves: {prediction.curves})"
     known = [figure for figure in prediction.figures if figure.inside is not None]
     if not known:
         return f"{made}; the search has not finished."

@@ -122,7 +122,8 @@ def _show(console: Console, asked: _Asked, chosen: Outlook, others: dict[str, Ou
         wrap=True,
     )
     sets = [f"--set {shell_word(one)}" for one in (*asked.overrides, *chosen.overrides)]
-    say(console, f"fer-tune search {shell_word(asked.space)} --data DATA {' '.join(sets)}", "")
+    command = [f"fer-tune search {shell_word(asked.space)} --data DATA", *sets]
+    say(console, " ".join(command), "")
     spent = row(f"spent of {asked.budget.amount:g} {asked.unit}", _spent(asked, chosen), ".2f")
     figures = [spent, *_verdict_rows(chosen), *rows(expected, asked.currency)]
     say(console, plain_table(figures, "", "mean", "9 of 10 searches"), "")

@@ -7,7 +7,13 @@ from pathlib import Path
 
 from fer_tune.errors import ResultsError, reading, reporting
 from fer_tune.escaping import shell_word
-from fer_tune.storage import AnyPath, refuse_links, remove_file, write_atomically
+from fer_tune.storage import (
+    AnyPath,
+    refuse_links,
+    remove_file,
+    remove_partial_files,
+    write_atomically,
+)
 from fer_tune.tuning.log.disk_faults import reporting_disk
 from fer_tune.tuning.log.events import EVENTS_FILE, EventLog, History, has_log
 from fer_tune.tuning.log.lease import Lease
@@ -80,10 +86,13 @@ def check_log(folder: AnyPath) -> None:
 
 
 def open_log(folder: AnyPath, history: History, lease: Lease | None) -> EventLog:
-    """The event log of a search that is resumed.
+    """The event log of a search that is resumed; removes what kills left half-written.
 
     Raises:
         ResultsError: the disk, or the store at the URL, reports an error.
     """
     with reporting_disk(folder):
+        if isinstance(folder, Path):
+            # Processes of the killed search may still write to these, which end with the search.
+            remove_partial_files(folder, besides=("checkpoints", "ray"))
         return EventLog(folder, spent=history.spent, lease=lease)
