@@ -71,31 +71,31 @@ def _key(row: Row) -> str:
 
 
 def table_jobs(seeds: int) -> Iterator[Job]:
-    from benchmarks.regret.table_runs import COSTLY, POLICIES, SIZES, fits, random_regrets, regrets
+    from benchmarks.regret.table_runs import COSTLY, POLICIES, SIZES, fits, random_regrets, regret
     from benchmarks.regret.tables import load, names
-
-    def rows(found: list[float]) -> list[Row]:
-        return [{"trials": n, "regret": found[n - 1]} for n in SIZES if n <= len(found)]
 
     def at_random(name: str) -> list[Row]:
         mean = random_regrets(load(name), 4000).mean(axis=0)
-        return rows(mean.tolist())
+        return [{"trials": n, "regret": float(mean[n - 1])} for n in SIZES]
 
     for name in names():
         identity = {"kind": "table", "task": name, "policy": "random", "parallel": 0}
         yield {**identity, "plan": 200, "seed": 0}, lambda name=name: at_random(name)
-    for seed, parallel in product(range(seeds), (8, 1, 64)):
+    for seed, parallel, plan in product(range(seeds), (8, 1, 64), SIZES):
         for policy, name in product((p for p in POLICIES if p != "random"), names()):
-            # Plans of 200 trials with 8 in parallel, of the samplers that are fast.
-            fast = policy not in COSTLY
-            plan = 200 if fast and parallel == 8 and seed % 2 == 0 else 60
-            if not fits(policy, load(name)) or (not fast and parallel != 8 and seed >= 2):
+            if not fits(policy, load(name)):
+                continue
+            # Costly ones: 60 trials at most. 200 trials with 8 in parallel alone.
+            if plan > 60 and (policy in COSTLY or parallel != 8):
+                continue
+            if policy in COSTLY and parallel != 8 and seed >= 2:
                 continue
             identity = {"kind": "table", "task": name, "policy": policy, "parallel": parallel}
 
             def one(n: str = name, p: str = policy, w: int = parallel, t: int = plan,
                     s: int = seed) -> list[Row]:  # fmt: skip
-                return rows(regrets(load(n), p, parallel=w, trials=t, seed=s))
+                found = regret(load(n), p, parallel=w, trials=t, seed=s)
+                return [{"trials": t, "regret": found}]
 
             yield {**identity, "plan": plan, "seed": seed}, one
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 
 import numpy as np
 import optuna
@@ -12,8 +13,9 @@ from benchmarks.regret.tables import Table
 from fer_tune.tuning.log.assignment import derive_seed
 from fer_tune.tuning.studies.samplers import Request, make_sampler
 
-#: Numbers of trials after which the regret is recorded.
-SIZES = (16, 20, 32, 40, 60, 200)
+#: Trials of a study. Each size is a run of its own: how many of its trials are drawn at random
+#: depends on it.
+SIZES = (16, 20, 60, 200)
 #: Sampler and share of random trials before it, of every policy; 0.25 is the default of a space.
 POLICIES = {
     "random": ("random", 1.0),
@@ -33,8 +35,8 @@ def fits(policy: str, table: Table) -> bool:
     return policy != "cmaes" or not table.has_choices
 
 
-def regrets(table: Table, policy: str, *, parallel: int, trials: int, seed: int) -> list[float]:
-    """The regret of the choice after 1, 2, .. ``trials`` ended trials.
+def regret(table: Table, policy: str, *, parallel: int, trials: int, seed: int) -> float:
+    """The regret of the choice after ``trials`` trials.
 
     The choice is the best trial by its own score, which one training seed gave. Durations vary
     log-normally, so that trials end out of order.
@@ -43,10 +45,9 @@ def regrets(table: Table, policy: str, *, parallel: int, trials: int, seed: int)
     draws = np.random.default_rng([seed, derive_seed(table.name)])
     study = optuna.create_study(direction="maximize")
     running: list[tuple[float, int, optuna.Trial]] = []
-    best, chosen, found, now, asked = -np.inf, 0, [], 0.0, 0
-    # As a study rounds it; of a plan of 60 trials, as the plans of other sizes begin alike.
-    random = trials if share == 1.0 else round(share * min(trials, 60))
-    while len(found) < trials:
+    best, chosen, now, asked = -np.inf, 0, 0.0, 0
+    random = math.floor(share * trials + 0.5)  # as a study rounds it
+    while asked < trials or running:
         while len(running) < parallel and asked < trials:
             name = "random" if asked < random else sampler
             request = Request(
@@ -65,8 +66,7 @@ def regrets(table: Table, policy: str, *, parallel: int, trials: int, seed: int)
         study.tell(trial, score)
         if score > best:
             best, chosen = score, number
-        found.append(table.regret(chosen))
-    return found
+    return table.regret(chosen)
 
 
 def random_regrets(table: Table, seeds: int) -> np.ndarray:

@@ -176,6 +176,39 @@ def test_other_servers_cannot_be_asked(show_page: Open, addresses: dict[str, str
     assert page.evaluate(ask, addresses["two"] + "healthz") == "blocked"
 
 
+def test_frames_have_the_pixels_that_are_shown(show_page: Open) -> None:
+    """Copied, or drawn where a browser cannot copy them, or where they are to be turned."""
+    page = show_page("one")
+    start(page)
+    found = page.evaluate(
+        """async () => {
+      const { currentFrame, pixelsOf } = await import('./lib/frames.js');
+      const video = document.getElementById('video');
+      const drawn = [];
+      for (const change of [(frame) => frame, ...['rotation', 'allocationSize'].map((name) =>
+          (frame) => Object.defineProperty(frame, name,
+            { value: name === 'rotation' ? 180 : () => 460800 }))]) {
+        const before = OffscreenCanvasRenderingContext2D.prototype.drawImage;
+        let count = 0;
+        OffscreenCanvasRenderingContext2D.prototype.drawImage = function (...given) {
+          count += 1;
+          return before.apply(this, given);
+        };
+        const { data, width, height } = await pixelsOf(change(await currentFrame(video)));
+        OffscreenCanvasRenderingContext2D.prototype.drawImage = before;
+        drawn.push([count, width, height, [...data.filter((_, at) => at % 997 === 0)]]);
+      }
+      const { data } = await pixelsOf(await createImageBitmap(video));
+      return [drawn, [...data.filter((_, at) => at % 997 === 0)]];
+    }"""
+    )
+    ways, expected = found
+    assert [way[:3] for way in ways] == [[n, 640, 480] for n in (0, 1, 1)]
+    assert np.std(expected) > 20
+    for *_, values in ways:
+        np.testing.assert_allclose(values, expected, atol=2)
+
+
 def test_the_mirror_turns_video_and_boxes(show_page: Open) -> None:
     page = show_page("one")
     start(page)
@@ -424,9 +457,11 @@ def test_a_camera_started_while_a_picture_is_read_stays(show_page: Open, folder:
 
 def test_a_frame_that_cannot_be_read_is_named(show_page: Open) -> None:
     script = """
-    const real = window.createImageBitmap;
-    window.createImageBitmap = (what, ...rest) =>
-      window.breaks ? Promise.reject(new Error("no frame")) : real(what, ...rest);
+    const Real = window.VideoFrame;
+    window.VideoFrame = function (...given) {
+      if (window.breaks) throw new Error("no frame");
+      return new Real(...given);
+    };
     """
     page = show_page("one", script=script)
     start(page)

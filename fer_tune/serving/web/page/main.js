@@ -1,5 +1,6 @@
 // The page: controls, the camera's frames to the worker, and what it finds back onto the page.
 
+import { currentFrame } from "./lib/frames.js";
 import { Camera, messageOf, obstacle } from "./ui/camera.js";
 import { showCards } from "./ui/card.js";
 import { Models } from "./ui/models.js";
@@ -194,10 +195,10 @@ async function sendFrame(own) {
   const { videoWidth: width, videoHeight: height } = video;
   shown = { width, height, isFrame: true };
   if (width === 0) return nextFrame();
-  const bitmap = await createImageBitmap(video);
-  if (own !== current) return bitmap.close();
+  const source = await currentFrame(video);
+  if (own !== current) return source.close();
   sentAt = performance.now();
-  worker.postMessage({ kind: "frame", id: own, bitmap, time: sentAt / 1000 }, [bitmap]);
+  worker.postMessage({ kind: "frame", id: own, source, time: sentAt / 1000 }, [source]);
 }
 
 // -- pictures ------------------------------------------------------------------------------------
@@ -222,7 +223,7 @@ async function openPicture(file) {
   current += 1;
   shown = { width, height, isFrame: false };
   sentAt = performance.now();
-  worker.postMessage({ kind: "picture", id: current, bitmap }, [bitmap]);
+  worker.postMessage({ kind: "picture", id: current, source: bitmap }, [bitmap]);
 }
 
 /** Shows the video, the picture or neither. */

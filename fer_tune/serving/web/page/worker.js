@@ -1,16 +1,15 @@
 // Finds and names faces away from the page's own thread, so that the page stays responsive.
 //
-// Messages in:  {kind: "start", settings} once, {kind: "frame" | "picture", id, bitmap, time},
+// Messages in:  {kind: "start", settings} once, {kind: "frame" | "picture", id, source, time},
 //               {kind: "smoothing", seconds}
 // Messages out: {kind: "loading", loaded, total}, {kind: "ready", threads},
 //               {kind: "found", id, faces, detecting, recognising}, {kind: "failed", id, reason}
 
 import * as ort from "./runtime/ort.wasm.min.mjs";
 import { open } from "./lib/networks.js";
-import { fromRgba } from "./lib/pictures.js";
+import { pixelsOf } from "./lib/frames.js";
 
 let recogniser = null;
-let canvas = null;
 
 /** Threads of the networks: more need a page with the headers of `fer-tune camera`. */
 const MOST_THREADS = 4;
@@ -61,27 +60,12 @@ async function reasonOf(response) {
   return isOurs ? (await response.text()).trim() : `the server answered ${response.status}`;
 }
 
-function pixelsOf(bitmap) {
-  const { width, height } = bitmap;
-  if (canvas === null) canvas = new OffscreenCanvas(width, height);
-  if (canvas.width !== width || canvas.height !== height) {
-    canvas.width = width;
-    canvas.height = height;
-  }
-  const context = canvas.getContext("2d", { willReadFrequently: true });
-  context.fillStyle = "white";
-  context.fillRect(0, 0, width, height);
-  context.drawImage(bitmap, 0, 0);
-  bitmap.close();
-  return fromRgba(context.getImageData(0, 0, width, height).data, width, height);
-}
-
 self.onmessage = async ({ data: message }) => {
   try {
     if (message.kind === "start") await start(message.settings);
     else if (message.kind === "smoothing") recogniser.smooth(message.seconds);
     else {
-      const picture = pixelsOf(message.bitmap);
+      const picture = await pixelsOf(message.source);
       const found =
         message.kind === "frame"
           ? await recogniser.frame(picture, message.time)
