@@ -19,7 +19,6 @@ from analysis.report.presentation.blocks import (
 )
 from analysis.report.presentation.cells import cell, shown
 from analysis.report.schema import Report
-from fer_tune.escaping import shell_word
 
 
 def chapter(report: Report) -> Chapter:
@@ -41,7 +40,7 @@ def _chapter(lead: str, *blocks: Block) -> Chapter:
 
 def _lead(prediction: PredictionPart) -> str:
     runs = formats.plural(int(prediction.runs or 0), "simulated search", "simulated searches")
-    command = f"`fer-tune {shell_word(str(prediction.source))}`"
+    command = f"the command `{prediction.source}`"
     made = f"Predicted by {command} from {runs} (curves: {prediction.curves})"
     known = [figure for figure in prediction.figures if figure.inside is not None]
     if not known:

@@ -61,8 +61,8 @@ def test_actual_figures_are_those_of_all_runs() -> None:
 def test_the_lead_counts_what_lies_inside_and_the_table_has_a_row_each() -> None:
     made = _both(_predicted())[1]
     assert made.lead == (
-        "Predicted by `fer-tune plan` from 20 simulated searches (curves: records of earlier); 3 "
-        "of 5 figures of this search lie in the interval that holds 90 % of those."
+        "Predicted by the command `plan` from 20 simulated searches (curves: records of earlier); "
+        "3 of 5 figures of this search lie in the interval that holds 90 % of those."
     )
     (table,) = (block for block in blocks_of(made) if isinstance(block, Table))
     rows = {row.cells[0].main.text: [cell.main.text for cell in row.cells] for row in table.rows}
