@@ -27,6 +27,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=50)
     parser.add_argument("--tasks", type=int, default=16, help="of FT-PFN's prior")
     parser.add_argument("--policies", default="", help="only these, separated by ';'")
+    parser.add_argument("--plans", default="", help="only these numbers of trials, likewise")
     asked = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     if asked.what == "summary":
@@ -35,8 +36,13 @@ def main() -> None:
         print(show([json.loads(line) for f in asked.files for line in f.open()]))
         return
     jobs = table_jobs(asked.seeds) if asked.what == "tables" else curve_jobs(asked)
-    only = [p for p in asked.policies.split(";") if p]
-    run((j for j in jobs if not only or j[0]["policy"] in only), asked.out, asked.minutes)
+    policies, plans = ({p for p in o.split(";") if p} for o in (asked.policies, asked.plans))
+    wanted = (
+        (row, make)
+        for row, make in jobs
+        if (not policies or row["policy"] in policies) and (not plans or str(row["plan"]) in plans)
+    )
+    run(wanted, asked.out, asked.minutes)
 
 
 def run(jobs: Iterator[Job], out: Path, minutes: float) -> None:

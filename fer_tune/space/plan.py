@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from fer_tune.space.evidence import AUTO, NO_GAIN_UP_TO
+from fer_tune.space.evidence import NO_GAIN_UP_TO, automatic
 from fer_tune.space.model import SearchSpace
 from fer_tune.space.sections import Resolved
 
@@ -164,8 +164,9 @@ def resolved_sampler(space: SearchSpace) -> Resolved:
     """The sampler of a space, ``auto`` as chosen by evidence: a cohort's name."""
     if space.sampler != "auto":
         return space.sampler
-    # The one that takes parameters that depend on a sampled arm.
-    return "tpe" if space.compare.allocation == "sampled" else AUTO
+    if space.compare.allocation == "sampled":
+        return "tpe"  # it takes parameters that depend on a sampled arm
+    return automatic(_each(space))
 
 
 def _rungs(space: SearchSpace) -> tuple[int, ...]:
@@ -184,12 +185,17 @@ def _studies(space: SearchSpace) -> tuple[StudyPlan, ...]:
     share = 1.0 if resolved_sampler(space) == "random" else space.cohorts.random
     if space.compare.allocation == "sampled":
         return (_study(None, 0, trials, sum(baselines.values()), share),)
-    each = trials // (len(arms) * space.compare.replicates)
+    each = _each(space)
     return tuple(
         _study(arm, replicate, each, baselines[arm], share)
         for arm in arms
         for replicate in range(space.compare.replicates)
     )
+
+
+def _each(space: SearchSpace) -> int:
+    """Trials of every study, where each arm has its own."""
+    return space.budget.trials // (len(space.compare.arms) * space.compare.replicates)
 
 
 def _study(arm: str | None, replicate: int, trials: int, baseline: int, share: float) -> StudyPlan:

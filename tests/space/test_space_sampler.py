@@ -96,6 +96,17 @@ def test_auto_fits_every_space() -> None:
     assert space_of(chosen, NUMBERS | CHOICE).sampler == chosen != "auto"
 
 
+@pytest.mark.parametrize(
+    ("each", "chosen"), [(2, "tpe"), (20, "tpe"), (21, "gp"), (60, "gp"), (61, "tpe"), (500, "tpe")]
+)
+def test_auto_depends_on_the_trials_of_a_study(each: int, chosen: str) -> None:
+    space = space_of("auto", NUMBERS | CHOICE)
+    studies = len(space.compare.arms) * space.compare.replicates
+    values = space.as_dict()
+    values["budget"]["trials"] = each * studies
+    assert resolved_sampler(SearchSpace.from_dict(values)) == chosen
+
+
 def test_a_search_from_before_there_was_a_choice_has_tpe() -> None:
     values = space_of("auto", NUMBERS).as_dict()
     del values["sampler"]

@@ -222,10 +222,10 @@ def test_auto_keeps_the_sampler_that_the_search_began_with(
 ) -> None:
     space = space_of("auto")
     module = sys.modules["fer_tune.space.plan"]  # the package has a function of that name
-    monkeypatch.setattr(module, "AUTO", "cqr")
+    monkeypatch.setattr(module, "automatic", lambda trials: "cqr")
     searcher = StudySearcher(space, EventLog.begin(tmp_path, {"space": space.as_dict()}))
     play(searcher, 0, 6)
-    monkeypatch.setattr(module, "AUTO", "tpe")
+    monkeypatch.setattr(module, "automatic", lambda trials: "tpe")
     again = StudySearcher(space, EventLog(tmp_path), history=History.read(tmp_path))
     left = play(again, 5, 12)
     assert {run.cohort for run in left} == {"cqr"}
