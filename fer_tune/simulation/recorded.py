@@ -160,7 +160,10 @@ class RecordedWorld:
         point = coordinates(self._recorded, run.arm, run.config)
         curve = self._curve(run, point)
         noise, metric = arm.noise, self._space.metric
-        of_configuration, of_seed = own.normal(0, noise.of_configuration), draws.normal(0, noise.between)
+        of_configuration, of_seed = (
+            own.normal(0, noise.of_configuration),
+            draws.normal(0, noise.between),
+        )
         level = of_configuration + of_seed
         wobble = draws.normal(0, noise.within, epochs)
         shift = level + wobble

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Literal
 from fer_tune.errors import UserError
 
 if TYPE_CHECKING:
-    from fer_tune.space.sections import Budget
     from fer_tune.simulation.runs import SimulatedSearch
+    from fer_tune.space.sections import Budget
 
 _FORM = re.compile(r"(\d+(?:\.\d+)?)\s*(usd|gpuh|h)", re.IGNORECASE)
 

@@ -172,7 +172,7 @@ def _of_results(folder: AnyPath, data: str | None, bank: Path | None, console: C
         raise ResultsError(
             "the manifest has no search space or no dataset",
             where=str(folder),
-            remedy="Name the results folder of a search; of one without a dataset's path, give --data",
+            remedy="Name the results folder of a search, and --data if it lacks the path",
         )
     space = recorded_space(manifest["space"], where=str(folder), later=True)
     check_weights(space, manifest)
