@@ -104,7 +104,7 @@ class _Recorded:
                 remedy="Name the results folder of a search, or use --curves analytic",
             )
         recorded = [
-            recorded_space(space, where=where, later=True)
+            recorded_space(space or {}, where=where, later=True)
             for space, where in zip(spaces, folders, strict=True)
         ]
         check_alike(recorded, where=self._where)
