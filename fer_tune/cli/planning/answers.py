@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -96,7 +96,7 @@ class _Recorded:
 
         search = load_results(list(folders))
         self._where = ", ".join(folders)
-        spaces = [manifest.get("space") for manifest in search.manifests]
+        spaces: list[Any] = [manifest.get("space") for manifest in search.manifests]
         if None in spaces:
             raise ResultsError(
                 "the manifest has no search space",
@@ -104,7 +104,7 @@ class _Recorded:
                 remedy="Name the results folder of a search, or use --curves analytic",
             )
         recorded = [
-            recorded_space(space or {}, where=where, later=True)
+            recorded_space(space, where=where, later=True)
             for space, where in zip(spaces, folders, strict=True)
         ]
         check_alike(recorded, where=self._where)
