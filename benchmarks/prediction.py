@@ -109,7 +109,7 @@ def simulated_figures(search: SimulatedSearch) -> dict[str, float]:
     """The same of a simulated search."""
     found = {
         "epochs": float(search.epochs),
-        "seconds held": sum(run.busy_s for run in search.runs),
+        "seconds held": sum(run.held_s for run in search.runs),
     }
     for arm in search.space.compare.arms:
         ended = [r for r in search.trials if r.state in ("complete", "overfit")]

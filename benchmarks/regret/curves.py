@@ -100,7 +100,7 @@ class Task:
         sampler = optuna.samplers.RandomSampler(seed=derive_seed("reference", self.number, k))
         study = optuna.create_study(sampler=sampler)
         run = self.run(study.ask(self.known()).params, k, -1 - self.number)
-        return float(self.world.course(run).test.max())
+        return float(self.world.course(run).truth.max())
 
 
 def ours(
@@ -112,7 +112,7 @@ def ours(
     found = simulate(space, world, Fleet.of(space, parallel), seed=seed)
     eligible = [run for run in found.trials if run.state in ("complete", "overfit")]
     chosen = max(eligible, key=lambda run: run.best, default=None)
-    value = math.nan if chosen is None else chosen.test
+    value = math.nan if chosen is None else chosen.truth
     return value, sum(run.epochs for run in found.trials)
 
 
@@ -238,7 +238,7 @@ def rival(
         warnings.simplefilter("ignore")
         curves = _play(task, one, parallel)
     number, epoch = one.choose(curves)
-    value = float(one.courses[number].test[epoch - 1])
+    value = float(one.courses[number].truth[epoch - 1])
     return value, sum(map(len, curves.values()))
 
 
@@ -249,7 +249,7 @@ def best_of_short(task: Task, trials: int, parallel: int, seed: int) -> tuple[fl
     courses = {k: task.world.course(task.run(one.propose(k), k, seed)) for k in range(trials)}
     leaders = sorted(courses, key=lambda k: -courses[k].values[:short].max())[:kept]
     number, epoch = one.choose({k: list(courses[k].values) for k in leaders})
-    return float(courses[number].test[epoch - 1]), trials * short + kept * (EPOCHS - short)
+    return float(courses[number].truth[epoch - 1]), trials * short + kept * (EPOCHS - short)
 
 
 RIVALS: dict[str, Callable[[Task, int, int, int], tuple[float, int]]] = {

@@ -53,6 +53,9 @@ def run(
         overrides = [*saved.overrides, *overrides]
         options = replace(options, prediction=saved.prediction)
     space = load(name, overrides)
+    if options.prediction is not None:  # an extension may enlarge the budget later
+        trials = {"trials": space.budget.trials}
+        options = replace(options, prediction={**options.prediction, **trials})
     with _terminal(options) as console:
         if dry_run:
             _show_plan(space, any_path(data), console, warm_start)

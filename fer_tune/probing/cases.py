@@ -54,7 +54,7 @@ def cases(space: SearchSpace, arms: Sequence[str] = (), crops: Sequence[int] = (
         )
     return [
         Case(arm=arm, config=_config(space, arm, crop))
-        for arm in (arms or space.compare.arms)
+        for arm in dict.fromkeys(arms or space.compare.arms)
         for crop in dict.fromkeys(crops or map(int, space.few_values(arm, "crop_size")))
     ]
 

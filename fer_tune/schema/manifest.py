@@ -225,6 +225,7 @@ class Prediction(Part):
     source: Literal["plan", "simulate"]
     curves: Line
     runs: Annotated[int, Field(ge=1, le=limits.COUNT)]
+    trials: Annotated[int, Field(ge=1, le=limits.COUNT)] | None = None
     currency: Line | None = None
     price_per_hour: Seconds | None = None
     epochs: Forecast

@@ -80,6 +80,7 @@ class AnalyticWorld:
         guess, uniform = 1 / self.classes, float(np.log(self.classes))
         truth = shape.truth + offset
         test = guess + (truth - guess) * rise - 0.1 * fall
+        without_offset = guess + (shape.truth - guess) * rise - 0.1 * fall
         is_loss = self.space.metric == "loss"
         val_loss = uniform * (1 - 0.6 * rise * truth) + 0.5 * fall + (wobble if is_loss else 0)
         fails = shape.is_oom or draws.uniform() < self.failed_share
@@ -89,6 +90,7 @@ class AnalyticWorld:
             val_loss=val_loss,
             seconds=np.full(epochs, shape.seconds),
             test=np.clip(test, 0, 1),
+            truth=np.clip(without_offset, 0, 1),
             setup_s=self.setup_s,
             fails_after=(0 if shape.is_oom else int(draws.integers(epochs))) if fails else None,
             failure="oom" if shape.is_oom else "failed",

@@ -20,7 +20,6 @@ class Fleet:
         spot_loss: losses per GPU and hour; the runs on a lost one continue on another, from their
             last checkpoint.
         autoscale_delay_s: seconds until a GPU comes, at the beginning and after a loss.
-        start_s: seconds from the placement of a run to its set-up.
         checkpoint_interval_s: seconds from one checkpoint of a run to the next.
     """
 
@@ -28,7 +27,6 @@ class Fleet:
     share: float = 1.0
     spot_loss: float = 0.0
     autoscale_delay_s: float = 0.0
-    start_s: float = 0.0
     checkpoint_interval_s: float = 60.0
 
     @property

@@ -72,9 +72,10 @@ class Forecast:
             and the stopper.
         hours: of the whole search. confirm_hours: the part of confirmation. nearly_hours: until
             the best value so far of every arm is within 5 % of its final one.
-        accelerator_hours: that runs hold, times their share of a GPU; fleet_hours: of all GPUs
-            from their arrival to the end.
-        price, fleet_price: of these; None without a price.
+        accelerator_hours: that runs hold, as records count, times their share of a GPU;
+            lost_hours: what no record has of the time on GPUs: repeated after a loss, or ended
+            with an error; fleet_hours: of all GPUs from their arrival to the end, used or not.
+        price, fleet_price: of the first and the last; None without a price.
         best: by arm, of the choices, by validation.
         regret: by how much the best trial of an arm would be better than the best choice, had no
             trial been stopped.
@@ -90,6 +91,7 @@ class Forecast:
     confirm_hours: Spread
     nearly_hours: Spread | None
     accelerator_hours: Spread
+    lost_hours: Spread
     fleet_hours: Spread
     price: Spread | None
     fleet_price: Spread | None
@@ -136,6 +138,7 @@ def forecast(found: Sequence[SimulatedSearch], *, price_per_hour: float | None =
         confirm_hours=_spread((s.seconds - s.searched_s) / 3600 for s in found),
         nearly_hours=Spread.of([_nearly_s(search) / 3600 for search in found]),
         accelerator_hours=_spread(hours),
+        lost_hours=_spread(search.lost_s / 3600 for search in found),
         fleet_hours=_spread(fleet),
         price=_price(hours, price_per_hour),
         fleet_price=_price(fleet, price_per_hour),

@@ -166,7 +166,7 @@ class Phase:
             run=run, gpu=gpu, since=self.now, restored=saved, saved=saved, saved_at=self.now
         )
         self._placed[gpu].append(placed)
-        self._train(placed, self._fleet.start_s + run.course.setup_s)
+        self._train(placed, run.course.setup_s)
 
     def _train(self, placed: _Placed, extra: float = 0.0) -> None:
         seconds = placed.run.course.seconds

@@ -59,6 +59,8 @@ class PriorWorld:
         truth, noise = self._curve(run, epochs)
         draws = np.random.default_rng([self._seed, run.seed])
         wobble = draws.normal(0, noise, epochs)
+        # The prior has one curve per configuration: without an offset, seeds would hardly differ.
+        offset = draws.normal(0, noise)
         values = np.clip(truth + wobble, 0, 1)
         uniform = float(np.log(self.classes))
         val_loss = uniform * (1 - 0.8 * truth)
@@ -67,7 +69,8 @@ class PriorWorld:
             train_loss=uniform * np.exp(-2 * np.arange(1, epochs + 1) / epochs),
             val_loss=val_loss - (wobble if self._space.metric == "loss" else 0),
             seconds=np.full(epochs, self._epoch_s),
-            test=truth,
+            test=np.clip(truth + offset, 0, 1),
+            truth=truth,
             setup_s=self._setup_s,
         )
 

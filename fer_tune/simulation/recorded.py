@@ -22,7 +22,7 @@ of a configuration  what the mean residual of a trial varies beyond that; every 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -43,6 +43,8 @@ FEWEST_EPOCHS = 2
 
 _FOLDS = 5
 _TREES = 60
+#: Draws of a curve's noise, of which the optimism of its best epoch is the mean.
+_DRAWS = 400
 _SEED = 1947
 
 Fate = Literal["ended", "oom", "diverged"]
@@ -98,7 +100,8 @@ class ArmSurrogate:
     Attributes:
         fates: how its recorded trials ended, with their points.
         failed_share: of runs that end with an error.
-        test_gap: mean of test macro-F1 minus validation macro-F1 over confirmation runs.
+        test_gap: mean of test macro-F1 minus validation macro-F1 over confirmation runs, with the
+            optimism of the best epoch added, which simulated test curves do not have.
         setup_s: median.
     """
 
@@ -157,7 +160,11 @@ class RecordedWorld:
         point = coordinates(self._recorded, run.arm, run.config)
         curve = self._curve(run, point)
         noise, metric = arm.noise, self._space.metric
-        level = own.normal(0, noise.of_configuration) + draws.normal(0, noise.between)
+        of_configuration, of_seed = (
+            own.normal(0, noise.of_configuration),
+            draws.normal(0, noise.between),
+        )
+        level = of_configuration + of_seed
         wobble = draws.normal(0, noise.within, epochs)
         shift = level + wobble
         column = SCORES.index(f"val_{metric}")
@@ -169,12 +176,14 @@ class RecordedWorld:
         elif draws.uniform() < arm.failed_share:
             fails_after = int(draws.integers(epochs))
         sign = 0.0 if metric == "loss" else 1.0
+        truth = curve[:, 0] + sign * of_configuration + arm.test_gap
         return Course(
             values=values if metric == "loss" else np.clip(values, 0, 1),
             train_loss=np.maximum(curve[:, 3], 1e-6),
             val_loss=val_loss,
             seconds=np.exp(curve[:, 4]),
-            test=np.clip(curve[:, 0] + sign * level + arm.test_gap, 0, 1),
+            test=np.clip(truth + sign * of_seed, 0, 1),
+            truth=np.clip(truth, 0, 1),
             setup_s=arm.setup_s,
             fails_after=0 if fate == "oom" else fails_after,
             failure="oom" if fate == "oom" else "failed",
@@ -226,15 +235,37 @@ def fit_arm(
     confirmed = trials[trials["test_macro_f1"].notna()]
     gap = (confirmed["test_macro_f1"] - confirmed["best_val_macro_f1"]).mean()
     setup = trials["setup_seconds"].median()
+    trees, noise = _Trees(points, curves), _noise(points, curves, confirmed, metric)
+    if metric != "val_loss":  # whose noise is on another scale than the test score
+        chosen = [(points[t], len(curves[t])) for t in confirmed["trial"] if t in curves]
+        gap += _optimism(trees, noise.within, chosen, SCORES.index(metric))
     return ArmSurrogate(
-        trees=_Trees(points, curves),
-        noise=_noise(points, curves, confirmed, metric),
+        trees=trees,
+        noise=noise,
         points=np.array([points[int(t)] for t in able["trial"]]),
         fates=tuple(_fate(str(state)) for state in able["state"]),
         failed_share=float((trials["state"] == "failed").mean()),
         test_gap=0.0 if np.isnan(gap) else float(gap),
         setup_s=0.0 if np.isnan(setup) else float(setup),
     )
+
+
+def _optimism(
+    trees: _Trees, within: float, runs: Sequence[tuple[Floats, int]], column: int
+) -> float:
+    """By how much the best of the epochs' noisy scores exceeds that epoch's curve, on average.
+
+    Args:
+        within: standard deviation of an epoch's score.
+        runs: point and epochs of each.
+    """
+    draws, found = np.random.default_rng(_SEED), []
+    for point, epochs in runs:
+        curve = trees.curve(point, epochs)[:, column]
+        wobble = draws.normal(0, within, (_DRAWS, epochs))
+        best = (curve + wobble).argmax(axis=1)
+        found.append(wobble[np.arange(_DRAWS), best].mean())
+    return float(np.mean(found)) if found else 0.0
 
 
 def config_of(row: Mapping[Any, Any]) -> TrialConfig:

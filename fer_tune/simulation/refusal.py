@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -53,6 +54,38 @@ def check_covered(
         )
 
 
+def check_alike(recorded: Sequence[SearchSpace], *, where: str) -> None:
+    """Raises unless the records of several searches can be fitted together.
+
+    Raises:
+        ResultsError: with all differences to the first search.
+    """
+    first = recorded[0]
+    reasons: dict[str, None] = {}
+    for other in recorded[1:]:
+        reasons |= dict.fromkeys(_settings(first, other))
+        lengths = first.budget.max_epochs, other.budget.max_epochs
+        if lengths[0] != lengths[1]:
+            reasons[f"max_epochs was {lengths[1]}, not {lengths[0]}"] = None
+    if reasons:
+        raise ResultsError(
+            f"these searches differ from the first: {'; '.join(reasons)}",
+            where=where,
+            remedy="Give --from for searches with the same settings alone",
+        )
+
+
+def of_space(recorded: SearchSpace, trials: pd.DataFrame) -> pd.DataFrame:
+    """The rows of ``trials`` whose configurations ``recorded`` samples or has as baselines."""
+
+    def belongs(row: dict[Any, Any]) -> bool:
+        arm, config = row["arm"], config_of(row)
+        known = arm in recorded.compare.arms
+        return known and (recorded.covers(arm, config) or config in recorded.baselines(arm))
+
+    return trials[[belongs(row) for row in trials.to_dict("records")]]
+
+
 def _compared(space: SearchSpace, recorded: SearchSpace) -> Iterator[str]:
     ours, theirs = space.compare, recorded.compare
     if ours.parameter != theirs.parameter:
@@ -61,8 +94,18 @@ def _compared(space: SearchSpace, recorded: SearchSpace) -> Iterator[str]:
     for arm, value in ours.arms.items():
         if arm not in theirs.arms or not same(theirs.arms[arm], value):
             yield f"arm {arm} ({value}) has no trials"
+    yield from _settings(space, recorded)
+
+
+def _settings(space: SearchSpace, recorded: SearchSpace) -> Iterator[str]:
+    """What is no hyperparameter, but changes curves."""
     if space.weights != recorded.weights:
         yield f"weights were {recorded.weights}, not {space.weights}"
+    for section in ("data", "augment"):
+        ours = getattr(space, section).model_dump()
+        for key, value in getattr(recorded, section).model_dump().items():
+            if value != ours[key]:
+                yield f"{section}.{key} was {value}, not {ours[key]}"
 
 
 def _parameters(space: SearchSpace, recorded: SearchSpace, arm: str) -> Iterator[str]:

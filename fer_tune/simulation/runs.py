@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from fer_tune.simulation.fleet import Fleet
-from fer_tune.simulation.world import Course
+from fer_tune.simulation.world import Course, Floats
 from fer_tune.space import SearchSpace
 from fer_tune.training.learning_curve import EpochReport, LearningCurve
 from fer_tune.tuning.log.assignment import Assignment
@@ -25,7 +25,7 @@ class SimulatedRun:
     Attributes:
         curve: its epochs so far.
         asked, began, ended: seconds since the beginning of the search; NaN before.
-        busy_s: seconds for which it held a slot, all restarts included.
+        busy_s: seconds for which it was on a slot, all restarts included.
         losses: times that its machine was lost.
         trained: epochs trained so far on the current machine, earlier ones included; after a loss
             fewer than were reported.
@@ -63,10 +63,23 @@ class SimulatedRun:
         return float(finite.max()) if finite.size else math.nan
 
     @property
+    def held_s(self) -> float:
+        """Seconds that its record has: one set-up, and each reported epoch once."""
+        return self.course.setup_s + float(self.course.seconds[: self.epochs].sum())
+
+    @property
     def test(self) -> float:
         """Macro-F1 on the test split of the best epoch; NaN without one."""
+        return self._at_best(self.course.test)
+
+    @property
+    def truth(self) -> float:
+        """The same without what the run's seed adds."""
+        return self._at_best(self.course.truth)
+
+    def _at_best(self, scores: Floats) -> float:
         best = self.curve.best_epoch
-        return math.nan if best is None else float(self.course.test[best - 1])
+        return math.nan if best is None else float(scores[best - 1])
 
     def has_error(self) -> bool:
         """Whether the next epoch ends with an error."""
@@ -151,11 +164,20 @@ class SimulatedSearch:
 
     @property
     def accelerator_s(self) -> float:
-        """Seconds times share of a GPU that runs held."""
-        return self.fleet.share * sum(run.busy_s for run in self.runs)
+        """Seconds times share of a GPU that runs held, as records count them."""
+        return self.fleet.share * sum(run.held_s for run in self.runs)
+
+    @property
+    def lost_s(self) -> float:
+        """The same that no record has: what was repeated after a loss, or ended with an error."""
+        return self.fleet.share * self._busy_s - self.accelerator_s
 
     @property
     def utilisation(self) -> float:
-        """Share of the fleet's time that runs held, in [0, 1]."""
-        whole = self.fleet.slots * self.seconds
-        return sum(run.busy_s for run in self.runs) / whole if whole > 0 else 0.0
+        """Share of the time of the GPUs that were there in which runs were on them, in [0, 1]."""
+        whole = self.fleet.runs_per_gpu * self.fleet_s
+        return self._busy_s / whole if whole > 0 else 0.0
+
+    @property
+    def _busy_s(self) -> float:
+        return sum(run.busy_s for run in self.runs)

@@ -23,6 +23,7 @@ class Course:
         train_loss, val_loss: what the overfit stopper reads.
         seconds: of each epoch.
         test: macro-F1 on the test split, were the epoch scored there.
+        truth: the same without what the run's seed adds.
         setup_s: seconds before the first epoch.
         fails_after: epochs after which it fails; None: it does not.
         failure: in which way.
@@ -33,6 +34,7 @@ class Course:
     val_loss: Floats
     seconds: Floats
     test: Floats
+    truth: Floats
     setup_s: float
     fails_after: int | None = None
     failure: Literal["oom", "failed"] = "failed"

@@ -114,3 +114,22 @@ def test_another_dataset_than_the_searchs_is_refused(
     write(tmp_path / "r", Plan(trials=4, confirmed=False), space=recorded, dataset=dataset)
     done = run("probe", "--results", tmp_path / "r", "--data", faces.root)
     assert done.code == 2 and faces.fingerprint in done.err
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_the_probe(
+    run: Run, faces: PackedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fer_tune.probing.probe.probe", lambda *args, **more: pytest.fail("probed"))
+    recorded = SearchSpace.from_dict(SPACE).as_dict()
+    dataset = {"path": str(faces.root), "fingerprint": faces.fingerprint}
+    write(tmp_path / "r", Plan(trials=4, confirmed=False), space=recorded, dataset=dataset)
+    (tmp_path / "r" / "probe.json").mkdir()
+    done = run("probe", "--results", tmp_path / "r")
+    assert done.code == 2 and "--results: is a folder, not a file" in done.err
+
+
+def test_results_without_a_search_space_name_a_remedy(run: Run, tmp_path: Path) -> None:
+    path = write(tmp_path / "r", Plan(trials=4, confirmed=False)) / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "space": None}))
+    done = run("probe", "--results", tmp_path / "r")
+    assert done.code == 2 and "or no dataset. Name the results folder of a search" in done.err

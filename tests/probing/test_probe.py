@@ -168,7 +168,7 @@ def test_cases_are_arms_by_crop_with_the_heads_features() -> None:
         ("resnet34", 32, "plain"), ("resnet34", 48, "plain"),
     ]  # fmt: skip
     assert {case.config.unfreeze_depth for case in found} == {0}
-    assert [case.features[1] for case in cases(space(), ["resnet34"], [64, 64])] == [64]
+    assert [case.features[1] for case in cases(space(), ["resnet34"] * 2, [64, 64])] == [64]
 
 
 def test_compared_depths_and_crops_are_probed_at_the_head() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -26,11 +27,22 @@ def test_courses_are_those_of_the_seed_and_some_overfit() -> None:
     assert (np.random.get_state()[1] == before).all()  # type: ignore[index]
     curves = np.array([*first, *other])
     assert curves.shape == (48, 20) and curves.min() >= 0 and curves.max() <= 1
-    truths = np.array([run.course.test for search in found for run in search.trials])
+    truths = np.array([run.course.truth for search in found for run in search.trials])
     falls = truths.max(axis=1) - truths[:, -1]
     assert 0 < (falls > 0.02).mean() < 0.9
-    noise = np.array([r.course.values - r.course.test for s in found for r in s.trials])
+    noise = np.array([r.course.values - r.course.truth for s in found for r in s.trials])
     assert 0.001 < noise.std() < 0.1
+
+
+def test_seeds_differ_on_test_as_much_as_epochs_on_validation() -> None:
+    pytest.importorskip("ifbo", reason="the extra simulate is not installed")
+    world = PriorWorld(SPACE, seed=3)
+    run = simulate(SPACE, world, Fleet(gpus=4)).confirmations[0].assignment
+    courses = [world.course(replace(run, seed=seed)) for seed in range(40)]
+    epochs = np.mean([(course.values - course.truth).std() for course in courses])
+    seeds = np.std([course.test[-1] for course in courses])
+    assert 0.6 * epochs < seeds < 1.8 * epochs
+    assert all(np.ptp(course.test - course.truth) < 1e-9 for course in courses)
 
 
 def test_a_missing_package_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,8 @@ from fer_tune.simulation.analytic import AnalyticWorld
 from fer_tune.simulation.engine import simulate
 from fer_tune.simulation.fleet import Fleet
 from fer_tune.simulation.recorded import RecordedWorld, curves_of
-from fer_tune.simulation.refusal import check_covered
+from fer_tune.simulation.refusal import check_alike, check_covered, of_space
+from fer_tune.simulation.runs import SimulatedSearch
 from fer_tune.space import SearchSpace
 
 Tables = tuple[pd.DataFrame, pd.DataFrame]
@@ -118,6 +119,8 @@ def space_with(**parameters: Any) -> SearchSpace:
                     parameters={**SPACE["parameters"], "backbone": "resnet50"}),
          "they compare backbone, not optimizer"),
         (make_space(weights="imagenet-v1"), "weights were none"),
+        (make_space(data={"validation_share": 0.3}), "data.validation_share was 0.15, not 0.3"),
+        (make_space(augment={"views": "fresh"}), "augment.views was 4, not fresh"),
         (space_with(dropout={"type": "float", "low": 0, "high": 0.5}), "dropout was not sampled"),
         (space_with(lr_head={"type": "float", "low": 1e-5, "high": 1e-1, "log": True}),
          "lr_head is sampled outside"),
@@ -157,3 +160,51 @@ def test_a_part_of_the_recorded_space_is_covered(records: Tables) -> None:
     )
     check_covered(part, RECORDED, *records, where="here")
     simulate(part, fitted(part, RECORDED, records), Fleet())
+
+
+def test_the_best_epochs_optimism_is_not_taken_from_test_scores_twice() -> None:
+    space = make_space(budget={"trials": 40, "max_epochs": 9}, confirm={"seeds": 12})
+    truth = AnalyticWorld(space=space, noise=0.005, wobble=0.03, spread=0.4)
+    real = simulate(space, truth, Fleet.of(space, 4))
+    simulated = simulate(space, fitted(space, space, tables(real)), Fleet.of(space, 4))
+    recorded, expected = _gap(real), _gap(simulated)
+    assert recorded < -0.01, "validation at the best epoch is optimistic"
+    assert expected == pytest.approx(recorded, abs=0.5 * abs(recorded))
+
+
+def _gap(search: SimulatedSearch) -> float:
+    """Mean of test minus validation over confirmation runs."""
+    return float(np.mean([run.test - run.best for run in search.confirmations]))
+
+
+# -- several searches -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        ({"weights": "imagenet-v1"}, "weights were imagenet-v1, not none"),
+        ({"data": {"leaks": "keep"}}, "data.leaks was keep, not drop"),
+        ({"augment": {"views": 2}}, "augment.views was 2, not 4"),
+        ({"budget": {"trials": 24, "max_epochs": 12}}, "max_epochs was 12, not 9"),
+    ],
+)
+def test_searches_that_differ_are_not_fitted_together(other: dict[str, Any], reason: str) -> None:
+    first = make_space()
+    check_alike([first, make_space(seeds={"search": 1})], where="A, B")
+    with pytest.raises(ResultsError, match=f"differ from the first: {reason}"):
+        check_alike([first, first, make_space(**other)], where="A, B, C")
+
+
+def test_trials_outside_the_first_space_are_left_out(records: Tables) -> None:
+    trials, _ = records
+    assert len(of_space(RECORDED, trials)) == len(trials)
+    narrow = space_with(crop_size=32)
+    assert set(of_space(narrow, trials)["crop_size"]) == {32}
+    row = trials[trials["crop_size"] == 48].iloc[0]
+    values = {key: row[key].item() for key in ("unfreeze_depth", "crop_size", "lr_head")}
+    baseline = make_space(
+        parameters={**SPACE["parameters"], "crop_size": 32}, cohorts={"baseline": [values]}
+    )
+    kept = of_space(baseline, trials)
+    assert set(kept["crop_size"]) == {32, 48} and row["trial"] in set(kept["trial"])

@@ -91,7 +91,7 @@ def test_runs_are_asked_for_ahead_of_time_as_in_real_searches() -> None:
 
 @pytest.mark.parametrize("gpus", [1, 3, 30])
 def test_no_more_runs_at_a_time_than_slots(gpus: int) -> None:
-    found = search(gpus=gpus, autoscale_delay_s=100.0, start_s=3.0)
+    found = search(gpus=gpus, autoscale_delay_s=100.0)
     times = [(run.began, 1) for run in found.runs] + [(run.ended, -1) for run in found.runs]
     running = np.cumsum([change for _, change in sorted(times)])
     assert running.max() <= gpus
@@ -105,9 +105,17 @@ def test_runs_share_a_gpu() -> None:
     fleet = Fleet.of(space, 2)
     assert fleet.slots == 4
     found = simulate(space, AnalyticWorld(space=space), fleet)
-    held = sum(run.busy_s for run in found.runs)
+    busy = sum(run.busy_s for run in found.runs)
+    held = sum(run.held_s for run in found.runs)
+    assert busy == pytest.approx(held), "nothing was lost"
     assert found.accelerator_s == pytest.approx(held / 2)
-    assert found.utilisation == pytest.approx(held / 4 / found.seconds)
+    assert found.utilisation == pytest.approx(busy / 4 / found.seconds)
+
+
+def test_only_gpus_that_are_there_can_be_used() -> None:
+    plain, late = search(), search(autoscale_delay_s=1800.0)
+    assert late.seconds == pytest.approx(plain.seconds + 1800)
+    assert late.utilisation == pytest.approx(plain.utilisation)
 
 
 def test_the_wall_time_ends_the_asking() -> None:
@@ -135,7 +143,13 @@ class OneRun:
     def __init__(self) -> None:
         flat = np.full(4, 0.5)
         course = Course(
-            values=flat, train_loss=flat, val_loss=flat, seconds=flat * 120, test=flat, setup_s=10.0
+            values=flat,
+            train_loss=flat,
+            val_loss=flat,
+            seconds=flat * 120,
+            test=flat,
+            truth=flat,
+            setup_s=10.0,
         )
         curve = LearningCurve(
             metric="macro_f1", classes=2, max_epochs=4, patience=2, window=1, stop_early=False
@@ -179,6 +193,7 @@ def test_a_lost_machine_costs_what_no_checkpoint_has(
     phase.play()
     (run,) = phase.runs
     assert (phase.now, run.busy_s, run.losses) == (seconds, busy, len(lives))
+    assert run.held_s == 250.0, "as its record has it, whatever was repeated"
     assert [report.epoch for report in run.curve.reports] == [1, 2, 3, 4]
     assert phase.gpu_s == phase.now - 30.0 * len(lives), "nobody pays for a GPU that is not there"
 
@@ -215,6 +230,9 @@ def test_losses_cost_time_and_change_no_curve() -> None:
     assert stormy.seconds > calm.seconds
     key = [(run.assignment, run.epochs, run.state) for run in calm.runs]
     assert key == [(run.assignment, run.epochs, run.state) for run in stormy.runs]
+    assert stormy.accelerator_s == pytest.approx(calm.accelerator_s)
+    assert stormy.lost_s > calm.lost_s
+    assert stormy.accelerator_s + stormy.lost_s <= stormy.fleet_s * (1 + 1e-9)
 
 
 def test_coordinates_are_in_the_unit_cube() -> None:

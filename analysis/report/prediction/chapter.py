@@ -47,9 +47,13 @@ def _lead(prediction: PredictionPart) -> str:
         return f"{made}; the search has not finished."
     inside = sum(bool(figure.inside) for figure in known)
     share = formats.percent(prediction.level)
+    larger = (
+        " The search has been enlarged since (a larger budget, or more confirmation seeds): its "
+        "figures are not those that were predicted."
+    )
     return (
         f"{made}; {inside} of {len(known)} figures of this search lie in the interval that holds "
-        f"{share} of those."
+        f"{share} of those.{larger if prediction.enlarged else ''}"
     )
 
 

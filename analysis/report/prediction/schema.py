@@ -34,6 +34,9 @@ class PredictionPart(Part):
 
     saved: bool = Field(description="whether a prediction was saved with the search")
     ended: bool = Field(description="whether the search has finished")
+    enlarged: bool = Field(
+        description="whether the search got a larger budget or more seeds than were predicted"
+    )
     source: Literal["plan", "simulate"] | None = Field(description="command that predicted")
     curves: str | None = Field(description="where the curves of simulated trials came from")
     runs: Count | None = Field(description="simulated searches")

@@ -27,6 +27,7 @@ def section(evidence: Evidence) -> Json:
     return {
         "saved": saved is not None,
         "ended": ended,
+        "enlarged": saved is not None and _is_enlarged(search, prediction),
         "source": prediction.get("source"),
         "curves": prediction.get("curves"),
         "runs": prediction.get("runs"),
@@ -38,6 +39,20 @@ def section(evidence: Evidence) -> Json:
         ],
         "actual_verdict": single.kind if saved and ended and single else None,
     }
+
+
+def _is_enlarged(search: Search, prediction: Mapping[str, Any]) -> bool:
+    """Whether the search was extended, or confirmed with more seeds than its space has.
+
+    Older predictions do not record their trials: then only an extension after the choice shows.
+    """
+    trials = search.get("space", "budget", "trials", default=0)
+    seeds = search.get("space", "confirm", "seeds", default=0)
+    return bool(
+        search.get("superseded")
+        or trials > (prediction.get("trials") or trials)
+        or search.get("confirm_asked", default=0) > seeds
+    )
 
 
 Row = tuple[str, str | None, str, Mapping[str, float] | None, float | None]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from fer_tune.cli.models.options import finite
 from fer_tune.errors import ResultsError, UserError
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ Curves = Literal["ftpfn", "analytic"]
 
 #: Seconds of an epoch where curves have no times of their own.
 EPOCH_S = 60.0
+#: Longest time of an option, in seconds: about four months.
+LONGEST_S = 1e7
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,15 +90,33 @@ class _Recorded:
         import pandas as pd
 
         from analysis import load as load_results
+        from analysis.inputs.search import value_at
+        from fer_tune.simulation.refusal import check_alike, of_space
         from fer_tune.space import recorded_space
 
         search = load_results(list(folders))
         self._where = ", ".join(folders)
-        if search.manifest.get("space") is None:
-            raise ResultsError("the manifest has no search space", where=self._where)
-        self._space = recorded_space(search.manifest["space"], where=self._where, later=True)
+        spaces: list[Any] = [manifest.get("space") for manifest in search.manifests]
+        if None in spaces:
+            raise ResultsError(
+                "the manifest has no search space",
+                where=folders[spaces.index(None)],
+                remedy="Name the results folder of a search, or use --curves analytic",
+            )
+        recorded = [
+            recorded_space(space, where=where, later=True)
+            for space, where in zip(spaces, folders, strict=True)
+        ]
+        check_alike(recorded, where=self._where)
+        if len({value_at(m, "dataset", "fingerprint") for m in search.manifests}) > 1:
+            raise ResultsError(
+                "these searches are of different datasets",
+                where=self._where,
+                remedy="Give --from for searches of one dataset alone",
+            )
+        self._space = recorded[0]
         trials = pd.concat([search.trials, search.confirmations], ignore_index=True)
-        self._trials = trials.dropna(subset=["backbone"])
+        self._trials = of_space(self._space, trials.dropna(subset=["backbone"]))
         self._epochs, self._classes = search.epochs, max(2, len(search.classes))
         self._fitted: dict[tuple[str, str], ArmSurrogate] = {}
 
@@ -128,17 +149,33 @@ def answers(
         typer.Option("--curves", help="Curves of known truth: the prior of FT-PFN, or a formula."),
     ] = None,
     epoch_seconds: Annotated[
-        float, typer.Option("--epoch-seconds", min=0.001, help="Of an epoch, with --curves.")
+        float,
+        typer.Option(
+            "--epoch-seconds",
+            min=0.001,
+            max=LONGEST_S,
+            callback=finite,
+            help="Of an epoch, with --curves.",
+        ),
     ] = EPOCH_S,
     gpus: Annotated[
         int, typer.Option("--gpus", min=1, max=100_000, help="GPUs; without, trials at a time.")
     ] = 1,
     spot_loss: Annotated[
-        float, typer.Option("--spot-loss", min=0, max=60, help="Losses per GPU and hour.")
+        float,
+        typer.Option(
+            "--spot-loss", min=0, max=60, callback=finite, help="Losses per GPU and hour."
+        ),
     ] = 0.0,
     autoscale_delay: Annotated[
         float,
-        typer.Option("--autoscale-delay", min=0, help="Seconds until a GPU comes, also anew."),
+        typer.Option(
+            "--autoscale-delay",
+            min=0,
+            max=LONGEST_S,
+            callback=finite,
+            help="Seconds until a GPU comes, also anew.",
+        ),
     ] = 0.0,
     runs: Annotated[
         int, typer.Option("--runs", min=1, max=100_000, help="Simulated searches.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,9 @@ from fer_tune.simulation.candidates import Candidate, grid, rough_epochs
 from fer_tune.simulation.forecast import Chance, Forecast, forecast, searches
 from fer_tune.simulation.runs import SimulatedSearch
 from fer_tune.space import load
+from fer_tune.space import plan as make_plan
+from fer_tune.space.plan import resolved_sampler
+from fer_tune.tuning.log.assignment import derive_seed
 
 if TYPE_CHECKING:
     from fer_tune.simulation.world import World
@@ -87,48 +90,70 @@ class Planner:
         Raises:
             UserError: not even the cheapest candidate fits.
         """
-        ranked = self._ranked()
-        if not ranked:
-            raise self._refusal(min(cost for cost, _ in self._rough_costs))
         cheapest = math.inf
-        for start in range(0, len(ranked), MOST_SIMULATED):
-            batch = ranked[start : start + MOST_SIMULATED]
-            screened = [self.look(each, SCREENING_RUNS) for each in batch]
-            fitting = [look for look in screened if look.spent <= self._budget.amount]
-            if fitting:
-                best = max(fitting, key=lambda look: look.rank(self._base.metric))
-                return self.look(best.overrides, self._options.runs)
-            cheapest = min(cheapest, *(look.spent for look in screened))
+        for batch in self._batches():
+            screened = [self.look(each, SCREENING_RUNS, self._screening) for each in batch]
+            fitting = [look for look in screened if self._fits(look)]
+            for look in sorted(fitting, key=lambda o: o.rank(self._base.metric), reverse=True):
+                # Simulated searches that chose the plan make it look better than it is.
+                full = self.look(look.overrides, self._options.runs)
+                if self._fits(full):
+                    return self._limited(full)
+                cheapest = min(cheapest, full.spent)
+            over = [look.spent for look in screened if not self._fits(look)]
+            cheapest = min([cheapest, *over])
         raise self._refusal(cheapest)
+
+    @property
+    def _screening(self) -> int:
+        """Seed of the simulated searches that choose."""
+        return derive_seed(self._options.seed, "screening")
+
+    def _fits(self, look: Outlook) -> bool:
+        return look.spent <= self._budget.amount
+
+    def _limited(self, full: Outlook) -> Outlook:
+        """The plan with settings that hold its search to the budget, if its space takes them."""
+        limits = self._budget.limits(self._base.budget)
+        overrides = [*full.overrides, *limits]
+        if not limits or self._try(overrides) is None:
+            return full
+        return self.look(overrides, self._options.runs)
 
     def _refusal(self, cheapest: float) -> UserError:
         return UserError(
-            f"no plan fits: the cheapest costs about {cheapest:.3g}{self._budget.unit}",
+            f"no plan fits: the cheapest costs about {self._budget.beyond(cheapest)}",
             where="--budget",
             value=self._budget.words,
             remedy="Raise the budget, or lower max_epochs with --set",
         )
 
     def alternatives(self, chosen: Outlook) -> dict[str, Outlook]:
-        """The chosen plan with other schedulers and samplers, by name."""
-        own = self._spaces(chosen.overrides).scheduler
-        changes = {
-            "no scheduler": ["scheduler.kind=none"],
-            "random": ["cohorts.random=1.0"],
-            **{
-                f"factor {factor}": [f"scheduler.reduction_factor={factor}"]
-                for factor in (2, 3, 4)
-                if factor != own.reduction_factor
-            },
-        }
+        """The chosen plan with other schedulers and samplers, by name.
+
+        They are not held to the budget. Changes without effect are left out.
+        """
+        limits = self._budget.limits(self._base.budget)
+        plan = [one for one in chosen.overrides if one not in limits]
+        own = self._spaces(plan)
+        rungs = {"asha": ["scheduler.kind=asha"]}
+        if make_plan(own).rungs:
+            factors = [f for f in (2, 3, 4) if f != own.scheduler.reduction_factor]
+            rungs = {f"factor {f}": [f"scheduler.reduction_factor={f}"] for f in factors}
+            rungs = {"no scheduler": ["scheduler.kind=none"], **rungs}
+        changes = {**rungs, "random": ["cohorts.random=1.0"]}
+        if resolved_sampler(own) == "random" or own.cohorts.random == 1:
+            del changes["random"]
+        found = {name: self._try([*plan, *change]) for name, change in changes.items()}
         return {
-            name: self.look([*chosen.overrides, *change], self._options.runs)
-            for name, change in changes.items()
+            name: self.look([*plan, *changes[name]], self._options.runs)
+            for name, space in found.items()
+            if space is not None and space != own and (name != "asha" or make_plan(space).rungs)
         }
 
-    def look(self, overrides: Sequence[str], runs: int) -> Outlook:
-        """Simulates the space with ``overrides``."""
-        found = self._simulated(overrides, runs)
+    def look(self, overrides: Sequence[str], runs: int, seed: int | None = None) -> Outlook:
+        """Simulates the space with ``overrides``, by default from the seed of the options."""
+        found = self._simulated(overrides, runs, seed)
         kinds = [kind for search in found if (kind := verdict(search)) is not None]
         expected = forecast(found, price_per_hour=self._budget.price_per_hour)
         known = [best.mean for best in expected.best.values() if best is not None]
@@ -142,17 +167,21 @@ class Planner:
             spent=float(np.mean([self._budget.spent(search) for search in found])),
         )
 
-    def _simulated(self, overrides: Sequence[str], runs: int) -> list[SimulatedSearch]:
+    def _simulated(
+        self, overrides: Sequence[str], runs: int, seed: int | None = None
+    ) -> list[SimulatedSearch]:
         space, options = self._spaces(overrides), self._options
         world, fleet = self._worlds(space), options.fleet(space)
-        return list(searches(space, world, fleet, runs=runs, seed=options.seed))
+        seed = options.seed if seed is None else seed
+        return list(searches(space, world, fleet, runs=runs, seed=seed))
 
     # -- candidates that may fit --------------------------------------------------------------
 
-    def _ranked(self) -> list[list[str]]:
-        """The candidates within the budget by a rough estimate, the fullest first.
+    def _batches(self) -> Iterator[list[list[str]]]:
+        """Candidates to simulate together, until one of them fits.
 
-        Of those with the same studies and trials, the fullest alone.
+        Those within the budget by a rough estimate, the fullest first and of those with the same
+        studies and trials the fullest alone; at last the cheapest of all.
         """
         fullest: dict[tuple[str, str], tuple[float, list[str]]] = {}
         for cost, own in self._rough_costs:
@@ -160,15 +189,24 @@ class Planner:
             known, _ = fullest.get((trials, replicates), (-math.inf, []))
             if known < cost <= self._budget.amount:
                 fullest[trials, replicates] = (cost, own)
-        return [own for _, own in sorted(fullest.values(), key=lambda pair: -pair[0])]
+        ranked = [own for _, own in sorted(fullest.values(), key=lambda pair: -pair[0])]
+        for start in range(0, len(ranked), MOST_SIMULATED):
+            yield ranked[start : start + MOST_SIMULATED]
+        cheapest = [own for _, own in sorted(self._rough_costs) if own not in ranked]
+        yield cheapest[:MOST_SIMULATED]
 
     @cached_property
     def _rough_costs(self) -> list[tuple[float, list[str]]]:
-        """Of every valid candidate, from the cost of an epoch in one search of the space."""
-        (search,) = self._simulated([], 1)
-        per_epoch = self._budget.spent(search) / max(1, search.epochs)
+        """Of every valid candidate, from the cost of an epoch in one search of the largest.
+
+        Smaller ones may not fill the fleet, and then cost more by the epoch: a search that cannot
+        fit is found by its simulation, one that is dropped here is not.
+        """
         spaces = [(own, self._try(own)) for own in map(self._overrides, grid(self._base))]
-        return [(rough_epochs(s) * per_epoch, own) for own, s in spaces if s is not None]
+        epochs = [(rough_epochs(space), own) for own, space in spaces if space is not None]
+        (search,) = self._simulated(max(epochs)[1], 1, self._screening)
+        per_epoch = self._budget.spent(search) / max(1, search.epochs)
+        return [(rough * per_epoch, own) for rough, own in epochs]
 
     def _overrides(self, candidate: Candidate) -> list[str]:
         equal = self._base.compare.allocation == "equal"

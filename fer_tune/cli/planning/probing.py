@@ -95,6 +95,7 @@ def probe(
         _refuse_both(space, set_)
         subject = _of_results(any_path(results), data, bank, console)
         targets["--results"] = any_path(results) / PROBE_FILE
+        check_target(targets["--results"], "--results")
     chosen = cases(subject.space, arms or (), crops or ())
     found = probed(
         subject.space, subject.context, chosen, folds=folds, say=lambda line: say(console, line)
@@ -168,7 +169,11 @@ def _of_results(folder: AnyPath, data: str | None, bank: Path | None, console: C
     recorded = manifest.get("dataset") or {}
     fingerprint, path = recorded.get("fingerprint"), data or recorded.get("path")
     if manifest.get("space") is None or fingerprint is None or path is None:
-        raise ResultsError("the manifest has no search space or no dataset", where=str(folder))
+        raise ResultsError(
+            "the manifest has no search space or no dataset",
+            where=str(folder),
+            remedy="Name the results folder of a search, and --data if it lacks the path",
+        )
     space = recorded_space(manifest["space"], where=str(folder), later=True)
     check_weights(space, manifest)
     dataset = reopen_dataset(any_path(path), fingerprint, console, named=bool(data))

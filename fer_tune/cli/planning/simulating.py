@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fer_tune.cli.models.options import finite
 from fer_tune.cli.option_groups import AsJson, grouped
 from fer_tune.cli.planning.answers import Answers, answers
 
@@ -16,7 +17,14 @@ if TYPE_CHECKING:
 Space = Annotated[str, typer.Argument(help="A shipped search space's name, or a YAML file.")]
 Overrides = Annotated[list[str] | None, typer.Option("--set", help="Override; repeatable.")]
 Price = Annotated[
-    float | None, typer.Option("--price-per-hour", min=0, help="Price of one GPU; adds costs.")
+    float | None,
+    typer.Option(
+        "--price-per-hour",
+        min=0,
+        max=1e9,
+        callback=finite,
+        help="Price of one GPU; adds costs.",
+    ),
 ]
 Currency = Annotated[str, typer.Option("--currency", help="Currency of the price.")]
 
@@ -92,6 +100,8 @@ def rows(expected: Forecast, currency: str = "USD") -> Iterator[tuple[str, str, 
     yield row("hours of confirmation", expected.confirm_hours, ".2f")
     yield row("hours to 95 % of the best", expected.nearly_hours, ".2f")
     yield row("accelerator hours, held", expected.accelerator_hours, ".2f")
+    if expected.lost_hours.high >= 0.005:
+        yield row("accelerator hours, lost", expected.lost_hours, ".2f")
     yield row("accelerator hours, fleet", expected.fleet_hours, ".2f")
     if expected.price is not None:
         yield row(f"{currency}, held", expected.price, ".2f")

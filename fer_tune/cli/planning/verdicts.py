@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -22,11 +23,14 @@ def verdict(search: SimulatedSearch, smallest_effect: float = SMALLEST_EFFECT) -
     """The verdict on the two arms with the highest mean test score; None for a single arm.
 
     With several pairs the interval is the joint one (Bonferroni), where the report uses Holm's
-    p-values. Validity checks that need pictures are left out.
+    p-values. Of the validity checks, those of equal trials and of enough units are made.
     """
     arms = search.space.compare.arms
     if len(arms) < 2:
         return None
+    trials = Counter(run.assignment.arm for run in search.trials)
+    if search.space.compare.allocation != "equal" or len({trials[arm] for arm in arms}) > 1:
+        return "not comparable"
     units = sorted((_units(search, arm) for arm in arms), key=_mean, reverse=True)
     first, second = units[0], units[1]
     needed = SEEDS_NEEDED if search.space.compare.replicates == 1 else 2

@@ -72,6 +72,25 @@ def test_the_lead_counts_what_lies_inside_and_the_table_has_a_row_each() -> None
     assert "better 12, inconclusive 8" in words
 
 
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({}, False),
+        ({"confirm_asked": 2}, False),
+        ({"confirm_asked": 5}, True),
+        ({"superseded": [{"choices": []}]}, True),
+        ({"prediction": {**PREDICTION, "trials": 3}}, False),
+        ({"prediction": {**PREDICTION, "trials": 2}}, True),
+    ],
+)
+def test_a_search_that_was_enlarged_since_says_so(more: dict[str, Any], says: bool) -> None:
+    search = _predicted()
+    space = {**search.manifest["space"], "budget": {"trials": 3}, "confirm": {"seeds": 2}}
+    found, made = _both(replace(search, manifest={**search.manifest, "space": space, **more}))
+    assert found["enlarged"] is says
+    assert ("has been enlarged since" in made.lead) is says
+
+
 def test_a_running_search_is_not_judged() -> None:
     found, made = _both(_predicted(state="running"))
     assert {figure["actual"] for figure in found["figures"]} == {None}
