@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
@@ -49,6 +50,10 @@ NO_CLASS = {
 }
 ROLES = ("file", "label", "split", "group")
 _MOST_CLASSES = 60
+#: Columns that a note names.
+_NAMED = 10
+#: Characters of a cell or a column's name that a message shows.
+_SHOWN = 80
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +122,22 @@ def find_columns(
     if label is not None:
         _check_whole(table, label)
     return Columns(file=file, label=label, split=split, group=group, votes=votes, guessed=guessed)
+
+
+def guess_note(table: TextTable, columns: Columns) -> str | None:
+    """A note that names the columns of labels; None unless they are a guess."""
+    if not columns.guessed:
+        return None
+    found = [columns.label] if columns.label is not None else [*(columns.votes or {}).values()]
+    header = table.header or ()
+    names = [header[c] if c < len(header) else str(c + 1) for c in found]
+    shown = ", ".join(name[:_SHOWN] for name in names[:_NAMED])
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    word = "column" if len(names) == 1 else "columns"
+    return (
+        f"the {word} {shown}{more} of {table.file.origin} may be something else than labels; if "
+        "so, add --columns label=NAME"
+    )
 
 
 def _named(table: TextTable, role: str, name: str) -> int:
@@ -206,9 +227,26 @@ def _one_hot(table: TextTable, used: set[int | None]) -> dict[str, int] | None:
         and (cells := _cells(table, column))
         and all(vote_count(cell) in (0, 1) for cell in cells)
     }
+    named = any(class_name(name) in EXPRESSIONS for name in ones)
+    if not named and _has_other_label(table, {*used, *ones.values()}):
+        return None
     rows = ([vote_count(row[c]) for c in ones.values() if c < len(row)] for row in table.sample)
     single = all(sum(value or 0 for value in row) == 1 for row in rows)
     return ones if len(ones) > 1 and single else None
+
+
+def _has_other_label(table: TextTable, used: set[int | None]) -> bool:
+    """Whether a further column may be the label, so that flags say something else."""
+    header = table.header or ()
+    for column, name in enumerate(header):
+        if column in used or not name or name in _OTHERS:
+            continue
+        cells = _cells(table, column)
+        counts_rows = len(set(cells)) == len(cells) and None not in map(as_number, cells)
+        fractions = 2 * sum(map(_is_fraction, cells)) > len(cells)
+        if 1 < len(set(cells)) <= _MOST_CLASSES and not counts_rows and not fractions:
+            return True
+    return False
 
 
 def vote_count(cell: str) -> int | None:
@@ -261,7 +299,7 @@ def _check_whole(table: TextTable, column: int) -> None:
             f"the column {name} holds values that are not whole numbers, as scores, valence and "
             "arousal are",
             where=table.file.place,
-            value=", ".join(fractions[:3]),
+            value=", ".join(cell[:_SHOWN] for cell in fractions[:3]),
             remedy="Choose the column of labels with --columns label=NAME (or its number, from 1)",
         )
 
@@ -269,9 +307,10 @@ def _check_whole(table: TextTable, column: int) -> None:
 def _is_fraction(cell: str) -> bool:
     """Whether it is a number with decimals, also behind a comma."""
     try:
-        return not float(cell.replace(",", ".")).is_integer()
-    except (ValueError, OverflowError):
+        value = float(cell.replace(",", "."))
+    except ValueError:
         return False
+    return math.isfinite(value) and not value.is_integer()
 
 
 def _named_label(table: TextTable, used: set[int | None]) -> int | None:

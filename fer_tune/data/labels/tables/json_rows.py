@@ -68,7 +68,7 @@ def _document(document: Any) -> list[dict[str, object]] | None:
     if (found := _coco(document)) is not None:
         return found
     values = list(document.values())
-    if all(isinstance(value, str | int | float) for value in values):
+    if all(value is None or isinstance(value, str | int | float) for value in values):
         return [{"file": name, "label": value} for name, value in document.items()]
     if _are_objects(values):
         return [{"file": name, **value} for name, value in document.items()]
@@ -84,18 +84,26 @@ def _are_objects(value: Any) -> bool:
 
 
 def _coco(document: Mapping[str, Any]) -> list[dict[str, object]] | None:
-    """A row for each annotation: ``file`` and ``label``, by the numbers that COCO gives them."""
+    """A row for each annotation: ``file`` and ``label``, by the numbers that COCO gives them.
+
+    Also its box, and the size of its picture, by which it is known what the label belongs to.
+    """
     parts = [document.get(name) for name in ("images", "annotations", "categories")]
     if not all(map(_are_objects, parts)):
         return None
     images, annotations, categories = parts
     assert images is not None and annotations is not None and categories is not None
-    files = {str(one.get("id")): one.get("file_name") for one in images}
+    pictures: dict[str, dict[str, object]] = {str(one.get("id")): one for one in images}
     names = {str(one.get("id")): one.get("name") for one in categories}
-    return [
-        {
-            "file": files.get(str(one.get("image_id"))),
+    rows = []
+    for one in annotations:
+        picture = pictures.get(str(one.get("image_id")), {})
+        row = {
+            "file": picture.get("file_name"),
             "label": names.get(str(one.get("category_id"))),
         }
-        for one in annotations
-    ]
+        if one.get("bbox"):
+            of_picture = {name: picture.get(name) for name in ("width", "height")}
+            row |= {"bbox": one["bbox"], **of_picture}
+        rows.append(row)
+    return rows

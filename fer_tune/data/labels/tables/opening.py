@@ -11,6 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import PurePosixPath
 from typing import IO
 
@@ -66,6 +67,22 @@ class TextTable:
     def width(self) -> int:
         """Number of columns."""
         return max((len(row) for row in self.sample), default=len(self.header or ()))
+
+    @cached_property
+    def usual(self) -> int:
+        """Number of cells in a row: of the names of its columns, else of most rows.
+
+        R names all columns but that of the names of rows.
+        """
+        widths = [len(row) for row in self.sample]
+        if self.header is None:
+            return max(sorted(set(widths)), key=widths.count, default=0)
+        names = len(self.header)
+        return names + (bool(widths) and set(widths) == {names + 1})
+
+    def overflows(self, row: tuple[str, ...]) -> bool:
+        """Whether a row has values beyond the last column."""
+        return any(row[self.usual :])
 
     @property
     def columns(self) -> str:
@@ -180,7 +197,10 @@ def _text(file: SourceFile) -> TextTable:
 def _check_regular(file: SourceFile, sample: Sequence[Sequence[str]]) -> None:
     """Stops at words separated by spaces whose number differs: spaces are also within cells."""
     widths = [len(row) for row in sample]
-    if widths.count(max(set(widths), key=widths.count)) < _REGULAR * len(widths):
+    usual = max(sorted(set(widths)), key=widths.count, default=0)
+    # The first row may be a comment or a header.
+    longer = any(width > usual for width in widths[1:])
+    if longer or widths.count(usual) < _REGULAR * len(widths):
         raise DataError(
             f"rows have {min(widths)} to {max(widths)} columns separated by spaces, so that spaces "
             "are also within a name or label",
@@ -219,6 +239,8 @@ def _delimiter(text: str, suffix: str) -> str:
     preferred = {".tsv": "\t", ".tab": "\t", ".csv": ","}.get(suffix)
     order = [preferred] if preferred else []
     order += [one for one in "\t,;| " if one != preferred]
+    if preferred and " " not in lines[0].strip():
+        order.remove(" ")  # which is within a cell, as of pixels below the name of their column
     best = max(order, key=lambda one: regular(one)[0])
     if best == "," and regular(";")[0] == regular(",")[0] and regular(";")[1] > regular(",")[1]:
         return ";"
