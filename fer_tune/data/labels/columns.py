@@ -121,6 +121,7 @@ def find_columns(
             label, guessed = _likely_label(table, used), table.header is not None
     if label is not None:
         _check_whole(table, label)
+        _check_single(table, label)
     return Columns(file=file, label=label, split=split, group=group, votes=votes, guessed=guessed)
 
 
@@ -296,12 +297,30 @@ def _check_whole(table: TextTable, column: int) -> None:
     if 2 * len(fractions) > len(cells):
         name = table.header[column] if table.header else str(column + 1)
         raise DataError(
-            f"the column {name} holds values that are not whole numbers, as scores, valence and "
+            f"the column {name[:_SHOWN]} holds values that are not whole numbers, as scores, valence and "
             "arousal are",
             where=table.file.place,
             value=", ".join(cell[:_SHOWN] for cell in fractions[:3]),
             remedy="Choose the column of labels with --columns label=NAME (or its number, from 1)",
         )
+
+
+def _check_single(table: TextTable, column: int) -> None:
+    compound = [cell for cell in _cells(table, column) if is_compound(table, cell)]
+    if compound:
+        name = table.header[column] if table.header else str(column + 1)
+        raise DataError(
+            f"the column {name[:_SHOWN]} holds lists or objects instead of one label per picture",
+            where=table.file.place,
+            value=compound[0][:_SHOWN],
+            remedy="Write the labels themselves into a column, or choose another one with "
+            "--columns label=NAME",
+        )
+
+
+def is_compound(table: TextTable, cell: str) -> bool:
+    """Whether a cell was a list or an object, as JSON and Parquet may have."""
+    return not table.delimiter and cell[:1] in ("[", "{")
 
 
 def _is_fraction(cell: str) -> bool:

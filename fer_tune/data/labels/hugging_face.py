@@ -269,6 +269,8 @@ def _entry(
 ) -> Entry:
     if text_in(value).strip() in ("", "-1"):  # how the library marks a hidden label
         raise UnusableError("has no label")
+    if isinstance(value, list | dict):
+        raise UnusableError("its label is a list or an object")
     found = printable(text_in(value))
     return Entry(
         origin=origin,

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 
 from fer_tune.data.files.clutter import is_picture_name
 from fer_tune.data.files.tree import SourceFile, Tree
-from fer_tune.data.labels.columns import Columns, find_columns, guess_note, present, vote_count
+from fer_tune.data.labels.columns import Columns, find_columns, guess_note, is_compound, present, vote_count
 from fer_tune.data.labels.matching import Ambiguous, Pictures, contradict, parts_of
 from fer_tune.data.labels.splits import split_of_folders, split_of_name
 from fer_tune.data.labels.tables import TextTable
@@ -66,6 +66,8 @@ def labels_of(table: TextTable, columns: Columns, reading: Reading) -> Iterator[
             found, reason = verdict.label, verdict.reason
         elif not found:
             found, reason = None, "without a label"
+        elif is_compound(table, found):
+            fault = "its label is a list or an object"
         file, group = cell(columns.file) or "", cell(columns.group) or None
         yield Label(
             line=line,
