@@ -24,7 +24,6 @@ from dataclasses import dataclass
 
 from fer_tune.escaping import one_line
 
-
 #: Characters of a value that a message shows.
 _LONGEST = 300
 

@@ -66,7 +66,9 @@ def _key(name: str, *, added: bool = True) -> str:
     if not any(c.isalpha() for c in bare):
         return str(int(bare)) if bare.strip().isdecimal() else ""
     # A hyphen is a separator between words, and a sign before and behind them.
-    words = re.split(r"\s+|(?<=\w)-(?=\w)", "".join(c if _is_meant(c) else " " for c in bare).strip())
+    words = re.split(
+        r"\s+|(?<=\w)-(?=\w)", "".join(c if _is_meant(c) else " " for c in bare).strip()
+    )
     last = len(words) - 1
     joined = "".join(
         word

@@ -297,8 +297,8 @@ def _check_whole(table: TextTable, column: int) -> None:
     if 2 * len(fractions) > len(cells):
         name = table.header[column] if table.header else str(column + 1)
         raise DataError(
-            f"the column {name[:_SHOWN]} holds values that are not whole numbers, as scores, valence and "
-            "arousal are",
+            f"the column {name[:_SHOWN]} holds values that are not whole numbers, as scores, "
+            "valence and arousal are",
             where=table.file.place,
             value=", ".join(cell[:_SHOWN] for cell in fractions[:3]),
             remedy="Choose the column of labels with --columns label=NAME (or its number, from 1)",

@@ -10,7 +10,14 @@ from pathlib import PurePosixPath
 
 from fer_tune.data.files.clutter import is_picture_name
 from fer_tune.data.files.tree import SourceFile, Tree
-from fer_tune.data.labels.columns import Columns, find_columns, guess_note, is_compound, present, vote_count
+from fer_tune.data.labels.columns import (
+    Columns,
+    find_columns,
+    guess_note,
+    is_compound,
+    present,
+    vote_count,
+)
 from fer_tune.data.labels.matching import Ambiguous, Pictures, contradict, parts_of
 from fer_tune.data.labels.splits import split_of_folders, split_of_name
 from fer_tune.data.labels.tables import TextTable
@@ -19,6 +26,7 @@ from fer_tune.data.listing import Entry, Found, Listing, Reading, Skipped
 from fer_tune.data.pixels import UnusableError
 from fer_tune.errors import DataError
 from fer_tune.schema.faults import SHOWN
+from fer_tune.wording import plural
 
 LAYOUT = "A row of the table must name a picture and its label"
 _WHICH = "Choose the columns, for example --columns file=image,label=emotion"
@@ -274,13 +282,13 @@ class _Joining:
         """Sentences on what was guessed and what was left out."""
         yield from self.guesses
         if self.unmatched:
-            yield _counted(len(self.unmatched), "row", "has no picture", self.unmatched[0])
+            yield counted(len(self.unmatched), "row", "has no picture", self.unmatched[0])
         without = [file.origin for file in files if file.path not in self.named]
         if without:
-            yield _counted(len(without), "picture", "has no row", without[0])
+            yield counted(len(without), "picture", "has no row", without[0])
         if self.repeated:
-            rows = "1 row repeats" if self.repeated == 1 else f"{self.repeated} rows repeat"
-            yield f"{rows} another"
+            verb = "repeats" if self.repeated == 1 else "repeat"
+            yield f"{plural(self.repeated, 'row')} {verb} another"
         for reason, count in self.left_out.most_common():
             yield left_out_note(count, reason)
 
@@ -288,10 +296,12 @@ class _Joining:
 def left_out_note(count: int, reason: str) -> str:
     """How many pictures were left out, and why, as :class:`Label` says it."""
     said = reason if reason.startswith(("without", "below")) else f"labelled {reason}"
-    return f"left out: {count} {'picture' if count == 1 else 'pictures'} {said}"
+    return f"left out: {plural(count, 'picture')} {said}"
 
 
-def _counted(count: int, noun: str, what: str, first: str) -> str:
+def counted(count: int, noun: str, what: str, first: str) -> str:
+    """So many of one thing, what each ``has`` or has not, and the first of them."""
     if count == 1:
         return f"1 {noun} {what}: {first[:SHOWN]}"
-    return f"{count} {noun}s {what.replace('has', 'have')}, the first of them {first[:SHOWN]}"
+    what = what.replace("has", "have")
+    return f"{plural(count, noun)} {what}, the first of them {first[:SHOWN]}"

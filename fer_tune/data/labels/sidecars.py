@@ -18,7 +18,6 @@ from fer_tune.data.labels.splits import split_of_folders, split_of_name
 from fer_tune.data.labels.tables import box_error
 from fer_tune.data.listing import Entry, Found, Listing, Reading, Skipped, as_number, printable
 from fer_tune.data.pixels import UnusableError
-from fer_tune.errors import DataError
 
 _LAYOUT = "Every picture must have a file with its label, such as 000001.jpg and 000001.cls"
 #: Suffixes of label files, the surest first.

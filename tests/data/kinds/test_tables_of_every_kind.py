@@ -217,6 +217,13 @@ def test_lists_of_splits_are_read(tmp_path: Path) -> None:
     }
 
 
+def test_wrongly_decoded_labels_of_a_table_have_their_own_remedy(tmp_path: Path) -> None:
+    content = rows(lambda n: f"{n}.png,{('mutlu', 'Ã¼zgÃ¼n')[n % 2]}", "image,label")
+    with pytest.raises(DataError, match=r"a name has .*Save the table as UTF-8") as stopped:
+        previewed(Kind(files=PICTURES, contents={"l.csv": content}), tmp_path)
+    assert "--encoding" not in str(stopped.value)
+
+
 @pytest.mark.parametrize("absent", ["", "nan", "NA", "NULL", "None", "#N/A"])
 def test_pictures_without_a_label_are_left_out(absent: str, tmp_path: Path) -> None:
     content = rows(lambda n: f"{n}.png,{('happy', 'sad', absent)[n % 3]}", "image,label")
@@ -428,12 +435,36 @@ def test_files_that_may_hold_labels_are_named(name: str, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    "content", ["[1, 2]", "{}", "not JSON", '{"a": [1], "b": [1, 2]}', '"text"', "[" * 100_000]
+    "content",
+    [
+        *("[1, 2]", "{}", "not JSON", '{"a": [1], "b": [1, 2]}', '"text"', "[" * 100_000),
+        # What pandas writes by default, files by split, lists of labels, files by class.
+        '{"file": {"0": "0.png", "1": "1.png"}, "label": {"0": "happy", "1": "sad"}}',
+        '{"train": {"0.png": "happy", "1.png": "sad"}, "test": {"2.png": "happy", "3.png": "sad"}}',
+        '{"0.png": ["happy"], "1.png": ["sad"]}',
+        '{"happy": ["0.png", "1.png"], "sad": ["2.png", "3.png"]}',
+    ],
 )
 def test_other_json_is_one_message(content: str, tmp_path: Path) -> None:
     source = Kind(files=PICTURES, contents={"l.json": content}, options={"files": ("l.json",)})
     with pytest.raises(DataError, match=r"JSON|COCO"):
         previewed(source, tmp_path)
+
+
+@pytest.mark.parametrize("label", [{"name": "happy"}, ["happy"], [0, 1]])
+def test_labels_that_are_lists_or_objects_are_refused(label: object, tmp_path: Path) -> None:
+    content = json.dumps([{**row, "label": label} for row in RECORDS])
+    source = Kind(files=PICTURES, contents={"l.json": content}, options={"files": ("l.json",)})
+    with pytest.raises(DataError, match="lists or objects instead of one label"):
+        previewed(source, tmp_path)
+
+
+def test_negative_numbers_are_one_class_with_or_without_decimals(tmp_path: Path) -> None:
+    content = rows(
+        lambda n: f"{n}.png,{('-1', '-1.0', '0', '-0.0', '1.0', '1')[n % 6]}", "image,label"
+    )
+    found = previewed(Kind(files=PICTURES, contents={"l.csv": content}), tmp_path)
+    assert set(summary(found)) == {"-1", "0", "1"}
 
 
 @pytest.mark.parametrize("folder", ["images", "labels"])

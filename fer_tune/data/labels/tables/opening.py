@@ -21,6 +21,7 @@ from fer_tune.data.labels.parquet import columns_of, rows_of
 from fer_tune.data.labels.tables.json_rows import json_rows
 from fer_tune.data.pixels import UnusableError
 from fer_tune.errors import DataError
+from fer_tune.wording import plural
 
 #: Longest field of a CSV, in characters; pictures of a megapixel fit.
 MAX_FIELD = 64 * 1024**2
@@ -88,7 +89,8 @@ class TextTable:
     def columns(self) -> str:
         """Its columns, for messages."""
         if self.header is None:
-            return f"{self.width} columns without names"
+            names = "without a name" if self.width == 1 else "without names"
+            return f"{plural(self.width, 'column')} {names}"
         return ", ".join(self.header)[:200]
 
 
