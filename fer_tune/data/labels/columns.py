@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from fer_tune.data.labels.tables import TextTable
+from fer_tune.data.labels.tables.cells import is_fraction, vote_count
 from fer_tune.data.listing import Reading, as_number
 from fer_tune.data.names import EXPRESSIONS, class_name
 from fer_tune.errors import DataError
@@ -244,34 +244,10 @@ def _has_other_label(table: TextTable, used: set[int | None]) -> bool:
             continue
         cells = _cells(table, column)
         counts_rows = len(set(cells)) == len(cells) and None not in map(as_number, cells)
-        fractions = 2 * sum(map(_is_fraction, cells)) > len(cells)
+        fractions = 2 * sum(map(is_fraction, cells)) > len(cells)
         if 1 < len(set(cells)) <= _MOST_CLASSES and not counts_rows and not fractions:
             return True
     return False
-
-
-def vote_count(cell: str) -> int | None:
-    """Votes in a cell, 0 where there is no value; None if it holds something else."""
-    text = present(cell).casefold()
-    if text in _BOOLEANS:
-        return _BOOLEANS[text]
-    number = as_number(text)
-    return None if number is None else int(number)
-
-
-_BOOLEANS = {"": 0, "false": 0, "true": 1, "no": 0, "yes": 1}
-#: How libraries write that there is no value; None as Python does, since "none" may be a class.
-_ABSENT = frozenset({"nan", "NaN", "NAN", "<NA>", "NA", "N/A", "n/a", "#N/A", "null", "NULL"}) | {
-    "None",
-    "-",
-    "?",
-}
-
-
-def present(cell: str) -> str:
-    """A cell without white space; empty where it says that there is no value."""
-    text = cell.strip()
-    return "" if text in _ABSENT else text
 
 
 def _check_scores(table: TextTable, used: set[int | None]) -> None:
@@ -279,7 +255,7 @@ def _check_scores(table: TextTable, used: set[int | None]) -> None:
     scored = [
         name
         for name, column in _columns_of_classes(table, used).items()
-        if any(_is_fraction(cell) for cell in _cells(table, column))
+        if any(is_fraction(cell) for cell in _cells(table, column))
     ]
     if len(scored) > 1 and _named_label(table, used) is None:
         raise DataError(
@@ -293,7 +269,7 @@ def _check_scores(table: TextTable, used: set[int | None]) -> None:
 
 def _check_whole(table: TextTable, column: int) -> None:
     cells = _cells(table, column)
-    fractions = [cell for cell in cells if _is_fraction(cell)]
+    fractions = [cell for cell in cells if is_fraction(cell)]
     if 2 * len(fractions) > len(cells):
         name = table.header[column] if table.header else str(column + 1)
         raise DataError(
@@ -321,15 +297,6 @@ def _check_single(table: TextTable, column: int) -> None:
 def is_compound(table: TextTable, cell: str) -> bool:
     """Whether a cell was a list or an object, as JSON and Parquet may have."""
     return not table.delimiter and cell[:1] in ("[", "{")
-
-
-def _is_fraction(cell: str) -> bool:
-    """Whether it is a number with decimals, also behind a comma."""
-    try:
-        value = float(cell.replace(",", "."))
-    except ValueError:
-        return False
-    return math.isfinite(value) and not value.is_integer()
 
 
 def _named_label(table: TextTable, used: set[int | None]) -> int | None:

@@ -10,17 +10,11 @@ from pathlib import PurePosixPath
 
 from fer_tune.data.files.clutter import is_picture_name
 from fer_tune.data.files.tree import SourceFile, Tree
-from fer_tune.data.labels.columns import (
-    Columns,
-    find_columns,
-    guess_note,
-    is_compound,
-    present,
-    vote_count,
-)
+from fer_tune.data.labels.columns import Columns, find_columns, guess_note, is_compound
 from fer_tune.data.labels.matching import Ambiguous, Pictures, contradict, parts_of
 from fer_tune.data.labels.splits import split_of_folders, split_of_name
 from fer_tune.data.labels.tables import TextTable
+from fer_tune.data.labels.tables.cells import present, vote_count
 from fer_tune.data.labels.votes import majority
 from fer_tune.data.listing import Entry, Found, Listing, Reading, Skipped
 from fer_tune.data.pixels import UnusableError

@@ -18,6 +18,7 @@ from typing import IO
 from fer_tune.data.checks.text import guess_encoding
 from fer_tune.data.files.tree import SourceFile
 from fer_tune.data.labels.parquet import columns_of, rows_of
+from fer_tune.data.labels.tables.header import is_header
 from fer_tune.data.labels.tables.json_rows import json_rows
 from fer_tune.data.pixels import UnusableError
 from fer_tune.errors import DataError
@@ -250,7 +251,7 @@ def _delimiter(text: str, suffix: str) -> str:
 
 
 def _headed(file: SourceFile, sample: tuple[tuple[str, ...], ...], delimiter: str) -> TextTable:
-    headed = bool(sample) and _is_header(sample)
+    headed = bool(sample) and is_header(sample)
 
     def rows() -> Iterator[Row]:
         every = _text_rows(file, delimiter)
@@ -266,45 +267,6 @@ def _headed(file: SourceFile, sample: tuple[tuple[str, ...], ...], delimiter: st
         names=sample[0] if headed else (),
         delimiter=delimiter,
     )
-
-
-def _is_header(sample: tuple[tuple[str, ...], ...]) -> bool:
-    """Whether the first row has names: words that no later row has, and no file or number."""
-    first, rest = sample[0], sample[1:]
-    if any(_is_value(cell) for cell in first if cell) or not any(first):
-        return False
-    if any(KNOWN_NAMES & set(_words(cell)) for cell in first):
-        return True
-    return bool(rest) and not any(set(first) & set(row) for row in rest)
-
-
-#: Words that name columns in the tables of data sets.
-KNOWN_NAMES = frozenset(
-    [
-        *("image", "img", "file", "filename", "filepath", "path", "name", "picture", "photo"),
-        *("label", "labels", "emotion", "emotions", "expression", "class", "category", "target"),
-        *("usage", "split", "subset", "pixels", "subject", "person", "pth"),
-    ]
-)
-
-
-def _words(cell: str) -> list[str]:
-    return cell.casefold().replace("_", " ").replace("-", " ").replace(".", " ").split()
-
-
-def _is_value(cell: str) -> bool:
-    suffix = PurePosixPath(cell.replace("\\", "/")).suffix.casefold()
-    if suffix in (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".pgm"):
-        return True
-    return _is_number(cell) and len(cell) > 0
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
 
 
 def _json(file: SourceFile) -> TextTable:
