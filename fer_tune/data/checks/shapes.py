@@ -39,7 +39,7 @@ _HEXADECIMAL = re.compile(
 _NUMBERS = re.compile(r"(?!\d\.0$)[\W_]*\d+([\s._:~+,/-]+\d+)+[\W_]*")
 #: Folders of cameras: 100CANON.
 _OF_CAMERA = re.compile(r"[1-9]\d\d[A-Z_][A-Z_0-9]{4}")
-_CODE = re.compile(r"([a-z]{1,3})[-_ ]?(\d+)(?:[-_ ]?[a-z]?\d*)?")
+_CODE = re.compile(r"([a-z]{1,3})[-_ ]?(\d++)(?:[-_ ]?[a-z]?\d*)?")
 #: An id of eleven letters, digits and signs has seven runs of one kind on average.
 _RUNS_OF_IDS = 6
 #: An id of at least so many characters changes so often between letters and digits.

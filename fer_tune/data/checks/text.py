@@ -165,13 +165,13 @@ def looks_garbled(name: str) -> str | None:
     if (unescaped := _unescaped(name)) != name:
         return f"a name has escapes that read {unescaped!r}"
     if (meant := _from_wide(name)) is not None:
-        return f"it reads {meant!r} in UTF-8"
+        return f"a name reads {meant!r} in UTF-8"
     if (meant := _in_another(name)) is not None:
-        return f"it reads {meant!r} in another encoding"
+        return f"a name reads {meant!r} in another encoding"
     for encoding in ("cp1252", "latin-1", "cp437", "mac_roman", "cp1251"):
         better = _again(name, encoding)
         if better is not None:
-            return f"it reads {better!r} in UTF-8"
+            return f"a name reads {better!r} in UTF-8"
     foreign = [character for character in name if not character.isascii()]
     odd = [character for character in foreign if "\u0080" <= character <= "\u00bf"]
     if odd and all("\u0080" <= character <= "\u00ff" for character in foreign):

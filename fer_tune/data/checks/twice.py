@@ -15,7 +15,7 @@ _ADDED = words_of(
     "copy|copies|kopie|copie|copia|副本|backup|bak|old|new|aug|augmented|augmentation|flip|flipped|"
     "mirrored"
 )
-_COPY_OF = re.compile(r"(?<!\w)(copy of|copie de|copia de|kopie von) |\s*\(\d+\)$")
+_COPY_OF = re.compile(r"(?<!\w)(copy of|copie de|copia de|kopie von) |(?<!\s)\s*\(\d+\)$")
 #: Least similarity (``difflib``) of a misspelt word, and the shortest that is compared.
 _MISSPELT, _SHORTEST = 0.85, 5
 #: So many first letters make two words for one expression forms of one word.

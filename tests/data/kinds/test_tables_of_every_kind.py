@@ -219,7 +219,7 @@ def test_lists_of_splits_are_read(tmp_path: Path) -> None:
 
 def test_wrongly_decoded_labels_of_a_table_have_their_own_remedy(tmp_path: Path) -> None:
     content = rows(lambda n: f"{n}.png,{('mutlu', 'Ã¼zgÃ¼n')[n % 2]}", "image,label")
-    with pytest.raises(DataError, match=r"a name has .*Save the table as UTF-8") as stopped:
+    with pytest.raises(DataError, match=r": a name reads .*Save the table as UTF-8") as stopped:
         previewed(Kind(files=PICTURES, contents={"l.csv": content}), tmp_path)
     assert "--encoding" not in str(stopped.value)
 
