@@ -24,6 +24,9 @@ from dataclasses import dataclass
 
 from fer_tune.escaping import one_line
 
+#: Characters of a value that a message shows.
+_LONGEST = 300
+
 
 class FerTuneError(Exception):
     """Base class of all errors."""
@@ -59,7 +62,7 @@ class UserError(FerTuneError):
     def __str__(self) -> str:
         text = f"{self.where}: {self.what}" if self.where else self.what
         if self.value is not None:
-            text += f" (got {self.value!r})"
+            text += f" (got {_cut(self.value)})"
         stop = "" if text.endswith("?") else "."
         return _shown(f"{text}{stop} {self.remedy}" if self.remedy else text)
 
@@ -73,6 +76,14 @@ def _shown(text: str) -> str:
     from fer_tune.storage.secrets import masked  # which needs this module itself
 
     return one_line(masked(text))
+
+
+def _cut(value: object) -> str:
+    """A value, which may come from a file and be of any length."""
+    from fer_tune.storage.secrets import masked
+
+    text = masked(repr(value))  # of what is cut off, a part of a secret might remain
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def _rebuild(kind: type[UserError], fields: dict[str, object]) -> UserError:
@@ -169,7 +180,7 @@ class Fault:
         known = "".join(f"{name} {number}, " for name, number in at if number is not None)
         text = f"{known}{self.key}: {self.rule}"
         if self.value is not None:
-            text += f" (got {self.value!r})"
+            text += f" (got {_cut(self.value)})"
         return _shown(f"{text}. {self.remedy}" if self.remedy else text)
 
 

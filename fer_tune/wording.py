@@ -37,6 +37,11 @@ class Broken(ValueError):
         )
 
 
+def plural(count: int, one: str) -> str:
+    """A count and its noun: ``1 row``, ``1,024 rows``."""
+    return f"{count:,} {one}" if count == 1 else f"{count:,} {one}s"
+
+
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name that ``name`` most likely meant; None when nothing is near.
 

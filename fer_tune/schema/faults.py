@@ -28,6 +28,11 @@ _RULES = {
     "too_short": "must have at least {min_length} items",
     "literal_error": "must be {expected}",
     "missing": "is missing",
+    "extra_forbidden": "is not a known key",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_parsing": "must be a number",
+    "bool_parsing": "must be true or false",
     "union_tag_invalid": "must be one of {expected_tags}",
     "union_tag_not_found": "is missing",
 }

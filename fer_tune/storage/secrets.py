@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 #: Of a store also with slashes missing, as in a mistyped URL; not the service of an ARN.
 _ARN = r"(?<!\barn:aws:)(?<!\barn:aws-cn:)(?<!\barn:aws-us-gov:)"
-_SCHEME = rf"(?:[A-Za-z][A-Za-z0-9+.-]*://+|{_ARN}\b(?:s3[an]?|gs|gcs)\s*:/*)"
+_SCHEME = rf"(?:[A-Za-z][A-Za-z0-9+.-]{{0,31}}://+|{_ARN}\b(?:s3[an]?|gs|gcs)\s*:/*)"
 _IN_TEXT = re.compile(rf"({_SCHEME})(\S*)", re.IGNORECASE)
 #: A text that is one URL, or the option of a command with one: blanks belong to the URL.
 _WHOLE = re.compile(rf"(\s*(?:--?[\w-]+=\s*)?{_SCHEME})(\S.*)", re.IGNORECASE | re.DOTALL)

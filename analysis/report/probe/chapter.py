@@ -48,6 +48,11 @@ def _lead(probe: ProbePart) -> str:
     for case in probe.cases:
         if case.arm not in best or case.macro_f1.value > best[case.arm].macro_f1.value:
             best[case.arm] = case
+    if not best and probe.status == "measured":
+        return (
+            "probe.json holds no arm of this search; `fer-tune probe --results FOLDER` measures "
+            "them."
+        )
     if not best:
         return (
             "Not measured; `fer-tune probe --results FOLDER` adds it: a linear baseline by arm and "

@@ -120,7 +120,8 @@ _CATEGORIES = (
 )
 #: Letters that mean something only as a pair.
 _SEXES = ({"m", "f"}, {"m", "w"}, {"h", "f"})
-_AGE = re.compile(r"\d+\s*(s|yo|y|yr|yrs|years?|ans|años|jahre?|岁|歳|세)|\d+\s*\+")
+#: Of grades and levels, one digit comes before a plus.
+_AGE = re.compile(r"\d+\s*(yo|y|yr|yrs|years?|ans|años|jahre?|岁|歳|세)|\d\d+\s*(s|\+)")
 _NUMBER = re.compile(r"[\W_]*(\d+[a-z]?|[a-z])")
 
 

@@ -168,6 +168,8 @@ def _remedies(found: Suspicion, listing: Listing) -> list[str]:
         if unused
         else "Read the classes from a table with --labels FILE"
     )
+    if found.kind == "text" and listing.found.label_files:
+        return ["Save the table as UTF-8", "--rename WRONG=RIGHT names the class"]
     if found.kind == "text":
         return [
             "Use --encoding for an archive (for example --encoding gbk), or rename the folder",

@@ -39,7 +39,7 @@ _HEXADECIMAL = re.compile(
 _NUMBERS = re.compile(r"(?!\d\.0$)[\W_]*\d+([\s._:~+,/-]+\d+)+[\W_]*")
 #: Folders of cameras: 100CANON.
 _OF_CAMERA = re.compile(r"[1-9]\d\d[A-Z_][A-Z_0-9]{4}")
-_CODE = re.compile(r"([a-z]{1,3})[-_ ]?(\d+)(?:[-_ ]?[a-z]?\d*)?")
+_CODE = re.compile(r"([a-z]{1,3})[-_ ]?(\d++)(?:[-_ ]?[a-z]?\d*)?")
 #: An id of eleven letters, digits and signs has seven runs of one kind on average.
 _RUNS_OF_IDS = 6
 #: An id of at least so many characters changes so often between letters and digits.
@@ -78,6 +78,7 @@ def is_random(name: str) -> bool:
     if text.isalnum() and len(text) >= _ID_LENGTH and changes >= _CHANGES_OF_IDS:
         return True
     # Words with a number have few changes between digits, small and capital letters.
+    text = re.sub(r"^\d+[ ._-]+", "", text)  # of a numbered word
     runs = re.findall(r"\d+|[a-z]+|[A-Z]+|[_-]+", text)
     return len(text) == 11 and "".join(runs) == text and len(runs) >= _RUNS_OF_IDS
 
@@ -183,13 +184,14 @@ def are_initials(names: Sequence[str]) -> bool:
     """Whether all names are two or three letters that are no word, as the initials of people.
 
     A number may follow. Letters alone may be classes, as those of sign language; so may the codes
-    of expressions.
+    of expressions, and a few abbreviations without dots.
     """
     if any(word in LABEL for name in names for word in letters(name)):
         return False
     stripped = [re.sub(r"[\s._-]|\d+$", "", name) for name in names]
     short = [text for text in stripped if re.fullmatch("[A-Za-z]{2,3}", text)]
-    if len(names) < 2 or len(short) < len(names):
+    dotted = all(re.search(r"[A-Za-z]\.", name) for name in names)
+    if len(names) < (2 if dotted else _INITIALS) or len(short) < len(names):
         return False
     certain = [
         text
@@ -199,6 +201,8 @@ def are_initials(names: Sequence[str]) -> bool:
     return 2 * len(certain) >= len(names) and len(set(stripped)) > 1
 
 
+#: Fewest names without dots that are taken for initials.
+_INITIALS = 5
 #: English words of two letters; those of three have a vowel in their middle.
 _SHORT_WORDS = words_of("am|an|at|be|by|do|go|he|hi|in|is|it|me|my|no|of|on|or|ok|up|us|we")
 

@@ -156,29 +156,29 @@ _WEIGHTS: dict[str, Callable[[str, bytes], float]] = {
 def looks_garbled(name: str) -> str | None:
     """Why a name seems to have been decoded wrongly, or None."""
     if "\ufffd" in name:
-        return "it has characters that could not be decoded"
+        return "a name has characters that could not be decoded"
     if any("\u2500" <= character <= "\u259f" for character in name):
-        return "it has box-drawing characters, as names in another encoding have"
+        return "a name has box-drawing characters, as names in another encoding have"
     letters = any(character.isalnum() for character in name)
     if "?" in name and not letters:
-        return "it has question marks only"
+        return "a name has question marks only"
     if (unescaped := _unescaped(name)) != name:
-        return f"it has escapes that read {unescaped!r}"
+        return f"a name has escapes that read {unescaped!r}"
     if (meant := _from_wide(name)) is not None:
-        return f"it reads {meant!r} in UTF-8"
+        return f"a name reads {meant!r} in UTF-8"
     if (meant := _in_another(name)) is not None:
-        return f"it reads {meant!r} in another encoding"
+        return f"a name reads {meant!r} in another encoding"
     for encoding in ("cp1252", "latin-1", "cp437", "mac_roman", "cp1251"):
         better = _again(name, encoding)
         if better is not None:
-            return f"it reads {better!r} in UTF-8"
+            return f"a name reads {better!r} in UTF-8"
     foreign = [character for character in name if not character.isascii()]
     odd = [character for character in foreign if "\u0080" <= character <= "\u00bf"]
     if odd and all("\u0080" <= character <= "\u00ff" for character in foreign):
-        return "it has signs between letters, as names in another encoding have"
+        return "a name has signs between letters, as names in another encoding have"
     latin = [character for character in foreign if "\u00c0" <= character <= "\u00ff"]
     if len(latin) >= 4 and len(latin) == len(re.sub(r"[\W\d_]", "", name)):
-        return "it has no letter without a mark, as names in another encoding have"
+        return "a name has no letter without a mark, as names in another encoding have"
     return None
 
 

@@ -12,9 +12,10 @@ from fer_tune.data.checks.words import EXPRESSION_WORDS, plain, words_of
 
 #: What desktops and people add to the name of a second folder of one class.
 _ADDED = words_of(
-    "copy|copies|kopie|copie|copia|copia de|副本|backup|bak|old|new|aug|augmented|augmentation|"
-    "flip|flipped|mirrored|extra|more|additional"
+    "copy|copies|kopie|copie|copia|副本|backup|bak|old|new|aug|augmented|augmentation|flip|flipped|"
+    "mirrored"
 )
+_COPY_OF = re.compile(r"(?<!\w)(copy of|copie de|copia de|kopie von) |(?<!\s)\s*\(\d+\)$")
 #: Least similarity (``difflib``) of a misspelt word, and the shortest that is compared.
 _MISSPELT, _SHORTEST = 0.85, 5
 #: So many first letters make two words for one expression forms of one word.
@@ -24,8 +25,11 @@ _STEM = 4
 def same_class(names: Sequence[str]) -> list[tuple[str, str]]:
     """Pairs of names that are probably one class, the better one second."""
     by_key: dict[str, list[str]] = defaultdict(list)
+    as_written = {_key(name) for name in names}
     for name in names:
-        if key := _key(name):
+        # "old" may be a copy's, or that of old and young.
+        without = _key(name, added=False)
+        if key := without if without in as_written else _key(name):
             by_key[key].append(name)
     pairs = [
         (name, best)
@@ -48,17 +52,40 @@ def synonyms(names: Iterable[str]) -> list[tuple[str, ...]]:
     return [tuple(group) for group in groups.values() if len(group) > 1]
 
 
-def _key(name: str) -> str:
-    """What remains of a name without marks, separators, words for copies and a plural."""
-    text = re.sub(r"\s*\(\d+\)$", "", plain(name).replace("ı", "i"))
+def _key(name: str, *, added: bool = True) -> str:
+    """What remains of a name without accents, separators and a plural.
+
+    Args:
+        added: what is added to the names of copies remains, too.
+    """
+    text = plain(name).replace("ı", "i")
+    if not added:
+        text = _COPY_OF.sub("", text)
     apart = unicodedata.normalize("NFKD", text)
     bare = "".join(c for c in apart if not unicodedata.combining(c))
     if not any(c.isalpha() for c in bare):
         return str(int(bare)) if bare.strip().isdecimal() else ""
-    words = [word for word in re.split(r"[\W_]+", bare) if word and word not in _ADDED]
-    joined = "".join(words)
+    # A hyphen is a separator between words, and a sign before and behind them.
+    words = re.split(
+        r"\s+|(?<=\w)-(?=\w)", "".join(c if _is_meant(c) else " " for c in bare).strip()
+    )
+    last = len(words) - 1
+    joined = "".join(
+        word
+        for n, word in enumerate(words)
+        if (word.strip("-") or n == last) and (added or word not in _ADDED)
+    )
     # An s alone: glasses and glass are two things.
     return joined.removesuffix("s") if len(joined) > 3 and joined.isascii() else joined
+
+
+def _is_meant(character: str) -> bool:
+    """Whether a character makes another name: ``c`` is not ``c++``, nor ``<5`` what ``>5`` is."""
+    return (
+        character.isalnum()
+        or character in "#-"
+        or unicodedata.category(character) in ("Mc", "Mn", "Sm", "So")
+    )
 
 
 def _misspelt(names: Sequence[str], known: Sequence[str]) -> Iterator[tuple[str, str]]:

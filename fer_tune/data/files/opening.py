@@ -155,20 +155,21 @@ def _is_unpacked(
 ) -> bool:
     """Whether all files of an inner archive are beside it: in a folder of its name, or without one.
 
-    Without one, the first files are compared too: two archives may have names in common.
+    The first files are compared: two archives may have names in common, and so may a folder and
+    the archive of other pictures.
     """
     # What macOS adds to an archive is in no unpacked folder.
     own = [one for one in files if not (is_clutter(one.path) and is_hidden(one.path))]
     if not own:
         return False
-    if all(one.path in taken for one in own):
-        return True
     below = stem_of(archive.path)
-    if not all(one.path.is_relative_to(below) for one in own):
-        return False
-    beside = [archive.path.parent / one.path.relative_to(below) for one in own]
-    return all(path in taken for path in beside) and all(
-        _same(one, taken[path]) for one, path in zip(own[:_COMPARED], beside, strict=False)
+    places = [[one.path for one in own]]
+    if all(one.path.is_relative_to(below) for one in own):
+        places.append([archive.path.parent / one.path.relative_to(below) for one in own])
+    return any(
+        all(path in taken for path in paths)
+        and all(_same(one, taken[path]) for one, path in zip(own[:_COMPARED], paths, strict=False))
+        for paths in places
     )
 
 

@@ -9,11 +9,12 @@ from pathlib import PurePosixPath
 from fer_tune.data.files.clutter import is_picture_name
 from fer_tune.data.files.tree import Tree
 from fer_tune.data.formats.base import KnownFormat, as_format, numbered
-from fer_tune.data.labels.label_table import list_by_tables
+from fer_tune.data.labels.label_table import left_out_note, list_by_tables
 from fer_tune.data.labels.sidecars import list_numbers
 from fer_tune.data.labels.splits import split_of_folders
 from fer_tune.data.labels.tables import readable_table
 from fer_tune.data.listing import Entry, Found, Listing, Reading, Skipped
+from fer_tune.wording import plural
 
 NAME = "AffectNet"
 CLASSES = ("neutral", "happy", "sad", "surprise", "fear", "disgust", "angry", "contempt")
@@ -73,12 +74,12 @@ def _from_arrays(tree: Tree, reading: Reading) -> Listing | None:
             dropped[item] += 1
         else:
             items.append(item)
-    notes = [f"left out: {count} pictures labelled {why}" for why, count in dropped.most_common()]
+    notes = [left_out_note(count, why) for why, count in dropped.most_common()]
     if without := len(pictures) - len(pairs):
-        notes.append(f"{without} pictures have no _exp.npy")
+        notes.append(f"{plural(without, 'picture')} without _exp.npy")
     # Two pictures may share a label's file: 1.jpg and 1.png.
     if without := len(labels) - len({file.path for _, file in pairs}):
-        notes.append(f"{without} _exp.npy files have no picture")
+        notes.append(f"{plural(without, '_exp.npy file')} without a picture")
     found = Found(
         format=NAME,
         labels_from="_exp.npy files",

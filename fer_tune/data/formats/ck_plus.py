@@ -11,6 +11,7 @@ from fer_tune.data.formats.base import KnownFormat, as_format, numbered
 from fer_tune.data.labels.class_folders import list_class_folders
 from fer_tune.data.listing import Entry, Found, Listing, Reading, Skipped, as_number
 from fer_tune.data.pixels import UnusableError
+from fer_tune.wording import plural
 
 NAME = "CK+"
 CLASSES = ("neutral", "angry", "contempt", "disgust", "fear", "happy", "sad", "surprise")
@@ -66,7 +67,9 @@ def _from_sequences(
             load=frame.picture,
         )
         items.append(_with_person(entry))
-    notes = [f"left out: {len(frames) - len(peaks)} frames without an emotion of their own"]
+    notes = [
+        f"left out: {plural(len(frames) - len(peaks), 'frame')} without an emotion of their own"
+    ]
     # A frame may be there twice, in two sizes for example.
     if missing := len(emotions) - len({frame.path.stem.casefold() for frame in peaks}):
         notes.append(f"{missing} _emotion.txt files have no frame")

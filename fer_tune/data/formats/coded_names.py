@@ -12,6 +12,7 @@ from fer_tune.data.formats.base import KnownFormat
 from fer_tune.data.labels.splits import split_of_folders
 from fer_tune.data.listing import Entry, Found, Listing, Reading, Skipped
 from fer_tune.data.pixels import UnusableError
+from fer_tune.wording import plural
 
 #: Share of pictures whose names must match.
 _MOST = 0.9
@@ -84,7 +85,7 @@ def list_coded(
             )
         )
     notes = (
-        (f"left out: {len(others)} pictures with other names, such as {others[0]}",)
+        (f"left out: {plural(len(others), 'picture')} with other names, such as {others[0]}",)
         if others
         else ()
     )

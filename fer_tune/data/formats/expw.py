@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from fer_tune.data.files.tree import SourceFile, Tree
 from fer_tune.data.formats.base import KnownFormat, numbered
-from fer_tune.data.labels.label_table import LAYOUT, pictures_of
+from fer_tune.data.labels.label_table import LAYOUT, counted, pictures_of
 from fer_tune.data.labels.matching import Ambiguous, Pictures
 from fer_tune.data.labels.splits import split_of_folders
 from fer_tune.data.labels.tables import TextTable, readable_table
@@ -49,7 +49,7 @@ def find(tree: Tree, reading: Reading) -> Listing | None:
             items.append(Skipped(origin=origin, reason=str(error)))
     notes = ["faces were cut out by the boxes of the list"]
     if missing:
-        notes.append(f"{len(missing)} rows have no picture, the first of them {missing[0]}")
+        notes.append(counted(len(missing), "row", "has no picture", missing[0]))
     found = Found(
         format=NAME,
         labels_from=tables[0].file.origin,

@@ -12,6 +12,7 @@ from fer_tune.data.labels.label_table import list_by_tables
 from fer_tune.data.labels.ordered_folders import list_numbered_folders
 from fer_tune.data.labels.tables import TextTable, readable_table
 from fer_tune.data.listing import Listing, Reading
+from fer_tune.wording import plural
 
 NAME = "RAF-DB"
 ORDER = numbered("surprise", "fear", "disgust", "happy", "sad", "angry", "neutral", first=1)
@@ -61,7 +62,7 @@ def _from_list(
         split_of=lambda path: reading.split(path.name.partition("_")[0]),
     )
     others = len(pictures) - len(used)
-    notes = (f"left out: {others} pictures that are not aligned",) if others else ()
+    notes = (f"left out: {plural(others, 'picture')} not aligned",) if others else ()
     return as_format(listing, NAME, *notes)
 
 

@@ -22,7 +22,7 @@ from fer_tune.data.labels.ordered_folders import with_order
 from fer_tune.data.labels.pattern import list_by_pattern
 from fer_tune.data.labels.pixels.source import list_pixel_source
 from fer_tune.data.labels.sidecars import check_boxes, list_sidecars
-from fer_tune.data.labels.tables import TextTable, is_table, open_table
+from fer_tune.data.labels.tables import TextTable, check_box_columns, is_table, open_table
 from fer_tune.data.listing import Entry, Listing, Reading
 from fer_tune.data.pixels import UnusableError
 from fer_tune.errors import DataError
@@ -130,7 +130,11 @@ def _by_tables_inside(
         entry.origin in entries and _agree(entry, entries[entry.origin])
         for entry in folders.entries
     )
-    return None if folders.entries and all(same) else listing
+    if folders.entries and all(same):
+        return None
+    for table in tables:
+        check_box_columns(table, reading.labels.columns)
+    return listing
 
 
 def _agree(one: Entry, other: Entry) -> bool:

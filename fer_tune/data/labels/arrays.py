@@ -10,7 +10,7 @@ import numpy as np
 
 from fer_tune.data.files.tree import SourceFile, Tree
 from fer_tune.data.labels.label_table import pictures_of
-from fer_tune.data.labels.sidecars import load_array
+from fer_tune.data.labels.sidecars import class_values, load_array
 from fer_tune.data.labels.splits import split_of_folders
 from fer_tune.data.listing import Entry, Found, Listing, Reading, Skipped, printable
 from fer_tune.data.pixels import UnusableError
@@ -41,8 +41,10 @@ def list_by_array(
             value=f"shape {labels.shape}",
             remedy="Use the array that belongs to these pictures, or a table with file names",
         )
-    if labels.dtype.kind == "f" and not (labels == np.floor(labels)).all():
-        raise _no_labels(file, "values that are not whole numbers")
+    try:
+        labels = class_values(labels)
+    except UnusableError as error:
+        raise _no_labels(file, str(error)) from None
     items = [
         _item(one, str(label), reading, order) for one, label in zip(pictures, labels, strict=True)
     ]

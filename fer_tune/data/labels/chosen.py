@@ -16,7 +16,13 @@ from fer_tune.data.labels.pixels.row_order import list_by_row_order
 from fer_tune.data.labels.pixels.source import chosen_tables, list_pixels
 from fer_tune.data.labels.pixels.table import PixelTable, as_pixel_table
 from fer_tune.data.labels.splits import split_of_name
-from fer_tune.data.labels.tables import SUFFIXES, TextTable, is_table, open_table
+from fer_tune.data.labels.tables import (
+    SUFFIXES,
+    TextTable,
+    check_box_columns,
+    is_table,
+    open_table,
+)
 from fer_tune.data.listing import Listing, Reading, printable
 from fer_tune.errors import DataError
 
@@ -47,9 +53,12 @@ def list_by_chosen(
         own = [table for table in with_pixels if table is not None]
         if own and len(own) == len(tables):
             return list_pixels(tree, own, reading, order=order)
-        pixels = chosen_tables(_without(tree, files), reading)
+        pixels = chosen_tables(_without(tree, files), reading, labelled=False)
         if pixels:
             return _by_row_order(pixels, tables, reading, order)
+    # The tables of known data sets have boxes of faces that are cut out already.
+    for table in tables if order is None else ():
+        check_box_columns(table, reading.labels.columns)
     return list_by_tables(tree, tables, reading, order=order, dropped=dropped)
 
 

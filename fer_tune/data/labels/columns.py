@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from fer_tune.data.labels.tables import TextTable
+from fer_tune.data.labels.tables.cells import is_fraction, vote_count
 from fer_tune.data.listing import Reading, as_number
 from fer_tune.data.names import EXPRESSIONS, class_name
 from fer_tune.errors import DataError
@@ -49,6 +50,10 @@ NO_CLASS = {
 }
 ROLES = ("file", "label", "split", "group")
 _MOST_CLASSES = 60
+#: Columns that a note names.
+_NAMED = 10
+#: Characters of a cell or a column's name that a message shows.
+_SHOWN = 80
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +121,24 @@ def find_columns(
             label, guessed = _likely_label(table, used), table.header is not None
     if label is not None:
         _check_whole(table, label)
+        _check_single(table, label)
     return Columns(file=file, label=label, split=split, group=group, votes=votes, guessed=guessed)
+
+
+def guess_note(table: TextTable, columns: Columns) -> str | None:
+    """A note that names the columns of labels; None unless they are a guess."""
+    if not columns.guessed:
+        return None
+    found = [columns.label] if columns.label is not None else [*(columns.votes or {}).values()]
+    header = table.header or ()
+    names = [header[c] if c < len(header) else str(c + 1) for c in found]
+    shown = ", ".join(name[:_SHOWN] for name in names[:_NAMED])
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    word = "column" if len(names) == 1 else "columns"
+    return (
+        f"the {word} {shown}{more} of {table.file.origin} may be something else than labels; if "
+        "so, add --columns label=NAME"
+    )
 
 
 def _named(table: TextTable, role: str, name: str) -> int:
@@ -206,33 +228,26 @@ def _one_hot(table: TextTable, used: set[int | None]) -> dict[str, int] | None:
         and (cells := _cells(table, column))
         and all(vote_count(cell) in (0, 1) for cell in cells)
     }
+    named = any(class_name(name) in EXPRESSIONS for name in ones)
+    if not named and _has_other_label(table, {*used, *ones.values()}):
+        return None
     rows = ([vote_count(row[c]) for c in ones.values() if c < len(row)] for row in table.sample)
     single = all(sum(value or 0 for value in row) == 1 for row in rows)
     return ones if len(ones) > 1 and single else None
 
 
-def vote_count(cell: str) -> int | None:
-    """Votes in a cell, 0 where there is no value; None if it holds something else."""
-    text = present(cell).casefold()
-    if text in _BOOLEANS:
-        return _BOOLEANS[text]
-    number = as_number(text)
-    return None if number is None else int(number)
-
-
-_BOOLEANS = {"": 0, "false": 0, "true": 1, "no": 0, "yes": 1}
-#: How libraries write that there is no value; None as Python does, since "none" may be a class.
-_ABSENT = frozenset({"nan", "NaN", "NAN", "<NA>", "NA", "N/A", "n/a", "#N/A", "null", "NULL"}) | {
-    "None",
-    "-",
-    "?",
-}
-
-
-def present(cell: str) -> str:
-    """A cell without white space; empty where it says that there is no value."""
-    text = cell.strip()
-    return "" if text in _ABSENT else text
+def _has_other_label(table: TextTable, used: set[int | None]) -> bool:
+    """Whether a further column may be the label, so that flags say something else."""
+    header = table.header or ()
+    for column, name in enumerate(header):
+        if column in used or not name or name in _OTHERS:
+            continue
+        cells = _cells(table, column)
+        counts_rows = len(set(cells)) == len(cells) and None not in map(as_number, cells)
+        fractions = 2 * sum(map(is_fraction, cells)) > len(cells)
+        if 1 < len(set(cells)) <= _MOST_CLASSES and not counts_rows and not fractions:
+            return True
+    return False
 
 
 def _check_scores(table: TextTable, used: set[int | None]) -> None:
@@ -240,7 +255,7 @@ def _check_scores(table: TextTable, used: set[int | None]) -> None:
     scored = [
         name
         for name, column in _columns_of_classes(table, used).items()
-        if any(_is_fraction(cell) for cell in _cells(table, column))
+        if any(is_fraction(cell) for cell in _cells(table, column))
     ]
     if len(scored) > 1 and _named_label(table, used) is None:
         raise DataError(
@@ -254,24 +269,34 @@ def _check_scores(table: TextTable, used: set[int | None]) -> None:
 
 def _check_whole(table: TextTable, column: int) -> None:
     cells = _cells(table, column)
-    fractions = [cell for cell in cells if _is_fraction(cell)]
+    fractions = [cell for cell in cells if is_fraction(cell)]
     if 2 * len(fractions) > len(cells):
         name = table.header[column] if table.header else str(column + 1)
         raise DataError(
-            f"the column {name} holds values that are not whole numbers, as scores, valence and "
-            "arousal are",
+            f"the column {name[:_SHOWN]} holds values that are not whole numbers, as scores, "
+            "valence and arousal are",
             where=table.file.place,
-            value=", ".join(fractions[:3]),
+            value=", ".join(cell[:_SHOWN] for cell in fractions[:3]),
             remedy="Choose the column of labels with --columns label=NAME (or its number, from 1)",
         )
 
 
-def _is_fraction(cell: str) -> bool:
-    """Whether it is a number with decimals, also behind a comma."""
-    try:
-        return not float(cell.replace(",", ".")).is_integer()
-    except (ValueError, OverflowError):
-        return False
+def _check_single(table: TextTable, column: int) -> None:
+    compound = [cell for cell in _cells(table, column) if is_compound(table, cell)]
+    if compound:
+        name = table.header[column] if table.header else str(column + 1)
+        raise DataError(
+            f"the column {name[:_SHOWN]} holds lists or objects instead of one label per picture",
+            where=table.file.place,
+            value=compound[0][:_SHOWN],
+            remedy="Write the labels themselves into a column, or choose another one with "
+            "--columns label=NAME",
+        )
+
+
+def is_compound(table: TextTable, cell: str) -> bool:
+    """Whether a cell was a list or an object, as JSON and Parquet may have."""
+    return not table.delimiter and cell[:1] in ("[", "{")
 
 
 def _named_label(table: TextTable, used: set[int | None]) -> int | None:

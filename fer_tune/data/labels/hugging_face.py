@@ -15,10 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fer_tune.data.files.tree import SourceFile, Tree
-from fer_tune.data.labels.columns import find_columns
+from fer_tune.data.labels.columns import find_columns, guess_note
 from fer_tune.data.labels.parquet import hugging_face_features, opened, read_group
 from fer_tune.data.labels.splits import split_of_name
-from fer_tune.data.labels.tables import TextTable, text_in
+from fer_tune.data.labels.tables import TextTable, check_box_columns, text_in
 from fer_tune.data.listing import Entry, Found, Listing, Reading, Skipped, as_number, printable
 from fer_tune.data.pixels import Deep, Pixels, UnusableError, decode_raw
 from fer_tune.errors import DataError
@@ -123,21 +123,23 @@ def list_parquet(tree: Tree, reading: Reading) -> Listing | None:
         return None
     items: list[Entry | Skipped] = []
     columns: set[str] = set()
-    named = guessed = False
+    guesses: list[str] = []
+    named = False
     for shard in shards:
-        label, group, split, unsure = _columns(reader, shard, reading)
-        guessed = guessed or unsure
+        label, group, split, guess = _columns(reader, shard, reading)
+        guesses += [guess] if guess is not None else []
         columns.add(label)
         names = _names(shard, label, tree)
         named = named or names is not None
         items += _entries(reader, shard, label, group, split, names, reading)
-    notes = () if named or not _all_numbers(items) else (_UNNAMED,)
+    # Shards of one set differ in nothing but their rows.
+    notes = guesses[:1] if named or not _all_numbers(items) else [*guesses[:1], _UNNAMED]
     found = Found(
         labels_from=f"the column {', '.join(sorted(columns))}",
         label_files=tuple(shard.file.origin for shard in shards),
-        guessed=guessed,
+        guessed=bool(guesses),
         named=reading.names_classes,
-        notes=notes,
+        notes=tuple(notes),
     )
     return Listing(items=tuple(items), found=found, layout=_LAYOUT)
 
@@ -175,8 +177,8 @@ def _is_bytes(kind: pa.DataType) -> bool:
 
 def _columns(
     reader: _Reader, shard: _Shard, reading: Reading
-) -> tuple[str, str | None, str | None, bool]:
-    """Names of the columns of labels, groups and splits, and whether the label is a guess."""
+) -> tuple[str, str | None, str | None, str | None]:
+    """Names of the columns of labels, groups and splits, and a note if the label is a guess."""
     others = [f.name for f in shard.schema if not _holds_pictures(f.type)]
     rows = _first_rows(reader, shard, others)
     table = TextTable(
@@ -185,6 +187,7 @@ def _columns(
         sample=rows,
         rows=lambda: iter(()),
     )
+    check_box_columns(table, reading.labels.columns)
     found = find_columns(table, reading, lambda cell: False)
     if found.label is None:
         raise DataError(
@@ -195,7 +198,7 @@ def _columns(
         )
     group = others[found.group] if found.group is not None else None
     split = others[found.split] if found.split is not None else None
-    return others[found.label], group, split, found.guessed
+    return others[found.label], group, split, guess_note(table, found)
 
 
 def _first_rows(reader: _Reader, shard: _Shard, columns: list[str]) -> tuple[tuple[str, ...], ...]:
@@ -266,6 +269,8 @@ def _entry(
 ) -> Entry:
     if text_in(value).strip() in ("", "-1"):  # how the library marks a hidden label
         raise UnusableError("has no label")
+    if isinstance(value, list | dict):
+        raise UnusableError("its label is a list or an object")
     found = printable(text_in(value))
     return Entry(
         origin=origin,

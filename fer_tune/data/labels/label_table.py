@@ -10,14 +10,17 @@ from pathlib import PurePosixPath
 
 from fer_tune.data.files.clutter import is_picture_name
 from fer_tune.data.files.tree import SourceFile, Tree
-from fer_tune.data.labels.columns import Columns, find_columns, present, vote_count
+from fer_tune.data.labels.columns import Columns, find_columns, guess_note, is_compound
 from fer_tune.data.labels.matching import Ambiguous, Pictures, contradict, parts_of
 from fer_tune.data.labels.splits import split_of_folders, split_of_name
 from fer_tune.data.labels.tables import TextTable
+from fer_tune.data.labels.tables.cells import present, vote_count
 from fer_tune.data.labels.votes import majority
 from fer_tune.data.listing import Entry, Found, Listing, Reading, Skipped
 from fer_tune.data.pixels import UnusableError
 from fer_tune.errors import DataError
+from fer_tune.schema.faults import SHOWN
+from fer_tune.wording import plural
 
 LAYOUT = "A row of the table must name a picture and its label"
 _WHICH = "Choose the columns, for example --columns file=image,label=emotion"
@@ -34,6 +37,7 @@ class Label:
         split: as found; None without such a column.
         group: None without such a column.
         reason: why there is no class.
+        fault: what is wrong with the row.
     """
 
     line: int
@@ -42,6 +46,7 @@ class Label:
     split: str | None
     group: str | None
     reason: str = ""
+    fault: str = ""
 
 
 def labels_of(table: TextTable, columns: Columns, reading: Reading) -> Iterator[Label]:
@@ -51,15 +56,20 @@ def labels_of(table: TextTable, columns: Columns, reading: Reading) -> Iterator[
         def cell(column: int | None, cells: tuple[str, ...] = cells) -> str | None:
             return present(cells[column]) if column is not None and column < len(cells) else None
 
-        found, reason = cell(columns.label), ""
-        if columns.votes is not None:
-            counts = {
-                name: vote_count(cell(column) or "") or 0 for name, column in columns.votes.items()
-            }
+        found, reason, fault = cell(columns.label), "", ""
+        if table.overflows(cells):
+            fault = "its row has more cells than there are columns"
+        elif columns.votes is not None:
+            said = {name: vote_count(cell(at) or "") for name, at in columns.votes.items()}
+            counts = {name: count for name, count in said.items() if count is not None}
+            if len(counts) < len(said):
+                fault = "its row has votes that are not whole numbers"
             verdict = majority(counts, reading.labels.min_agreement)
             found, reason = verdict.label, verdict.reason
         elif not found:
             found, reason = None, "without a label"
+        elif is_compound(table, found):
+            fault = "its label is a list or an object"
         file, group = cell(columns.file) or "", cell(columns.group) or None
         yield Label(
             line=line,
@@ -68,6 +78,7 @@ def labels_of(table: TextTable, columns: Columns, reading: Reading) -> Iterator[
             split=cell(columns.split),
             group=group,
             reason=reason,
+            fault=fault,
         )
 
 
@@ -114,7 +125,7 @@ def list_by_tables(
         raise DataError(
             f"{what} of {tree.name}",
             where=names,
-            value=first,
+            value=first[:SHOWN] if first else None,
             remedy=_WHICH if first else "Choose another table with --labels",
         )
     joined = joining.in_order(shown)
@@ -124,7 +135,7 @@ def list_by_tables(
             labels_from=names,
             label_files=tuple(table.file.origin for table in tables),
             named=reading.names_classes,
-            guessed=joining.guessed,
+            guessed=bool(joining.guesses),
             notes=tuple(joining.notes(shown)),
         ),
         layout=LAYOUT,
@@ -163,7 +174,7 @@ class _Joining:
     unmatched: list[str] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
     repeated: int = 0
-    guessed: bool = False
+    guesses: list[str] = field(default_factory=list)
 
     def is_picture(self, table: TextTable) -> Callable[[str], bool]:
         """Whether a cell of the table names a picture."""
@@ -183,7 +194,8 @@ class _Joining:
         order: Mapping[str, str],
         dropped: Mapping[str, str],
     ) -> None:
-        self.guessed = self.guessed or columns.guessed
+        if (guess := guess_note(table, columns)) is not None:
+            self.guesses.append(guess)
         beside = table.file.path.parent
         by_name = split_of_name(table.file.path, self.reading)
         labels = list(labels_of(table, columns, self.reading))
@@ -209,6 +221,9 @@ class _Joining:
                 self.skipped[file.path] = Skipped(
                     origin=file.origin, reason=f"rows name it as {names}"
                 )
+                continue
+            if label.fault:
+                self.skipped[file.path] = Skipped(origin=file.origin, reason=label.fault)
                 continue
             reason = label.reason or dropped.get(label.found or "")
             if label.found is None or reason:
@@ -258,23 +273,29 @@ class _Joining:
                 yield found
 
     def notes(self, files: Sequence[SourceFile]) -> Iterator[str]:
-        """Sentences on what was left out."""
+        """Sentences on what was guessed and what was left out."""
+        yield from self.guesses
         if self.unmatched:
-            yield _counted(len(self.unmatched), "row", "has no picture", self.unmatched[0])
+            yield counted(len(self.unmatched), "row", "has no picture", self.unmatched[0])
         without = [file.origin for file in files if file.path not in self.named]
         if without:
-            yield _counted(len(without), "picture", "has no row", without[0])
+            yield counted(len(without), "picture", "has no row", without[0])
         if self.repeated:
-            yield f"{self.repeated} rows repeat another"
+            verb = "repeats" if self.repeated == 1 else "repeat"
+            yield f"{plural(self.repeated, 'row')} {verb} another"
         for reason, count in self.left_out.most_common():
-            yield f"left out: {count} {'picture' if count == 1 else 'pictures'} {_said(reason)}"
+            yield left_out_note(count, reason)
 
 
-def _said(reason: str) -> str:
-    return reason if reason.startswith(("without", "below")) else f"labelled {reason}"
+def left_out_note(count: int, reason: str) -> str:
+    """How many pictures were left out, and why, as :class:`Label` says it."""
+    said = reason if reason.startswith(("without", "below")) else f"labelled {reason}"
+    return f"left out: {plural(count, 'picture')} {said}"
 
 
-def _counted(count: int, noun: str, what: str, first: str) -> str:
+def counted(count: int, noun: str, what: str, first: str) -> str:
+    """So many of one thing, what each ``has`` or has not, and the first of them."""
     if count == 1:
-        return f"1 {noun} {what}: {first}"
-    return f"{count} {noun}s {what.replace('has', 'have')}, the first of them {first}"
+        return f"1 {noun} {what}: {first[:SHOWN]}"
+    what = what.replace("has", "have")
+    return f"{plural(count, noun)} {what}, the first of them {first[:SHOWN]}"

@@ -41,8 +41,11 @@ class Pictures:
         self._by_path: dict[_Parts, SourceFile] = {}
         self._by_name: dict[str, list[SourceFile]] = defaultdict(list)
         self._by_stem: dict[str, list[SourceFile]] = defaultdict(list)
+        self._twice: set[PurePosixPath] = set()
         for file in files:
             path = called(file.path)
+            if path.parts in self._by_path:
+                self._twice.add(file.path)
             self._by_path[path.parts] = file
             self._by_name[_key(path.name)].append(file)
             self._by_stem[_key(path.stem)].append(file)
@@ -73,6 +76,8 @@ class Pictures:
         if not parts:
             return None
         if (exact := self._exact(parts, beside)) is not None:
+            if exact.path in self._twice:
+                raise Ambiguous(f"{name[:80]!r} is the name of a file and of one in an archive")
             return exact
         candidates = self._candidates(parts)
         if by_folder and len(parts) > 1:

@@ -7,6 +7,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -14,21 +15,23 @@ import numpy as np
 from fer_tune.data.files.clutter import is_picture_name
 from fer_tune.data.files.tree import SourceFile, Tree
 from fer_tune.data.labels.splits import split_of_folders, split_of_name
+from fer_tune.data.labels.tables import box_error
 from fer_tune.data.listing import Entry, Found, Listing, Reading, Skipped, as_number, printable
 from fer_tune.data.pixels import UnusableError
-from fer_tune.errors import DataError
 
 _LAYOUT = "Every picture must have a file with its label, such as 000001.jpg and 000001.cls"
 #: Suffixes of label files, the surest first.
 _SUFFIXES = (".cls", ".label", ".json", ".txt")
 _FIELDS = ("label", "emotion", "expression", "class", "cls", "category", "label_name", "class_name")
 _LONGEST = 64 * 1024
-_BOX = re.compile(r"\d+(\s+-?\d*\.?\d+(e-?\d+)?){4,}", re.IGNORECASE)
+_BOX = re.compile(r"\d+(\s+-?(\d+(\.\d*)?|\.\d+)(e-?\d+)?){4,}", re.IGNORECASE)
 _FRACTION = re.compile(r"[-+]?\d*[.,]\d+(e-?\d+)?", re.IGNORECASE)
 #: Longest label: a text beside a picture may also be its caption.
 _LABEL = 64
 #: Share of pictures that need a label beside them.
 _MOST = 0.9
+#: Texts by which YOLO's form is recognised.
+_FIRST = 5
 _Key = tuple[PurePosixPath, str]
 
 
@@ -75,23 +78,35 @@ def check_boxes(tree: Tree) -> None:
     pictures = [file for file in tree.files if is_picture_name(file.path)]
     stems = {file.path.stem for file in pictures}
     texts = [f for f in tree.files if f.path.suffix.casefold() == ".txt" and f.path.stem in stems]
-    shown = texts[:5]
-    if not shown or len(texts) < len(pictures) / 2 or not all(map(_holds_boxes, shown)):
+    if len(texts) < len(pictures) / 2:
         return
-    raise DataError(
+    # A picture without anything that has a label has an empty file.
+    filled = ((file, text) for file in texts if (text := _text(file)) != "")
+    shown = list(islice(filled, _FIRST))
+    if not shown or not all(map(_holds_boxes, (text for _, text in shown))):
+        return
+    raise box_error(
         "labels are in YOLO's form, with a class number and a box in each line",
-        where=shown[0].origin,
-        remedy="Cut the faces out, and write a table with the columns file and label for --labels; "
-        "or name the classes in the file names, for --class-from REGEX",
+        shown[0][0].origin,
+        None,
+        "Or name the classes in the file names, for --class-from REGEX",
     )
 
 
-def _holds_boxes(file: SourceFile) -> bool:
+def _text(file: SourceFile) -> str | None:
     try:
-        text = file.read()[:_LONGEST].decode("utf-8-sig", "replace").strip()
+        return file.read()[:_LONGEST].decode("utf-8-sig", "replace").strip()
     except UnusableError:
-        return False
-    return bool(text) and all(_BOX.fullmatch(line.strip()) for line in text.splitlines())
+        return None
+
+
+def _holds_boxes(text: str | None) -> bool:
+    """Whether every line is a class and shares of a picture's sides; points are in pixels."""
+    lines = [line.strip() for line in (text or "").splitlines()]
+    return bool(lines) and all(
+        _BOX.fullmatch(line) and all(0 <= float(word) <= 1 for word in line.split()[1:])
+        for line in lines
+    )
 
 
 def _stem(path: PurePosixPath) -> _Key:
@@ -174,7 +189,26 @@ def number_in(file: SourceFile) -> str:
     array = load_array(file)
     if array.size != 1:
         raise UnusableError(f"{file.path.name} holds {array.size} values instead of one label")
-    return printable(str(array.reshape(-1)[0]).strip())
+    return printable(str(class_values(array).reshape(-1)[0]).strip())
+
+
+def class_values(array: np.ndarray) -> np.ndarray:
+    """Classes in an array: names as text, or whole numbers.
+
+    Raises:
+        UnusableError: it holds something else.
+    """
+    kind = array.dtype.kind
+    if kind == "S":
+        try:
+            return np.char.decode(array, "utf-8")
+        except UnicodeDecodeError:
+            raise UnusableError("names that are not UTF-8") from None
+    if kind not in "biufU":
+        raise UnusableError(f"values of the kind {array.dtype}")
+    if kind == "f" and not (np.isfinite(array) & (array == np.floor(array))).all():
+        raise UnusableError("values that are not whole numbers")
+    return array
 
 
 def load_array(file: SourceFile) -> np.ndarray:

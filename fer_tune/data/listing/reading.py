@@ -107,6 +107,8 @@ class Reading:
             key = class_name(names[number])
         elif number is not None and not key.isdigit():
             key = number  # 1.0 of one table is 1 of another
+        elif (below := _negative(found)) is not None:
+            key = below
         return self._renamed.get(key, key)
 
     @property
@@ -118,6 +120,13 @@ class Reading:
     def names_classes(self) -> bool:
         """Whether ``--rename`` or ``--label-order`` chose names."""
         return bool(self.labels.rename or self.labels.order)
+
+
+def _negative(text: str) -> str | None:
+    """A whole number below 0 without decimals, of ``-1.0``."""
+    sign, _, rest = text.strip().partition("-")
+    number = None if sign or rest.isdigit() else as_number(rest)
+    return number if number in (None, "0") else f"-{number}"
 
 
 def as_number(text: str) -> str | None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from fer_tune.data.labels.pattern import LONGEST
 from fer_tune.data.listing import Entry, Listing, Reading
 from fer_tune.errors import DataError
+from fer_tune.wording import plural
 
 #: Folders that a note shows.
 _SHOWN = 3
@@ -51,7 +52,8 @@ def assign_groups(listing: Listing, reading: Reading) -> Listing:
             remedy=f"It is searched for in paths such as {example}",
         )
     unmatched = sum(not entry.group for entry in found.entries)
-    rest = f"; {unmatched:,} pictures match no group" if unmatched else ""
+    verb = "matches" if unmatched == 1 else "match"
+    rest = f"; {plural(unmatched, 'picture')} {verb} no group" if unmatched else ""
     return found.noting(f"groups: {len(matched):,} by --group-from{rest}")
 
 
@@ -128,7 +130,8 @@ def _outside(listing: Listing) -> str:
     without = [entry for entry in listing.entries if entry.split is None]
     folders = sorted({entry.origin.rpartition("/")[0] or "." for entry in without})
     shown = ", ".join(folders[:_SHOWN]) + (", …" if len(folders) > _SHOWN else "")
-    return f"{len(without):,} pictures name no split and are for training ({shown})"
+    verbs = "names no split and is" if len(without) == 1 else "name no split and are"
+    return f"{plural(len(without), 'picture')} {verbs} for training ({shown})"
 
 
 def _across(listing: Listing) -> Listing:

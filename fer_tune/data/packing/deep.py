@@ -11,6 +11,7 @@ import numpy as np
 from fer_tune.data.listing import Entry
 from fer_tune.data.pixels import DEPTHS, Deep, Pixels, UnusableError, depth_of, eight_bits
 from fer_tune.errors import DataError
+from fer_tune.wording import plural
 
 #: A picture whose brightest value is so many times darker than white is of another range.
 _DARKEST = 16
@@ -71,8 +72,9 @@ class DeepPictures:
         """What was assumed, for the user; None without such pictures."""
         if not self._kept:
             return None
+        verb = "has" if len(self._kept) == 1 else "have"
         return (
-            f"{len(self._kept):,} pictures with 16 bits per pixel have values up to "
+            f"{plural(len(self._kept), 'picture')} with 16 bits per pixel {verb} values up to "
             f"{self.brightest:,}: read as {self.bits}-bit values (change that with --bits)"
         )
 

@@ -88,8 +88,23 @@ def noted_cut(writer: PackWriter, share: float, seed: int) -> str:
     Raises:
         DataError: no picture can be moved.
     """
-    before = sum(writer.counts()["train"].values())
+    of_class = writer.counts()["train"]
+    before = sum(of_class.values())
     moved = writer.cut_test(share, seed)
+    if before == 0:
+        raise DataError(
+            "there are no training pictures of which a test split could be cut",
+            where="--test-share",
+            value=share,
+            remedy="Use the validation pictures instead, with --test-from validation",
+        )
+    if moved == 0 and max(of_class.values()) == 1:
+        raise DataError(
+            "every class has a single training picture, which cannot be moved to a test split",
+            where="--test-share",
+            value=share,
+            remedy="Import more pictures, or without --test-share",
+        )
     if moved == 0:
         raise DataError(
             "no picture can be moved to a test split: copies and pictures of one group stay "

@@ -99,11 +99,20 @@ class ModelReplica:
     async def _recognised(
         self, requests: list[list[Upload]]
     ) -> list[list[dict[str, Any]] | Exception]:
-        async with self._working:
+        await self._working.acquire()
+        # A request may be cancelled, at its time limit; its thread runs on, and holds the lock.
+        return await asyncio.shield(asyncio.ensure_future(self._in_thread(requests)))
+
+    async def _in_thread(
+        self, requests: list[list[Upload]]
+    ) -> list[list[dict[str, Any]] | Exception]:
+        """Predicts in a thread, so that requests are collected for the next batch meanwhile."""
+        try:
             began = time.monotonic()
-            # In a thread, so that requests are collected for the next batch meanwhile.
             found = await asyncio.to_thread(apart, self._recogniser.recognise, requests)
             self._metrics.observe(sum(map(len, requests)), time.monotonic() - began)
+        finally:
+            self._working.release()
         return found
 
 

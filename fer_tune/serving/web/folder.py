@@ -14,6 +14,7 @@ from fer_tune.storage import AnyPath, UrlPath, write_atomically
 from fer_tune.storage.scratch import scratch
 
 _OUT = "--out"
+_OF_DESKTOPS = (".ds_store", "thumbs.db", "desktop.ini", ".directory")
 
 
 def check_page_folder(out: AnyPath, *, force: bool) -> None:
@@ -63,7 +64,14 @@ def _foreign(folder: Path) -> list[str]:
         name
         for path in folder.rglob("*")
         if not is_part(name := path.relative_to(folder).as_posix(), is_folder=path.is_dir())
+        and not _of_desktop(path)
     )
+
+
+def _of_desktop(path: Path) -> bool:
+    """Whether a desktop writes it into every folder that it shows."""
+    name = path.name.casefold()
+    return path.is_file() and (name in _OF_DESKTOPS or name.startswith("._"))
 
 
 def _wrong(what: str, out: AnyPath) -> UserError:

@@ -111,6 +111,12 @@ def test_near_copies_that_exact_copies_leave_are_counted_once(tmp_path: Path) ->
     assert check["status"] == "pass" and "near copies of" not in check["detail"]
 
 
+def test_an_audit_that_did_not_count_them_apart_still_warns(tmp_path: Path) -> None:
+    counts = {"near_in_training": 2, "near_in_validation": 1, "near_left_by_exact": None}
+    check = exact_only(counts, tmp_path)
+    assert check["status"] == "warn" and "near copies of 3 test pictures" in check["detail"]
+
+
 def test_near_copies_do_not_hide_that_nothing_is_confirmed(tmp_path: Path) -> None:
     check = exact_only({"near_left_by_exact": 3}, tmp_path, Plan(confirmed=False))
     assert check["status"] == "warn"

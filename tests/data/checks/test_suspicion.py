@@ -11,6 +11,7 @@ from torchvision.models import ResNet18_Weights
 
 from fer_tune.data.checks.first_names import FIRST_NAMES
 from fer_tune.data.checks.suspicion import ClassFolder, Suspicion, suspicion
+from fer_tune.data.checks.words import plain
 
 ORDINARY = {
     "digits 0 to 6": "0 1 2 3 4 5 6",
@@ -67,6 +68,22 @@ ORDINARY = {
     "smiles": "happy smile 1_sad 2_angry",
     "with years": "model1990s retro",
     "names of things": "ruby amber jade pearl",
+    "signs of valence and arousal": "+V+A +V-A -V+A -V-A",
+    "signs behind words": "valence+ valence-",
+    "signs after words": "valence +|valence -",
+    "limits": "pain <5|pain >5",
+    "signs of languages": "c c++ c# java",
+    "numbers in brackets": "emotion (1)|emotion (2)|emotion (3)",
+    "old and new": "old man|new man",
+    "degrees": "pain|more pain|extra pain",
+    "vowel signs": "दिन दान दीन",
+    "abbreviations of levels": "HV LV",
+    "abbreviations of quadrants": "HH HL LH LL",
+    "abbreviations of phrases": "PP NP VP",
+    "abbreviations of states": "HP SD NT",
+    "grades": "1+ 2+ 3+",
+    "seconds": "1s 2s 3s",
+    "dogs with numbers": "01_Shih-Tzu 01_marble",
 }
 
 
@@ -223,7 +240,7 @@ def test_numbers_that_every_split_has_are_classes_if_they_begin_low_and_have_no_
 
 
 def test_initials_are_people_unless_they_are_codes_or_words() -> None:
-    for text in ("AB CD JK", "ab jk mw", "A.B. J.K.", "JRM MWT LHS"):
+    for text in ("AB CD JK MW RS", "ab jk mw cd rs", "A.B. J.K.", "JRM MWT LHS BKW DRT"):
         assert kind(suspicion(folders(text.split()))) == "people", text
     for text in ("HA SA AN", "hap sad neu", "cat dog fox", "no ok", "a b c", "up on off"):
         assert suspicion(folders(text.split())) is None, text
@@ -254,10 +271,13 @@ _WORDS = (
     "tiger tomato tower tree valley velvet violin wagon wall water wave wheat wheel whale wind "
     "window winter wolf wood wool zebra bored confused calm tired excited proud ashamed jealous "
     "anger joy fear neutral contempt smile frown yawn wink Haus Baum Brot Käse Straße Übung maison "
-    "été forêt garçon niño señal corazón ação coração живот дерево река 猫 狗 水 火山 さくら ねこ "
+    "été forêt señal corazón ação coração живот дерево река 猫 狗 水 火山 さくら ねこ "
     "사과 나무 كتاب بيت ψωμί νερό लाल नीला"
 )
-WORDS = [*_WORDS.split(), *ResNet18_Weights.DEFAULT.meta["categories"]]
+#: Each once, however it is written: Cardigan is a dog, cardigan a jacket.
+WORDS = list(
+    {plain(w): w for w in (*_WORDS.split(), *ResNet18_Weights.DEFAULT.meta["categories"])}.values()
+)
 FILES = st.sampled_from(
     [
         "{k}.png",
@@ -286,6 +306,8 @@ DECORATIONS = st.sampled_from(["{}", "{}", "{}s", "01_{}", "{}_faces", "the {}",
 def test_random_words_as_classes_are_accepted(
     words: list[str], decoration: str, file: str, splits: Sequence[str], pictures: int
 ) -> None:
+    # Two letters behind a number with a zero are a person's: 01_ox is as 001_S.
+    words = [word for word in words if len(word) > 2 or decoration != "01_{}"]
     names = [decoration.format(word) for word in words]
     assert suspicion(folders(names, pictures=pictures, splits=splits, file=file)) is None
 

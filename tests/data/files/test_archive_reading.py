@@ -43,6 +43,18 @@ def test_an_archive_beside_its_own_files_is_not_read_twice(folder: str, tmp_path
     assert [one.reason for one in found.skipped] == ["its files are unpacked beside it already"]
 
 
+def test_an_archive_of_other_pictures_beside_a_folder_of_its_name_is_read(tmp_path: Path) -> None:
+    for seed, name in enumerate(("happy", "sad")):
+        put(tmp_path / name / "1.png", seed)
+        zipped(tmp_path / f"{name}.zip", {"1.png": png(seed + 50)})
+    found = listed(tmp_path)
+    assert len(found.entries) == 4 and found.skipped == []
+    # A table cannot say which of two it means.
+    (tmp_path / "l.csv").write_text("file,label\nhappy/1.png,calm\nsad/1.png,bored\n")
+    with pytest.raises(DataError, match="of a file and of one in an archive"):
+        listed(tmp_path, files=("l.csv",))
+
+
 def test_an_archive_with_other_files_of_the_same_names_is_read(tmp_path: Path) -> None:
     zipped(tmp_path / "more.zip", {name: png(seed + 50) for seed, name in enumerate(_NAMES)})
     for seed, name in enumerate(_NAMES):

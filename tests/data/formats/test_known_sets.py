@@ -158,11 +158,11 @@ def test_a_known_set_is_recognised(make: Callable[[Path], None], tmp_path: Path)
 
 def test_what_is_left_out_of_a_known_set_is_said(tmp_path: Path) -> None:
     for make, note in {
-        raf_list: "left out: 4 pictures that are not aligned",
+        raf_list: "left out: 4 pictures not aligned",
         affectnet_arrays: "left out: 2 pictures labelled uncertain",
         affectnet_lists: "left out: 2 pictures labelled none",
         ck_sequences: "left out: 4 frames without an emotion of their own",
-        ferplus_rows: "left out: 1 pictures labelled not a face",
+        ferplus_rows: "left out: 1 picture labelled not a face",
         expw: "faces were cut out by the boxes of the list",
     }.items():
         make(tmp_path / make.__name__)

@@ -94,6 +94,10 @@ def test_a_named_split_column_keeps_unknown_splits_out(tmp_path: Path) -> None:
         np.array([["a", "b"]] * 3),
         np.array([0.3, 0.7, 0.1]),
         np.array([0.0, 1.0, np.nan]),
+        np.array([0.0, 1.0, np.inf]),
+        np.array([0, 1j, 2]),
+        np.array(["2020", "2021", "2022"], dtype="datetime64[Y]"),
+        np.array([b"a", b"b", b"\xff"]),
     ],
 )
 def test_scores_are_no_classes(values: np.ndarray, tmp_path: Path) -> None:
@@ -102,6 +106,13 @@ def test_scores_are_no_classes(values: np.ndarray, tmp_path: Path) -> None:
     np.save(tmp_path / "y.npy", values)
     with pytest.raises(DataError, match="one class per picture: a name, a whole number, or a row"):
         listed(tmp_path, files=("y.npy",))
+
+
+def test_names_as_bytes_are_text(tmp_path: Path) -> None:
+    for number in range(2):
+        put(tmp_path / f"{number}.png", number)
+    np.save(tmp_path / "y.npy", np.array([b"happy", "трист".encode()]))
+    assert set(by_origin(listed(tmp_path, files=("y.npy",))).values()) == {"happy", "трист"}
 
 
 @pytest.mark.parametrize("kind", [bool, np.int8, np.float32])
@@ -178,6 +189,33 @@ def test_tables_of_labels_are_joined_to_those_of_their_split(tmp_path: Path) -> 
     for files in (("train_labels.csv",), ("train_labels.csv", "train_labels.csv")):
         with pytest.raises(DataError, match=r"cannot be used together.*train_labels\.csv"):
             listed(tmp_path, files=files)
+
+
+@pytest.mark.parametrize("columns", ["id,pixels", "pixels,Usage", "pixels"])
+def test_labels_are_joined_to_pictures_without_labels(columns: str, tmp_path: Path) -> None:
+    cells = {"Usage": "Training"}
+    rows = (
+        ",".join(
+            cells.get(name, str(n) if name == "id" else pixels(n)) for name in columns.split(",")
+        )
+        for n in range(6)
+    )
+    lines(tmp_path / "faces.csv", columns, *rows)
+    lines(tmp_path / "l.csv", "label", *("happy", "sad") * 3)
+    found = listed(tmp_path, files=("l.csv",))
+    assert [entry.class_name for entry in found.entries] == ["happy", "sad"] * 3
+
+
+def test_pictures_alone_are_told_from_those_with_labels(tmp_path: Path) -> None:
+    # As in the challenge on Kaggle, where test.csv has one column; its cells have spaces.
+    lines(tmp_path / "train.csv", "emotion,pixels", *(f"{n % 3},{pixels(n)}" for n in range(6)))
+    for quote in ("", '"'):
+        lines(
+            tmp_path / "test.csv", "pixels", *(f"{quote}{pixels(n)}{quote}" for n in range(20, 26))
+        )
+        assert {entry.origin.partition(":")[0] for entry in listed(tmp_path).entries} == {
+            "train.csv"
+        }
 
 
 # -- files beside pictures --------------------------------------------------------------------

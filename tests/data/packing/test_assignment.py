@@ -113,7 +113,7 @@ def test_a_missing_test_split_is_reported_with_the_way_out(tmp_path: Path) -> No
 def test_pictures_outside_split_folders_are_named(tmp_path: Path) -> None:
     source = folder(tmp_path / "in", [*classes(["train", "test"]), "extra/happy/9"])
     (note,) = import_source(str(source), tmp_path / "out").found.notes
-    assert note == "1 pictures name no split and are for training (extra/happy)"
+    assert note == "1 picture names no split and is for training (extra/happy)"
 
 
 def test_validation_becomes_test(tmp_path: Path) -> None:
@@ -332,6 +332,22 @@ def test_a_share_that_no_group_can_give_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no picture can be moved.*stay together.*--group-from"):
         import_source(source, tmp_path / "out", test_share=0.2, group_from=r"\.png$")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [
+        (("validation/happy/1", "validation/sad/1", "validation/sad/2"), "no training pictures"),
+        (("happy/1", "sad/1"), "a single training picture"),
+    ],
+)
+def test_a_share_of_nothing_names_the_reason(
+    names: tuple[str, ...], reason: str, tmp_path: Path
+) -> None:
+    for seed, name in enumerate(names):
+        save(tmp_path / "in" / f"{name}.png", noise(seed))
+    with pytest.raises(DataError, match=reason):
+        import_source(str(tmp_path / "in"), tmp_path / "out", test_share=0.2)
 
 
 def test_a_pattern_that_fits_nothing_is_refused_where_the_source_has_groups(tmp_path: Path) -> None:

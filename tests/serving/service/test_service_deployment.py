@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -109,6 +110,38 @@ def test_replicas_are_counted_once_for_all_who_ask(monkeypatch: pytest.MonkeyPat
 
     assert asyncio.run(ask()) == [2] * 50
     assert asked == ["app"]
+
+
+class _Slow:
+    """A recogniser that counts how many threads use it at once."""
+
+    def __init__(self) -> None:
+        self.now = self.most = self.calls = 0
+
+    def recognise(self, requests: list[Request]) -> list[list[dict[str, Any]]]:
+        self.calls += 1
+        self.now += 1
+        self.most = max(self.most, self.now)
+        time.sleep(0.05)
+        self.now -= 1
+        return [[] for _ in requests]
+
+
+def test_a_cancelled_request_leaves_the_model_to_its_thread() -> None:
+    replica = object.__new__(deployment.ModelReplica)
+    slow = replica._recogniser = _Slow()  # type: ignore[assignment]
+    replica._metrics = SimpleNamespace(observe=lambda *_: None)  # type: ignore[assignment]
+
+    async def ask() -> list[Any]:
+        replica._working = asyncio.Lock()
+        asked = [asyncio.create_task(replica.predict_alone(request(b"x"))) for _ in range(3)]
+        await asyncio.sleep(0.02)
+        asked[0].cancel()
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    cancelled, *answered = asyncio.run(ask())
+    assert isinstance(cancelled, asyncio.CancelledError) and answered == [[], []]
+    assert (slow.calls, slow.most) == (3, 1)
 
 
 def test_replicas_ask_ray_for_what_they_use() -> None:

@@ -257,6 +257,9 @@ def test_what_is_not_of_a_page_is_not_removed(
     # Files of another version of the page.
     for old in ("lib/old.js", "models/densenet161.onnx", "runtime/older.wasm"):
         (out / old).touch()
+    # Files that desktops add are not the user's.
+    for old in (".DS_Store", "models/Thumbs.db", "desktop.ini", "lib/._x.js"):
+        (out / old).touch()
     check_page_folder(out, force=True)
     (out / name).parent.mkdir(parents=True, exist_ok=True)
     (out / name).write_text("mine")

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
-from fer_tune.data.labels.columns import Columns
-from fer_tune.data.labels.label_table import labels_of
+from fer_tune.data.labels.columns import Columns, guess_note
+from fer_tune.data.labels.label_table import labels_of, left_out_note
 from fer_tune.data.labels.pixels.table import PixelRow, PixelTable
 from fer_tune.data.labels.tables import TextTable
 from fer_tune.data.listing import Entry, Found, Listing, Reading, Skipped
@@ -52,17 +52,23 @@ def list_by_row_order(
                 where=f"{table.file.place}:{label.line}",
                 remedy="Use the file of labels that belongs to these pictures",
             )
+        if label.fault:
+            items.append(Skipped(origin=row.origin, reason=label.fault))
+            continue
         if label.found is None:
             left_out[label.reason] += 1
             continue
         items.append(_entry(replace(row, split=row.split or split), label.found, reading, order))
-    notes = [f"{table.file.origin} was joined to {pixels.origin} by the order of rows"]
-    notes += [f"left out: {n} pictures {_said(reason)}" for reason, n in left_out.most_common()]
+    guess = guess_note(table, columns)
+    notes = [guess] if guess is not None else []
+    notes += [f"{table.file.origin} was joined to {pixels.origin} by the order of rows"]
+    notes += [left_out_note(count, reason) for reason, count in left_out.most_common()]
     return Listing(
         items=tuple(items),
         found=Found(
             labels_from=table.file.origin,
             label_files=(table.file.origin, pixels.origin),
+            guessed=guess is not None,
             named=reading.names_classes,
             notes=tuple(notes),
         ),
@@ -85,7 +91,3 @@ def _entry(
         load=row.load,
         group=row.group,
     )
-
-
-def _said(reason: str) -> str:
-    return reason if reason.startswith(("without", "below")) else f"labelled {reason}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from fer_tune.data.files.tree import Tree
+from fer_tune.data.labels.columns import guess_note
 from fer_tune.data.labels.pixels.table import PixelRow, PixelTable, named, no_columns, pixel_tables
 from fer_tune.data.labels.splits import split_of_name
 from fer_tune.data.labels.tables import open_table
@@ -14,16 +15,23 @@ from fer_tune.errors import DataError
 LAYOUT = "Every row must have a label and the pixels of a picture"
 
 
-def chosen_tables(tree: Tree, reading: Reading) -> list[PixelTable]:
+def chosen_tables(tree: Tree, reading: Reading, *, labelled: bool = True) -> list[PixelTable]:
     """The tables of pictures that are imported: one that names splits, else one for each split.
 
     Competitions hand out the same pictures several times: all in ``fer2013.csv``, and again in
     ``icml_face_data.csv``, ``train.csv`` and, without labels, ``test.csv``.
 
+    Args:
+        labelled: without labels of its own, a table is none of them; otherwise it is one where no
+            table has labels.
+
     Raises:
         DataError: there are several, and nothing says which to use.
     """
-    tables = [table for table in pixel_tables(tree, reading) if table.columns.label is not None]
+    every = pixel_tables(tree, reading)
+    tables = [table for table in every if table.columns.label is not None]
+    if not labelled:
+        tables = tables or every
     whole = [table for table in tables if table.columns.split is not None]
     if whole:
         return sorted(whole, key=_preference)[:1]
@@ -64,6 +72,7 @@ def list_pixels(
         found = rows[table.origin] if rows else table.rows(reading)
         items += named(table, iter(found), reading, order)
     used = tuple(table.origin for table in tables)
+    guesses = [guess_note(one.table, one.columns) for one in tables]
     names = ", ".join(sorted({table.label_name() for table in tables}))
     return Listing(
         items=tuple(items),
@@ -72,6 +81,7 @@ def list_pixels(
             label_files=used,
             guessed=any(table.columns.guessed for table in tables),
             named=reading.names_classes,
+            notes=tuple(guess for guess in guesses if guess is not None),
         ),
         layout=LAYOUT,
     )

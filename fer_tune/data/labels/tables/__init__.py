@@ -1,5 +1,6 @@
 """Tables of labels: text, JSON and Parquet as rows of cells."""
 
+from fer_tune.data.labels.tables.boxes import box_error, check_box_columns
 from fer_tune.data.labels.tables.opening import (
     MAX_FIELD,
     SUFFIXES,
@@ -14,6 +15,8 @@ __all__ = [
     "MAX_FIELD",
     "SUFFIXES",
     "TextTable",
+    "box_error",
+    "check_box_columns",
     "is_table",
     "open_table",
     "readable_table",

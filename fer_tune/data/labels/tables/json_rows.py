@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import PurePosixPath
 from typing import Any
 
+from fer_tune.data.files.clutter import is_picture_name
 from fer_tune.data.files.limits import MAX_MEMBER_BYTES
 from fer_tune.data.files.tree import SourceFile
 from fer_tune.data.pixels import UnusableError
@@ -34,9 +36,11 @@ def json_rows(file: SourceFile) -> list[JsonRow]:
     rows = _document(_parsed(text, file.place))
     if rows is None:
         raise DataError(
-            "is not a list of objects, one label for each file name, or in COCO's form",
+            "is in a form of JSON that is not read",
             where=file.place,
-            remedy="Write a CSV with the columns file and label",
+            remedy="These are: a list of objects, an object with a list for each column, a label "
+            "or an object for each file name, and COCO's form. Or write a CSV with the columns "
+            "file and label",
         )
     return list(enumerate(rows, start=1))
 
@@ -68,15 +72,27 @@ def _document(document: Any) -> list[dict[str, object]] | None:
     if (found := _coco(document)) is not None:
         return found
     values = list(document.values())
-    if all(isinstance(value, str | int | float) for value in values):
+    if all(value is None or isinstance(value, str | int | float) for value in values):
         return [{"file": name, "label": value} for name, value in document.items()]
     if _are_objects(values):
+        # Rows or pictures as keys are those of a column, a split or a class.
+        inner = {str(name) for value in values for name in value}
+        if _name_rows(inner):
+            return None
         return [{"file": name, **value} for name, value in document.items()]
     if all(isinstance(value, list) for value in values) and len(set(map(len, values))) == 1:
+        files = sum(_name_rows(map(str, value)) for value in values if value)
+        if _name_rows(document) or files > 1:
+            return None
         return [dict(zip(document, cells, strict=True)) for cells in zip(*values, strict=True)]
     # One list beside other entries, such as {"info": {}, "data": [{}, {}]}.
     lists = [value for value in values if _are_objects(value)]
     return list(lists[0]) if len(lists) == 1 else None
+
+
+def _name_rows(names: Iterable[str]) -> bool:
+    """Whether all of them are file names of pictures, or numbers of rows, and no columns."""
+    return all(name.isdecimal() or is_picture_name(PurePosixPath(name)) for name in names)
 
 
 def _are_objects(value: Any) -> bool:
@@ -84,18 +100,26 @@ def _are_objects(value: Any) -> bool:
 
 
 def _coco(document: Mapping[str, Any]) -> list[dict[str, object]] | None:
-    """A row for each annotation: ``file`` and ``label``, by the numbers that COCO gives them."""
+    """A row for each annotation: ``file`` and ``label``, by the numbers that COCO gives them.
+
+    Also its box, and the size of its picture, by which it is known what the label belongs to.
+    """
     parts = [document.get(name) for name in ("images", "annotations", "categories")]
     if not all(map(_are_objects, parts)):
         return None
     images, annotations, categories = parts
     assert images is not None and annotations is not None and categories is not None
-    files = {str(one.get("id")): one.get("file_name") for one in images}
+    pictures: dict[str, dict[str, object]] = {str(one.get("id")): one for one in images}
     names = {str(one.get("id")): one.get("name") for one in categories}
-    return [
-        {
-            "file": files.get(str(one.get("image_id"))),
+    rows = []
+    for one in annotations:
+        picture = pictures.get(str(one.get("image_id")), {})
+        row = {
+            "file": picture.get("file_name"),
             "label": names.get(str(one.get("category_id"))),
         }
-        for one in annotations
-    ]
+        if one.get("bbox"):
+            of_picture = {name: picture.get(name) for name in ("width", "height")}
+            row |= {"bbox": one["bbox"], **of_picture}
+        rows.append(row)
+    return rows

@@ -11,15 +11,18 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import PurePosixPath
 from typing import IO
 
 from fer_tune.data.checks.text import guess_encoding
 from fer_tune.data.files.tree import SourceFile
 from fer_tune.data.labels.parquet import columns_of, rows_of
+from fer_tune.data.labels.tables.header import is_header
 from fer_tune.data.labels.tables.json_rows import json_rows
 from fer_tune.data.pixels import UnusableError
 from fer_tune.errors import DataError
+from fer_tune.wording import plural
 
 #: Longest field of a CSV, in characters; pictures of a megapixel fit.
 MAX_FIELD = 64 * 1024**2
@@ -67,11 +70,28 @@ class TextTable:
         """Number of columns."""
         return max((len(row) for row in self.sample), default=len(self.header or ()))
 
+    @cached_property
+    def usual(self) -> int:
+        """Number of cells in a row: of the names of its columns, else of most rows.
+
+        R names all columns but that of the names of rows.
+        """
+        widths = [len(row) for row in self.sample]
+        if self.header is None:
+            return max(sorted(set(widths)), key=widths.count, default=0)
+        names = len(self.header)
+        return names + (bool(widths) and set(widths) == {names + 1})
+
+    def overflows(self, row: tuple[str, ...]) -> bool:
+        """Whether a row has values beyond the last column."""
+        return any(row[self.usual :])
+
     @property
     def columns(self) -> str:
         """Its columns, for messages."""
         if self.header is None:
-            return f"{self.width} columns without names"
+            names = "without a name" if self.width == 1 else "without names"
+            return f"{plural(self.width, 'column')} {names}"
         return ", ".join(self.header)[:200]
 
 
@@ -180,7 +200,10 @@ def _text(file: SourceFile) -> TextTable:
 def _check_regular(file: SourceFile, sample: Sequence[Sequence[str]]) -> None:
     """Stops at words separated by spaces whose number differs: spaces are also within cells."""
     widths = [len(row) for row in sample]
-    if widths.count(max(set(widths), key=widths.count)) < _REGULAR * len(widths):
+    usual = max(sorted(set(widths)), key=widths.count, default=0)
+    # The first row may be a comment or a header.
+    longer = any(width > usual for width in widths[1:])
+    if longer or widths.count(usual) < _REGULAR * len(widths):
         raise DataError(
             f"rows have {min(widths)} to {max(widths)} columns separated by spaces, so that spaces "
             "are also within a name or label",
@@ -219,6 +242,8 @@ def _delimiter(text: str, suffix: str) -> str:
     preferred = {".tsv": "\t", ".tab": "\t", ".csv": ","}.get(suffix)
     order = [preferred] if preferred else []
     order += [one for one in "\t,;| " if one != preferred]
+    if preferred and " " not in lines[0].strip():
+        order.remove(" ")  # which is within a cell, as of pixels below the name of their column
     best = max(order, key=lambda one: regular(one)[0])
     if best == "," and regular(";")[0] == regular(",")[0] and regular(";")[1] > regular(",")[1]:
         return ";"
@@ -226,7 +251,7 @@ def _delimiter(text: str, suffix: str) -> str:
 
 
 def _headed(file: SourceFile, sample: tuple[tuple[str, ...], ...], delimiter: str) -> TextTable:
-    headed = bool(sample) and _is_header(sample)
+    headed = bool(sample) and is_header(sample)
 
     def rows() -> Iterator[Row]:
         every = _text_rows(file, delimiter)
@@ -242,45 +267,6 @@ def _headed(file: SourceFile, sample: tuple[tuple[str, ...], ...], delimiter: st
         names=sample[0] if headed else (),
         delimiter=delimiter,
     )
-
-
-def _is_header(sample: tuple[tuple[str, ...], ...]) -> bool:
-    """Whether the first row has names: words that no later row has, and no file or number."""
-    first, rest = sample[0], sample[1:]
-    if any(_is_value(cell) for cell in first if cell) or not any(first):
-        return False
-    if any(KNOWN_NAMES & set(_words(cell)) for cell in first):
-        return True
-    return bool(rest) and not any(set(first) & set(row) for row in rest)
-
-
-#: Words that name columns in the tables of data sets.
-KNOWN_NAMES = frozenset(
-    [
-        *("image", "img", "file", "filename", "filepath", "path", "name", "picture", "photo"),
-        *("label", "labels", "emotion", "emotions", "expression", "class", "category", "target"),
-        *("usage", "split", "subset", "pixels", "subject", "person", "pth"),
-    ]
-)
-
-
-def _words(cell: str) -> list[str]:
-    return cell.casefold().replace("_", " ").replace("-", " ").replace(".", " ").split()
-
-
-def _is_value(cell: str) -> bool:
-    suffix = PurePosixPath(cell.replace("\\", "/")).suffix.casefold()
-    if suffix in (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".pgm"):
-        return True
-    return _is_number(cell) and len(cell) > 0
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
 
 
 def _json(file: SourceFile) -> TextTable:

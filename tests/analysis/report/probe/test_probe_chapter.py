@@ -93,6 +93,13 @@ def test_other_weights_are_named_and_other_arms_left_out() -> None:
     assert "imagenet-v2, are not those of the search" in _words(made)
 
 
+def test_one_without_an_arm_of_the_search_is_not_called_unmeasured() -> None:
+    rows = [{**row, "arm": "resnet50"} for row in (probed().probe or {})["rows"]]
+    found, made = _both(_with(rows=rows))
+    assert found["status"] == "measured" and not made.blocks
+    assert "no arm of this search" in made.lead and "Not measured" not in made.lead
+
+
 def test_the_first_of_merged_folders_counts(tmp_path: Path) -> None:
     parts = [write(tmp_path / str(k), Plan(seed=k, trials=3, probe=k == 1)) for k in range(2)]
     assert build(analysis.load(parts))["probe"]["status"] == "measured"
