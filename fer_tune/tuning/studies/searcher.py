@@ -128,8 +128,13 @@ class StudySearcher(Searcher):
     @property
     def remaining(self) -> int:
         """Trials that may still be requested, or run again."""
-        ends = self.out_of_time() or self._history.no_gain is not None
-        return len(self._unfinished) + (0 if ends else sum(s.remaining for s in self.studies))
+        return len(self._unfinished) + (0 if self.out_of_time() else self.left)
+
+    @property
+    def left(self) -> int:
+        """Trials that have not been asked for, whether or not they fit; 0 if they do not pay."""
+        is_over = self._history.no_gain is not None
+        return 0 if is_over else sum(s.remaining for s in self.studies)
 
     def _is_without_gain(self) -> bool:
         """Whether more trials do not pay; the decision is logged, and no session makes it again."""
