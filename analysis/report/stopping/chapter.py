@@ -77,8 +77,8 @@ def _by_budget(ended: EndedByBudget) -> str:
     )
     return (
         f"The search's budget was used up: {formats.count(ended.not_started)} of "
-        f"{formats.count(ended.planned)} planned trials were not started, alike in every study. A "
-        f"further round of {formats.plural(ended.round, 'trial')} needed {needs}, with what was "
+        f"{formats.count(ended.planned)} planned trials were not started. A further round "
+        f"of {formats.plural(ended.round, 'trial')} needed {needs}, with what was "
         "reserved for confirmation."
     )
 

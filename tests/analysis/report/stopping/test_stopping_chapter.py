@@ -335,7 +335,7 @@ def test_a_search_that_its_budget_ended_says_so() -> None:
     (ended,) = found["by_budget"]
     assert ended["limits"] == [{"key": key, **of} for key, of in limits.items()]
     assert _words(made).startswith(
-        "The search's budget was used up: 40 of 60 planned trials were not started, alike in every "
-        "study. A further round of 10 trials needed wall_time 2 h 30 min of 2 h"
+        "The search's budget was used up: 40 of 60 planned trials were not started. A further "
+        "round of 10 trials needed wall_time 2 h 30 min of 2 h"
     )
     assert "money 22.50 of 20.00" in _words(made) and _both(search)[0]["by_budget"] == []
