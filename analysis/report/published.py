@@ -62,8 +62,8 @@ for arm in report.arms:
   `parameters.sampled` always has `low`, `high`, `whole` and `values`.
 - Version {SCHEMA_VERSION}.2 added the cohorts `qmc`, `gp`, `cmaes` and `cqr` to
   `fairness.arms.cohorts` and `.studies.cohorts`, and `tuning.arms.tpe.samplers`: `tpe` there stands
-  for the search's sampler. It added `stopping.without_gain` and the topics `probe` and
-  `prediction`.
+  for the search's sampler. It added `stopping.without_gain`, `stopping.by_budget` and the topics
+  `probe` and `prediction`.
 """
 
 

@@ -26,6 +26,7 @@ _TOGETHER = (
     fairness.data,
     fairness.spaces,
     fairness.epochs,
+    fairness.warm_start,
     confirmation.studies,
 )
 _ALONE = (

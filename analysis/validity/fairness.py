@@ -18,6 +18,8 @@ from analysis.validity.limits import LimitFinding, backed, limit_findings
 #: single study, whose next best trials lie elsewhere. ``few``: in a minority of studies.
 Often = Literal["crowded", "alone", "few"]
 
+#: What ``sampler: auto`` comes to.
+AUTO_SAMPLER = "tpe"
 #: Ratio of the epochs of two arms above which there is a warning.
 EPOCHS_RATIO = 1.5
 
@@ -118,6 +120,7 @@ def spaces(case: Case) -> Check:
         "budget",
         "scheduler",
         "stopper",
+        "stop_when",
         "metric",
         "cohorts",
         "augment",
@@ -129,6 +132,8 @@ def spaces(case: Case) -> Check:
         for key in keys
         if any(value_at(m, "space", key) != value_at(manifests[0], "space", key) for m in manifests)
     ]
+    if len({_sampler(manifest) for manifest in manifests}) > 1:
+        different.append("sampler")
     if len(case.search.training_versions) > 1:
         different.append("training version")
     # Budgets count trials over all arms of a folder; unequal ones show in the check on trials.
@@ -140,6 +145,26 @@ def spaces(case: Case) -> Check:
         else f"the same in all {len(manifests)} searches"
     )
     return Check(id="spaces", name=name, status="warn" if different else "pass", detail=detail)
+
+
+def warm_start(case: Case) -> Check:
+    """Replicates that learn from the same earlier trials differ less than independent ones."""
+    given = [found for m in case.search.manifests if (found := value_at(m, "warm_start"))]
+    counts = [
+        f"{arm} {number}" for found in given for arm, number in found["trials_per_arm"].items()
+    ]
+    several = case.search.trials["replicate"].nunique() > 1
+    detail = "samplers began without trials of earlier searches"
+    if given:
+        detail = f"samplers began with trials of earlier searches ({listing(counts)})"
+    if given and several:
+        detail += ": studies of an arm vary less than without, and intervals do not cover that"
+    return Check(
+        id="warm_start",
+        name="Studies of an arm are independent of each other",
+        status="warn" if given and several else "pass",
+        detail=detail,
+    )
 
 
 def epochs(case: Case) -> Check:
@@ -242,6 +267,12 @@ def _failed_share(case: Case, arm: str) -> float:
 
 def _of(table: pd.DataFrame, arm: str) -> pd.DataFrame:
     return table[table["arm"] == arm]
+
+
+def _sampler(manifest: Mapping[str, Any]) -> str:
+    """The sampler of a search; earlier ones, from before there was a choice, do not name it."""
+    named = value_at(manifest, "space", "sampler")
+    return AUTO_SAMPLER if named in (None, "auto") else str(named)
 
 
 def _cut(manifest: Mapping[str, Any]) -> tuple[str, ...]:

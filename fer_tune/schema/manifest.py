@@ -211,6 +211,29 @@ class NoGain(Part):
     arms: Annotated[dict[ArmName, ArmGain], Field(max_length=limits.ARMS)]
 
 
+class Exceeded(Part):
+    """A budget, and the value of it that a further round of trials needed."""
+
+    limit: Duration
+    needed: Duration
+
+
+class UsedUp(Part):
+    """That a budget besides that of trials ended the search; a round is a trial for each study."""
+
+    not_started: Count
+    planned: Count
+    round: Count
+    limits: Annotated[dict[Line, Exceeded], Field(min_length=1, max_length=10)]
+
+
+class WarmStart(Part):
+    """Earlier searches that the samplers learn from."""
+
+    folders: Annotated[list[Text], Field(max_length=10_000)]
+    trials_per_arm: Annotated[dict[ArmName, Count], Field(max_length=limits.ARMS)]
+
+
 class Forecast(Part):
     """A figure over simulated searches: mean, and the interval of nine in ten."""
 
@@ -287,6 +310,8 @@ class Manifest(Part):
     precision: Precision | None = None
     startup_seconds: Duration | None = None
     no_gain: NoGain | None = None
+    used_up: UsedUp | None = None
+    warm_start: WarmStart | None = None
     prediction: Prediction | None = None
     choices: Choices | None = None
     superseded: Annotated[list[Superseded], Field(max_length=1_000)] | None = None

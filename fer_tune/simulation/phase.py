@@ -25,7 +25,10 @@ class Source(Protocol):
     """Where a phase has its runs from, and who decides on them."""
 
     def ask(self, now: float) -> SimulatedRun | None:
-        """The next run, at virtual time ``now`` (seconds); None once there are no more."""
+        """The next run, at virtual time ``now`` (seconds); None if there is none as yet, or ever.
+
+        It is asked again after every event; where no run is live, None is final.
+        """
         ...
 
     def report(self, run: SimulatedRun) -> bool:
@@ -88,7 +91,7 @@ class Phase:
         self._fruitless: Counter[int] = Counter()  # losses in a row, by number of the run
         self._came: dict[int, float] = {}  # GPUs that are there, and since when
         self._lives_s = 0.0
-        self._live, self._exhausted = 0, False
+        self._live = 0
         delay = fleet.autoscale_delay_s if waits else 0.0
         for gpu in range(fleet.gpus):
             self._after(delay, partial(self._come, gpu))
@@ -147,10 +150,9 @@ class Phase:
 
     def _fill(self) -> None:
         """Asks for runs, and places those that are pending."""
-        while self._live < self._asked and not self._exhausted:
+        while self._live < self._asked:
             run = self._source.ask(self.now)
             if run is None:
-                self._exhausted = True
                 break
             self.runs.append(run)
             self._live += 1

@@ -9,10 +9,11 @@ from fer_tune.records import Results
 from fer_tune.space import SearchSpace
 from fer_tune.tuning.kept_models import retrain
 from fer_tune.tuning.opening import make_search, print_header
-from fer_tune.tuning.phases import confirm, explore, frozen_choices
+from fer_tune.tuning.phases import check_extension, confirm, explore, frozen_choices
 from fer_tune.tuning.session import Search, recorded_session
 
 __all__ = [
+    "check_extension",
     "confirm_further",
     "finish",
     "make_search",
@@ -72,7 +73,11 @@ def _record_extension(search: Search) -> None:
         before = {key: manifest[key] for key in ("choices", "choice_frozen_at")}
         superseded = [*superseded, before]
     search.results.update_manifest(
-        space=space, choices=[], choice_frozen_at=None, superseded=superseded, no_gain=None
+        space=space,
+        choices=[],
+        choice_frozen_at=None,
+        superseded=superseded,
+        **dict.fromkeys(("no_gain", "used_up")),
     )
 
 

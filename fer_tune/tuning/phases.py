@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from fer_tune.console import say
@@ -33,6 +34,7 @@ from fer_tune.tuning.studies.confirmation import (
 from fer_tune.tuning.studies.no_gain import without_gain
 from fer_tune.tuning.studies.regret_audit import RegretAudit
 from fer_tune.tuning.studies.searcher import StudySearcher
+from fer_tune.tuning.studies.used_up import check_starts_any, used_up, used_up_words
 
 
 def explore(search: Search, make_run: RunFactory | None = None) -> None:
@@ -43,12 +45,7 @@ def explore(search: Search, make_run: RunFactory | None = None) -> None:
     if isinstance(scheduler, StudyAsha):
         scheduler.replay(history.trials)
     with search.log.clock():
-        allowance = Allowance(space, search.log, slots=search.slots)
-        if history.budget_version < 2:  # confirmation comes on top of the wall time
-            limits: dict[str, Any] = {"deadline_s": space.budget.wall_time}
-        else:
-            limits = {"allowance": allowance}
-        searcher = StudySearcher(space, search.log, history=history, **limits)
+        searcher = _make_searcher(search, history)
         if searcher.remaining:
             run_phase(
                 space,
@@ -79,7 +76,29 @@ def explore(search: Search, make_run: RunFactory | None = None) -> None:
     if history.no_gain is not None:
         search.results.update_manifest(no_gain=history.no_gain)
         say(search.console, without_gain(history.no_gain), wrap=True)
+    if (budget := used_up(searcher)) is not None:
+        search.results.update_manifest(used_up=budget)
+        say(search.console, used_up_words(budget, search.results.root), wrap=True)
     search.log.append("searched")
+
+
+def check_extension(search: Search) -> None:
+    """Checks that a search with a larger budget has trials to run.
+
+    Raises:
+        SpaceError: another budget is used up.
+    """
+    # The extension makes that decision anew.
+    check_starts_any(_make_searcher(search, replace(search.history, no_gain=None)))
+
+
+def _make_searcher(search: Search, history: History) -> StudySearcher:
+    space = search.space
+    if history.budget_version < 2:  # confirmation comes on top of the wall time
+        limits: dict[str, Any] = {"deadline_s": space.budget.wall_time}
+    else:
+        limits = {"allowance": Allowance(space, search.log, slots=search.slots)}
+    return StudySearcher(space, search.log, history=history, **limits)
 
 
 def confirm(search: Search, seeds: int, make_run: RunFactory | None = None) -> None:

@@ -41,7 +41,7 @@ from fer_tune.tuning.preparation import check_bank, check_weights, report_unweig
 from fer_tune.tuning.raytune.runtime import ray_connection
 from fer_tune.tuning.settings import splits_of
 from fer_tune.tuning.studies.extras import check_installed
-from fer_tune.tuning.studies.warm_start import earlier_trials
+from fer_tune.tuning.studies.warm_start import earlier_trials, warm_start_entry
 
 
 def run_search(
@@ -88,7 +88,10 @@ def run_search(
         from fer_tune.tuning import execution  # imported ahead
 
         asked = pending_limit(engine, space)
-        manifest = first_manifest(space, dataset, split, began, data, options.prediction)
+        manifest = {
+            **first_manifest(space, dataset, split, began, data, options.prediction),
+            **warm_start_entry(earlier, warm_start),
+        }
         with reporting_disk(folder):
             results.write_manifest(manifest)
             log = EventLog.begin(folder, identity(manifest, earlier), lease=lease)
@@ -168,6 +171,8 @@ def resume_search(
             search = execution.make_search(
                 space, dataset, results, log, history, options, console, asked, local_folder, engine
             )
+            if larger is not None:
+                execution.check_extension(search)
             execution.print_header(search, engine)
             with execution.recorded_session(search, began):
                 execution.resume(search, larger)

@@ -63,6 +63,7 @@ def _put(values, key, value):
         ),
         ({"stop_when": "no_gain", "confirm.seeds": 0}, "confirm.seeds", "noise"),
         ({"stop_when": "no_gain", "budget.max_epochs": 3}, "budget.max_epochs", "at least 4"),
+        ({"stop_when": "no_gain", "budget.trials": 24}, "budget.trials", "at least 26"),
         ({"metric": "macro-f1"}, "metric", "macro_f1"),
         ({"data": None}, "data", "Known keys: validation_share"),
         ({"budgett": {}}, "budgett", "'budget'"),

@@ -11,7 +11,12 @@ from analysis.report.presentation.tables import arms_table
 from analysis.report.schema import Report
 from analysis.report.stopping.figures import CAUSES, epochs_picture, fidelity_picture
 from analysis.report.stopping.regret_blocks import audit_blocks, audit_words
-from analysis.report.stopping.schema import EndedWithoutGain, StoppingArm, StoppingPart
+from analysis.report.stopping.schema import (
+    EndedByBudget,
+    EndedWithoutGain,
+    StoppingArm,
+    StoppingPart,
+)
 from analysis.report.values import STATES, Int, StateCounts
 
 
@@ -22,6 +27,7 @@ def chapter(report: Report) -> Chapter:
     if not any(arm.trials for arm in arms):
         return _chapter("No trial has ended yet.")
     blocks: list[Block] = [Text(words=_without_gain(ended)) for ended in stopping.without_gain]
+    blocks += [Text(words=_by_budget(ended)) for ended in stopping.by_budget]
     blocks += [_table(stopping), epochs_picture(report)]
     if stopping.rungs:
         blocks += [Heading(words="Rung fidelity"), *_fidelity(report)]
@@ -59,6 +65,21 @@ def _without_gain(ended: EndedWithoutGain) -> str:
         f"The search ended after {formats.plural(ended.trials, 'trial')} of each study, "
         f"{formats.count(ended.left)} fewer than its budget allowed: the gain expected of these "
         f"was below the noise of confirmation in every arm ({ended.unit}: {arms})."
+    )
+
+
+def _by_budget(ended: EndedByBudget) -> str:
+    def shown(key: str, value: float) -> str:
+        return formats.duration(value) if key == "wall_time" else f"{value:.2f}"
+
+    needs = formats.listing(
+        f"{of.key} {shown(of.key, of.needed)} of {shown(of.key, of.limit)}" for of in ended.limits
+    )
+    return (
+        f"The search's budget was used up: {formats.count(ended.not_started)} of "
+        f"{formats.count(ended.planned)} planned trials were not started. A further round "
+        f"of {formats.plural(ended.round, 'trial')} needed {needs}, with what was "
+        "reserved for confirmation."
     )
 
 

@@ -96,6 +96,23 @@ class EndedWithoutGain(Part):
     arms: tuple[ArmGain, ...] = Field(description="by arm")
 
 
+class ExceededBudget(Part):
+    """A budget that a further round of trials would have exceeded."""
+
+    key: str = Field(description="wall_time in seconds, accelerator_hours or money")
+    limit: Number = Field(description="its value")
+    needed: Number = Field(description="the value that the round needed, with confirmation")
+
+
+class EndedByBudget(Part):
+    """A search that ended because another budget than that of trials was used up."""
+
+    not_started: Count = Field(description="planned trials that were not started")
+    planned: Count = Field(description="trials of the whole search")
+    round: Count = Field(description="trials of a round, one for each study")
+    limits: tuple[ExceededBudget, ...] = Field(description="what was too small for a round")
+
+
 class StoppingPart(Part):
     """Early stopping: epochs and time saved, rung fidelity, the regret audit."""
 
@@ -110,4 +127,7 @@ class StoppingPart(Part):
     regret: tuple[Regret, ...] = Field(description="by arm")
     without_gain: tuple[EndedWithoutGain, ...] = Field(
         description="searches that `stop_when: no_gain` ended"
+    )
+    by_budget: tuple[EndedByBudget, ...] = Field(
+        description="searches that time, accelerator hours or money ended"
     )

@@ -40,7 +40,21 @@ def section(evidence: Evidence) -> Json:
             for manifest in search.manifests
             if (decision := manifest.get("no_gain")) is not None
         ],
+        "by_budget": [
+            _by_budget(found)
+            for manifest in search.manifests
+            if (found := manifest.get("used_up")) is not None
+        ],
     }
+
+
+def _by_budget(found: Mapping[str, Any]) -> Json:
+    """What ended a search before its trials were used up, as the manifest has it."""
+    limits = [
+        {"key": key, **{name: of[name] for name in ("limit", "needed")}}
+        for key, of in found["limits"].items()
+    ]
+    return {**{key: found[key] for key in ("not_started", "planned", "round")}, "limits": limits}
 
 
 def _without_gain(search: Search, decision: Mapping[str, Any]) -> Json:

@@ -18,6 +18,8 @@ from fer_tune.space.checking.sampler_checks import check_sampler
 from fer_tune.space.checking.validation import Parts
 from fer_tune.space.domains import FloatDomain, IntDomain, PerArm
 
+#: Ended trials that every study needs before `stop_when: no_gain` may act.
+LEAST_TRIALS = 12
 #: Epochs of a curve that the noise of `stop_when: no_gain` is estimated from, at least.
 CURVE_EPOCHS = 4
 
@@ -140,9 +142,17 @@ def _dealing(parts: Parts, faults: list[Fault]) -> Iterator[Fault]:
             remedy=f"The nearest valid numbers: {nearest}",
         )
         return
+    per_study = trials // studies
+    if parts.get("stop_when") == "no_gain" and per_study <= LEAST_TRIALS:
+        yield Fault(
+            key="budget.trials",
+            rule=f"must give each study more than {LEAST_TRIALS} trials with stop_when: no_gain, "
+            "which acts once so many have ended",
+            value=trials,
+            remedy=f"Set it to at least {(LEAST_TRIALS + 1) * studies}, or set stop_when: null",
+        )
     if "cohorts.baseline" not in parts:
         return
-    per_study = trials // studies
     baselines = parts["cohorts.baseline"]
     fitting = {arm: sum(fits(baseline, arm) for baseline in baselines) for arm in arms}
     most = max(fitting.values()) if allocation == "equal" else sum(fitting.values())

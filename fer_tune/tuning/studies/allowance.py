@@ -2,7 +2,8 @@
 
 Budgets of wall time, accelerator hours and money include confirmation. Trials are asked for while
 a whole round of them, one per study, fits beside what confirmation will take. Time of a trial: the
-90 % quantile of those that ended, before that all of its epochs. Time of a confirmation run: all of
+90 % quantile of those that ended; all of its epochs until twice as many as there are slots have
+ended, since the first to end are the short ones. Time of a confirmation run: all of
 its epochs at the 90 % quantile of its arm's epochs. Its first views have features of their own, so
 epochs that read those go by epochs that computed theirs. Before an epoch has been recorded, its
 share of the budget is that of its epochs among those that the plan expects, which is more than its
@@ -65,6 +66,7 @@ class Allowance:
         self._setups: list[float] = []
         self._held: dict[int, float] = {}  # seconds by number of the run
         self._ended: list[float] = []
+        self._running: set[int] = set()  # or pending
         self._entered = 0
         self._estimate: tuple[int, Reserved] | None = None  # and reports entered before it
         self._logged: Reserved | None = None
@@ -80,8 +82,12 @@ class Allowance:
 
     # -- what is known ------------------------------------------------------------------------
 
+    def begin(self, run: Assignment) -> None:
+        """Enters that a trial has been asked for."""
+        self._running.add(run.number)
+
     def enter(self, run: Assignment, result: dict[str, Any]) -> None:
-        """Enters a report of a trial."""
+        """Enters a report of a trial, or of a confirmation run before an extension."""
         self._entered += 1
         if result.get("ran") and result.get("epoch_seconds"):
             computed = bool(result.get("bank_misses"))
@@ -89,10 +95,13 @@ class Allowance:
         setup = max(0.0, result.get("setup_seconds") or 0.0)
         if run.number not in self._held:
             self._setups.append(setup)
-        self._held[run.number] = (result.get("seconds") or 0.0) + setup
+        held = (result.get("seconds") or 0.0) + setup
+        # It falls where epochs are replayed.
+        self._held[run.number] = max(self._held.get(run.number, 0.0), held)
 
     def end(self, run: Assignment) -> None:
         """Enters that a trial has ended."""
+        self._running.discard(run.number)
         if self._held.get(run.number):
             self._ended.append(self._held[run.number])
 
@@ -141,27 +150,42 @@ class Allowance:
 
     # -- what is left -------------------------------------------------------------------------
 
-    def is_used_up(self) -> bool:
-        """Whether no trial may be asked for any more."""
-        reserved = self.reserved()
-        held = self._share * sum(self._held.values()) / 3600
-        limit = self._space.budget.wall_time
-        late = limit is not None and self._log.spent() + reserved.seconds >= limit
-        return late or held + reserved.accelerator_hours >= self._hours
+    @property
+    def running(self) -> int:
+        """Trials that have been asked for and have not ended."""
+        return len(self._running)
 
-    def fits(self, running: int, more: int) -> bool:
-        """Whether ``more`` trials can end in time, after those that are ``running`` or pending."""
-        if not self._epochs:
-            return not self.is_used_up()
-        reserved, each = self.reserved(), self._trial_s()
-        held = self._share * (sum(self._ended) + (running + more) * each) / 3600
-        limit = self._space.budget.wall_time
-        rounds = math.ceil((running + more) / self._slots)
-        late = limit is not None and self._log.spent() + rounds * each + reserved.seconds > limit
-        return not late and held + reserved.accelerator_hours <= self._hours
+    def is_unknown(self, more: int) -> bool:
+        """Whether ``more`` trials have to wait for the first epoch, which shows what they take.
+
+        Those that run at the same time as a first round do not lengthen the search, but they hold
+        accelerators.
+        """
+        at_once = self._slots if math.isinf(self._hours) else 0
+        return not self._epochs and self.running + more > max(at_once, more)
+
+    def short(self, more: int) -> dict[str, float]:
+        """Limits of the budget that ``more`` trials, after those that run, would exceed.
+
+        Returns:
+            By key, the value that would do, in the unit of the key.
+        """
+        budget, reserved = self._space.budget, self.reserved()
+        each = self._trial_s() if self._epochs else 0.0
+        lacking = sum(max(0.0, each - self._held.get(number, 0.0)) for number in self._running)
+        held = self._share * (sum(self._held.values()) + lacking + more * each) / 3600
+        hours = held + reserved.accelerator_hours
+        rounds = math.ceil((self.running + more) / self._slots)
+        needed = {
+            "wall_time": self._log.spent() + rounds * each + reserved.seconds,
+            "accelerator_hours": hours,
+            "money": hours * (budget.price_per_hour or 0.0),
+        }
+        limits = {key: getattr(budget, key) for key in needed}
+        return {k: v for k, v in needed.items() if limits[k] is not None and v > limits[k]}
 
     def _trial_s(self) -> float:
-        if self._ended:
+        if len(self._ended) >= 2 * self._slots:
             return _careful(self._ended)
         return max(self._run_s(arm) for arm in self._space.compare.arms)
 

@@ -46,12 +46,16 @@ class Decisions:
             space, log, allowance=Allowance(space, log, slots=slots), history=self._history
         )
         self._trials: dict[int, _Trial] = {}
+        self._is_finished = False
 
     def ask(self) -> Assignment | None:
-        """The next trial; None once there are no more."""
+        """The next trial; None where there is none as yet, or once there are no more."""
+        if self._is_finished:  # for Ray, too, this is final
+            return None
         trial_id = str(len(self._trials))
         given = self._searcher.suggest(trial_id)
-        if given == Searcher.FINISHED:
+        self._is_finished = given == Searcher.FINISHED
+        if given is None or self._is_finished:
             return None
         assignment = Assignment.from_dict(given["run"])
         self._trials[assignment.number] = _Trial(trial_id=trial_id, config=given)

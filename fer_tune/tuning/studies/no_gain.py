@@ -27,11 +27,9 @@ import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
 from fer_tune.space import SearchSpace
-from fer_tune.space.checking.cross_field import CURVE_EPOCHS
+from fer_tune.space.checking.cross_field import CURVE_EPOCHS, LEAST_TRIALS
 from fer_tune.tuning.studies.study import ArmStudy
 
-#: Ended trials that every study needs before the rule may act.
-LEAST_TRIALS = 12
 #: Largest values that the tail is fitted to: at least so many, and this share of the trials.
 TAIL, TAIL_SHARE = 5, 0.25
 #: Curves that the noise is estimated from, at least. Each gives its last three epochs.

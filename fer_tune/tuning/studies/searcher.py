@@ -92,18 +92,27 @@ class StudySearcher(Searcher):
     # -- asking -----------------------------------------------------------------------------
 
     def suggest(self, trial_id: str) -> Any:
-        """The next run as ``{"run": assignment}``, or FINISHED."""
+        """The next run as ``{"run": assignment}``; None for none as yet, or FINISHED."""
         if self._unfinished:
             return self._serve(trial_id, self._unfinished.pop(0))
         while True:
             open_studies = [s for s in self.studies if s.remaining]
-            if not open_studies or self._is_over():
+            if not open_studies:
                 return Searcher.FINISHED
+            if self.out_of_time():
+                # A trial that runs may end sooner than expected.
+                return None if self._limits and self._limits.running else Searcher.FINISHED
+            if self._is_without_gain():
+                return Searcher.FINISHED
+            if self._is_unknown():
+                return None
             study = min(open_studies, key=lambda s: s.asked)
             planned, baseline = study.next_cohort()
             assignment = self._ask(study, planned, baseline)
             if assignment is not None:
                 self._log.append("asked", planned=planned, run=assignment.as_dict())
+                if self._allowance is not None:
+                    self._allowance.begin(assignment)
                 return self._serve(trial_id, assignment)
             self._log.append("skipped", study=study.name, planned=planned)
             logger.warning(
@@ -119,8 +128,13 @@ class StudySearcher(Searcher):
     @property
     def remaining(self) -> int:
         """Trials that may still be requested, or run again."""
-        ends = self.out_of_time() or self._history.no_gain is not None
-        return len(self._unfinished) + (0 if ends else sum(s.remaining for s in self.studies))
+        return len(self._unfinished) + (0 if self.out_of_time() else self.left)
+
+    @property
+    def left(self) -> int:
+        """Trials that have not been asked for, whether or not they fit; 0 if they do not pay."""
+        is_over = self._history.no_gain is not None
+        return 0 if is_over else sum(s.remaining for s in self.studies)
 
     def _is_without_gain(self) -> bool:
         """Whether more trials do not pay; the decision is logged, and no session makes it again."""
@@ -162,27 +176,45 @@ class StudySearcher(Searcher):
         )
 
     def out_of_time(self) -> bool:
-        """Whether a budget besides that of trials is used up, earlier sessions included.
+        """Whether a further round does not fit into a budget besides that of trials, as of now."""
+        if self._limits is not None:
+            self._limits.note()
+        return bool(self.short())
 
-        Where budgets include confirmation, a round of one trial per study begins only if it fits.
+    def short(self) -> dict[str, float]:
+        """Budgets besides that of trials that a further round, one trial per study, would exceed.
+
+        Earlier sessions are included. Where budgets include confirmation, a round that has begun is
+        completed: arms keep equal numbers of trials.
+
+        Returns:
+            By key of the budget, the value that would do.
         """
-        if self._allowance is None or not self._allowance.is_limited:
-            return self._deadline_s is not None and self._log.spent() >= self._deadline_s
-        self._allowance.note()
-        if len({s.asked for s in self.studies}) > 1:
-            return self._allowance.is_used_up()
-        running = sum(s.open_trials for s in self.studies)
-        return not self._allowance.fits(running, len(self.studies))
+        if self._limits is None:
+            spent = self._log.spent()
+            is_late = self._deadline_s is not None and spent >= self._deadline_s
+            return {"wall_time": spent} if is_late else {}
+        return {} if self._is_within_round else self._limits.short(len(self.studies))
 
-    def _is_over(self) -> bool:
-        """Whether no more trials are asked for, although some are left."""
-        return self.out_of_time() or self._is_without_gain()
+    @property
+    def _limits(self) -> Allowance | None:
+        is_limited = self._allowance is not None and self._allowance.is_limited
+        return self._allowance if is_limited else None
+
+    @property
+    def _is_within_round(self) -> bool:
+        return len({s.asked for s in self.studies}) > 1
+
+    def _is_unknown(self) -> bool:
+        if self._limits is None or self._is_within_round:
+            return False
+        return self._limits.is_unknown(len(self.studies))
 
     def notes(self) -> list[str]:
         """What ends the search before its trials are used up, as of now, a line each."""
         found = []
-        if self._allowance is not None and self._allowance.is_limited:
-            found.append(self._allowance.words())
+        if self._limits is not None:
+            found.append(self._limits.words())
         if self._history.no_gain is not None:
             found.append(without_gain(self._history.no_gain))
         return found
@@ -254,6 +286,8 @@ class StudySearcher(Searcher):
         for run in history.trials:
             assignment = run.assignment
             study = self._study(assignment)
+            if self._allowance is not None:
+                self._allowance.begin(assignment)
             study.use_up(run.planned)
             study.restore(assignment.number, assignment.cohort, assignment.arm, assignment.config)
             for result in run.results:
@@ -262,7 +296,11 @@ class StudySearcher(Searcher):
                 self._end(assignment, None if run.failed else run.last)
             else:
                 self._unfinished.append(assignment)
-        # Confirmation runs have numbers too; the budget may be extended after them.
+        # The budget may be extended after confirmation, whose runs have held accelerators.
+        for run in history.runs.values():
+            if self._allowance is not None and run.assignment.cohort == "confirm":
+                for result in run.results:
+                    self._allowance.enter(run.assignment, result)
         self._number = max(history.runs, default=-1) + 1
 
     def save(self, checkpoint_path: str) -> None:

@@ -8,26 +8,26 @@ the verdict see only the search's own trials.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import zip_longest
 from typing import Any
 
 import pandas as pd
 
 from fer_tune.data.audit import AUDIT_VERSION
-from fer_tune.errors import ResultsError
+from fer_tune.errors import ResultsError, WeightsError
 from fer_tune.records import CONFIG_COLUMNS, ELIGIBLE, Results
 from fer_tune.schema import shown
 from fer_tune.space import SearchSpace, TrialConfig, recorded_space
 from fer_tune.space.domains import same
-from fer_tune.storage import AnyPath
+from fer_tune.storage import AnyPath, any_path, without_secrets
 from fer_tune.training.context import TRAINING_VERSION
 from fer_tune.tuning.log.assignment import EarlierTrial
 
 #: Trials that ended with values that say something of their configuration.
 _USED = (*ELIGIBLE, "pruned", "diverged")
 #: Sections of a search space that decide what a validation score means.
-_EQUAL = ("metric", "weights", "data", "augment")
+_EQUAL = ("metric", "data", "augment")
 
 
 def earlier_trials(
@@ -42,13 +42,24 @@ def earlier_trials(
         fingerprint: of the new search's dataset.
 
     Raises:
-        ResultsError: a search had other data or settings, or none of its trials fits.
+        ResultsError: a search had other data or settings, none of its trials fits, or a folder is
+            given twice.
     """
+    if not folders:
+        return []
+    roots: set[AnyPath] = set()
     found: dict[str, list[EarlierTrial]] = {arm: [] for arm in space.compare.arms}
     for folder in folders:
         results = Results.open(folder)
         manifest = results.manifest()
         where = str(results.root)
+        if results.root.resolve() in roots:
+            raise ResultsError(
+                "the same results folder was given twice",
+                where=f"--warm-start {where}",
+                remedy="Name each folder once",
+            )
+        roots.add(results.root.resolve())
         recorded = recorded_space(manifest.get("space") or {}, where=str(results.manifest_path))
         if reasons := list(_reasons(space, fingerprint, recorded, manifest)):
             raise ResultsError(
@@ -58,8 +69,6 @@ def earlier_trials(
             )
         for trial in _trials(space, results.read("trials")):
             found[trial.arm].append(trial)
-    if not folders:
-        return []
     if empty := [arm for arm, trials in found.items() if not trials]:
         raise ResultsError(
             f"no trial of {' and '.join(empty)} fits the search space, and arms must start alike",
@@ -68,7 +77,19 @@ def earlier_trials(
             "one, or omit --warm-start",
         )
     each = min(map(len, found.values()))
-    return [trial for row in zip_longest(*(t[:each] for t in found.values())) for trial in row]
+    rows = zip(*(trials[:each] for trials in found.values()), strict=True)
+    return [trial for row in rows for trial in row]
+
+
+def warm_start_entry(
+    earlier: Sequence[EarlierTrial], folders: Sequence[AnyPath | str]
+) -> dict[str, Any]:
+    """The manifest's key ``warm_start``; empty without one."""
+    if not earlier:
+        return {}
+    counts = Counter(trial.arm for trial in earlier)
+    roots = [without_secrets(str(any_path(folder).resolve())) for folder in folders]
+    return {"warm_start": {"folders": roots, "trials_per_arm": dict(counts)}}
 
 
 def _reasons(
@@ -95,6 +116,38 @@ def _reasons(
     for key, was, now in settings:
         if was != now:
             yield f"{key} was {shown(was)}, not {shown(now)}"
+    yield from _other_weights(space, earlier, manifest)
+
+
+def _other_weights(
+    space: SearchSpace, earlier: SearchSpace, manifest: Mapping[str, Any]
+) -> Iterator[str]:
+    """Weights by their content where it is known, as a file may have moved or changed."""
+    names = [arm for arm in space.compare.arms if arm in earlier.compare.arms]
+    known = {arm: (_weights(manifest, arm), _file_weights(space, arm)) for arm in names}
+    if space.weights != earlier.weights and not all(all(both) for both in known.values()):
+        yield f"weights was {shown(earlier.weights)}, not {shown(space.weights)}"
+        return
+    for arm, (was, now) in known.items():
+        if was and now and was != now:
+            yield f"weights of {arm} were a file of sha256 {shown(was[:12])}, not {now[:12]}"
+
+
+def _weights(manifest: Mapping[str, Any], arm: str) -> str | None:
+    found = (manifest.get("arms") or {}).get(arm) or {}
+    return found.get("weights_sha256")
+
+
+def _file_weights(space: SearchSpace, arm: str) -> str | None:
+    """SHA-256 of the file that an arm starts from; None where it is drawn or not here."""
+    from fer_tune.models.registry import backbone
+    from fer_tune.models.weights import file_fingerprint, locate
+
+    try:
+        path = locate(backbone(space.config(arm, {}).backbone), space.weights)
+    except WeightsError:  # reported before the search begins
+        return None
+    return None if path is None else file_fingerprint(path)
 
 
 def _trials(space: SearchSpace, trials: pd.DataFrame) -> Iterator[EarlierTrial]:

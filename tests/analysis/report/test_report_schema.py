@@ -65,12 +65,19 @@ PREDICTION: Json = {
 }
 GAINS = {arm: {"gain": 0.001, "noise": 0.005} for arm in MORE.skill}
 NO_GAIN: Json = {"trials": 14, "left": 7, "arms": GAINS}
+USED_UP: Json = {
+    "not_started": 12,
+    "planned": 54,
+    "round": 2,
+    "limits": {"wall_time": {"limit": 7200.0, "needed": 7900.0}},
+}
 
 
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Json]:
     parts = [write(tmp_path_factory.mktemp("part"), Plan(seed=k, trials=3)) for k in range(2)]
-    folder = write(tmp_path_factory.mktemp("more"), MORE, prediction=PREDICTION, no_gain=NO_GAIN)
+    ends = {"no_gain": NO_GAIN, "used_up": USED_UP}
+    folder = write(tmp_path_factory.mktemp("more"), MORE, prediction=PREDICTION, **ends)
     names = ("whole", "three", "single", "nothing")
     return {
         **{name: report_of(name) for name in names},

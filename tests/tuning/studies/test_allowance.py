@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -107,16 +108,20 @@ def test_trials_are_asked_for_while_a_round_fits_beside_confirmation(tmp_path: P
     clock = Clock(tmp_path)
     allowance = Allowance(space_of(wall_time=1000), clock, slots=1)
     for number in range(2):
+        allowance.begin(run(number))
         for epoch in range(1, 10):
             allowance.enter(run(number), report(5.0, epoch))
         allowance.end(run(number))
     reserved = 6 * 9 * 5
     clock.now = 1000 - reserved - 2 * 45
-    assert allowance.fits(0, 2) and not allowance.fits(1, 2) and not allowance.is_used_up()
+    assert not allowance.short(2) and allowance.short(3) == {"wall_time": 1045}
+    allowance.begin(run(2))
+    assert allowance.short(2) == {"wall_time": 1045}
+    allowance.end(run(2))
     clock.now += 1
-    assert not allowance.fits(0, 2) and allowance.fits(0, 1)
+    assert allowance.short(2) == {"wall_time": 1001} and not allowance.short(1)
     clock.now = 1000 - reserved
-    assert allowance.is_used_up()
+    assert not allowance.short(0) and allowance.short(1)
 
 
 @pytest.mark.parametrize(
@@ -135,8 +140,40 @@ def test_hours_and_money_count_what_runs_hold(
         allowance.enter(run(number), report(10.0, 9))
         allowance.end(run(number))
     left = hours * 3600 - 4 * 90 - 6 * 90
-    assert left == 720 - 900 and not allowance.fits(0, 1) and allowance.is_used_up()
+    needed = (4 + 6 + 1) * 90 / 3600
+    of = {"accelerator_hours": needed, "money": 5 * needed}
+    small = {key for key, limit in budget.items() if key in of and limit < of[key]}
+    assert left == 720 - 900 and allowance.short(1) == pytest.approx({k: of[k] for k in small})
     assert "accelerator-hours of 0.20" in allowance.words()
+
+
+def test_the_first_to_end_do_not_say_what_a_trial_takes(tmp_path: Path) -> None:
+    """They are the short ones."""
+    allowance = Allowance(space_of(accelerator_hours=1.0), Clock(tmp_path), slots=4)
+    spent, times = 0.0, []
+    for number in range(8):
+        allowance.begin(run(number))
+        allowance.enter(run(number), report(10.0, 2))
+        allowance.end(run(number))
+        spent += 20
+        (needed,) = allowance.short(400).values()
+        times.append((needed * 3600 - spent - 6 * 90) / 400)
+    assert times == pytest.approx([90] * 7 + [20])
+
+
+def test_trials_that_run_are_counted_with_what_they_have_held(tmp_path: Path) -> None:
+    """Among them audited ones, which last longer, and baselines that no study knows."""
+    allowance = Allowance(space_of(accelerator_hours=1.0), Clock(tmp_path), slots=1)
+    for number in range(2):
+        allowance.begin(run(number))
+        allowance.enter(run(number), report(10.0, 2))
+        allowance.end(run(number))
+    allowance.begin(run(2))
+    allowance.begin(run(3))
+    allowance.enter(run(3), report(10.0, 8))
+    allowance.enter(run(3), report(10.0, 7))  # replayed
+    (needed,) = allowance.short(400).values()
+    assert needed * 3600 == pytest.approx(2 * 20 + 20 + 80 + 400 * 20 + 6 * 90)
 
 
 def test_a_share_of_a_gpu_costs_its_share(tmp_path: Path) -> None:
@@ -173,6 +210,43 @@ def test_a_simulated_search_keeps_its_wall_time_with_confirmation(gpus: int, kin
     assert counts[0] == counts[1], "no arm has a trial more"
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_round_that_has_begun_is_completed(seed: int) -> None:
+    """A slow trial makes confirmation take more than is left, in the middle of a round."""
+    space = many_studies(seed, wall_time=8 * 3600.0)
+    found = simulate(space, AnalyticWorld(space=space, seed=seed), Fleet(gpus=1))
+    studies = Counter(run.assignment.study for run in found.trials)
+    assert len(studies) == 10 and len({*studies.values()}) == 1
+    assert 0.7 * 8 * 3600 < found.seconds < 1.15 * 8 * 3600
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_hours_hold_on_more_accelerators_than_they_suffice_for(seed: int) -> None:
+    space = many_studies(seed, accelerator_hours=12.0)
+    found = simulate(space, AnalyticWorld(space=space, seed=seed), Fleet(gpus=64))
+    assert 0.7 * 12 < found.accelerator_s / 3600 < 1.2 * 12
+
+
+def many_studies(seed: int, **budget: Any) -> SearchSpace:
+    return SearchSpace.from_dict(
+        {
+            "name": "x",
+            "purpose": "p",
+            "compare": {"arms": {"first": "resnet18", "second": "resnet18"}, "replicates": 5},
+            "parameters": {
+                "lr_head": {"type": "float", "low": 1e-5, "high": 1e-1, "log": True},
+                "dropout": {"type": "float", "low": 0.0, "high": 0.5},
+            },
+            "sampler": "random",
+            "budget": {"trials": 400, "max_epochs": 12, **budget},
+            "seeds": {"search": seed},
+            "weights": "none",
+            "confirm": {"seeds": 2},
+            "resources": {"gpu": 1},
+        }
+    )
+
+
 def test_a_simulated_search_keeps_its_money_with_confirmation() -> None:
     space = make_space(
         budget={"trials": 200, "max_epochs": 9, "money": 8.0, "price_per_hour": 2.0},
@@ -180,6 +254,49 @@ def test_a_simulated_search_keeps_its_money_with_confirmation() -> None:
     )
     found = simulate(space, AnalyticWorld(space=space, seed=1), Fleet(gpus=4))
     assert 0.5 * 4 < found.accelerator_s / 3600 < 4
+
+
+def begun(tmp_path: Path, slots: int, **budget: Any) -> StudySearcher:
+    space, clock = space_of(**budget), Clock(tmp_path)
+    return StudySearcher(space, clock, allowance=Allowance(space, clock, slots=slots))
+
+
+def test_the_first_epoch_shows_what_further_rounds_hold(tmp_path: Path) -> None:
+    searcher = begun(tmp_path, 8, accelerator_hours=1.0)
+    assert searcher.suggest("a") and searcher.suggest("b")
+    assert searcher.suggest("c") is None, "one round, whose length is unknown"
+    searcher.on_trial_result("a", report(3.0, score=0.5, val_macro_f1=0.5))
+    assert isinstance(searcher.suggest("c"), dict)
+
+
+def test_time_alone_lets_all_slots_start(tmp_path: Path) -> None:
+    searcher = begun(tmp_path, 8, wall_time=1000)
+    assert all(isinstance(searcher.suggest(f"t{k}"), dict) for k in range(8))
+    assert searcher.suggest("more") is None
+    searcher.on_trial_complete("t0", error=True)
+    assert searcher.suggest("more") is None, "two do not fit onto one slot"
+    searcher.on_trial_complete("t1", error=True)
+    assert isinstance(searcher.suggest("more"), dict)
+
+
+def test_a_search_waits_for_what_its_running_trials_leave(tmp_path: Path) -> None:
+    space, clock = space_of(wall_time=400), Clock(tmp_path)
+    searcher = StudySearcher(space, clock, allowance=Allowance(space, clock, slots=2))
+    for name in ("a", "b"):
+        searcher.suggest(name)
+    last = {"score": 0.5, "val_macro_f1": 0.5}
+    searcher.on_trial_result("a", report(5.0, **last))
+    # 135 s + 22.5 s for confirmation, and 45 s for each of two rounds of two.
+    clock.now = 190.0
+    assert searcher.suggest("c") is None
+    for name in ("a", "b"):
+        searcher.on_trial_complete(name, report(5.0, **last, stop_reason="diverged"))
+    assert isinstance(searcher.suggest("c"), dict)
+    assert isinstance(searcher.suggest("d"), dict)
+    for name in ("c", "d"):
+        searcher.on_trial_complete(name, report(5.0, **last, stop_reason="diverged"))
+    clock.now = 300.0
+    assert searcher.suggest("e") == Searcher.FINISHED and searcher.short() == {"wall_time": 462.5}
 
 
 def test_what_is_reserved_is_logged_where_it_is_news(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,13 @@ from optuna.trial import TrialState
 from fer_tune.data.audit import AUDIT_VERSION
 from fer_tune.errors import ResultsError
 from fer_tune.records import Results
+from fer_tune.schema.manifest import WarmStart
 from fer_tune.space import SearchSpace
 from fer_tune.training.context import TRAINING_VERSION
 from fer_tune.tuning.log.events import BUDGET_VERSION, EventLog, History
 from fer_tune.tuning.log.manifest import identity
 from fer_tune.tuning.studies.searcher import StudySearcher
-from fer_tune.tuning.studies.warm_start import earlier_trials
+from fer_tune.tuning.studies.warm_start import earlier_trials, warm_start_entry
 from tests.tuning.conftest import make_space
 
 FINGERPRINT = "abc123"
@@ -79,6 +81,39 @@ def test_several_searches_add_up(tmp_path: Path) -> None:
     folders = [record(tmp_path / name, space, two_arms(0.5)) for name in ("a", "b")]
     assert len(earlier_trials(space, FINGERPRINT, folders)) == 4
     assert earlier_trials(space, FINGERPRINT, []) == []
+
+
+def test_a_folder_given_twice_is_refused(tmp_path: Path) -> None:
+    folder = record(tmp_path / "a", make_space(), two_arms(0.5))
+    with pytest.raises(ResultsError, match="the same results folder was given twice"):
+        earlier_trials(make_space(), FINGERPRINT, [folder, tmp_path / "a" / ".." / "a"])
+
+
+def test_files_of_weights_are_compared_by_their_content(tmp_path: Path) -> None:
+    content, other = b"weights", b"others"
+    for place in ("then", "now"):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "w.pth").write_bytes(content)
+    arms, known = ("densenet161", "resnet152"), sha256(content).hexdigest()
+    sums = {arm: {"weights_sha256": known} for arm in arms}
+    before, now = (make_space(weights=str(tmp_path / p / "w.pth")) for p in ("then", "now"))
+    folder = record(tmp_path / "r", before, two_arms(0.5), arms=sums)
+    assert len(earlier_trials(now, FINGERPRINT, [folder])) == 2, "the file has moved"
+    (tmp_path / "changed.pth").write_bytes(other)
+    changed = make_space(weights=str(tmp_path / "changed.pth"))
+    with pytest.raises(ResultsError, match=f"not {sha256(other).hexdigest()[:12]}"):
+        earlier_trials(changed, FINGERPRINT, [folder])
+    folder = record(tmp_path / "unknown", before, two_arms(0.5))
+    with pytest.raises(ResultsError, match="weights was"):
+        earlier_trials(now, FINGERPRINT, [folder])
+
+
+def test_the_manifest_names_what_the_samplers_learn_from(tmp_path: Path) -> None:
+    folder = record(tmp_path / "a", make_space(), two_arms(0.5, 0.6))
+    found = warm_start_entry(earlier_trials(make_space(), FINGERPRINT, [folder]), [folder])
+    counts = {"densenet161": 2, "resnet152": 2}
+    assert found == {"warm_start": {"folders": [str(folder)], "trials_per_arm": counts}}
+    assert WarmStart.model_validate(found["warm_start"]) and warm_start_entry([], []) == {}
 
 
 @pytest.mark.parametrize(

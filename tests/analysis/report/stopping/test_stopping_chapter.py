@@ -321,3 +321,21 @@ def test_a_search_without_gain_says_why_it_ended() -> None:
         "densenet161 0.0012 against 0.0049)."
     )
     assert _both(search)[0]["without_gain"] == []
+
+
+def test_a_search_that_its_budget_ended_says_so() -> None:
+    search = trained(ENDS)
+    limits = {
+        "wall_time": {"limit": 7200.0, "needed": 9000.0},
+        "money": {"limit": 20.0, "needed": 22.5},
+    }
+    used_up = {"not_started": 40, "planned": 60, "round": 10, "limits": limits}
+    manifest = {**search.manifest, "used_up": used_up}
+    found, made = _both(replace(search, manifest=manifest, manifests=(manifest,)))
+    (ended,) = found["by_budget"]
+    assert ended["limits"] == [{"key": key, **of} for key, of in limits.items()]
+    assert _words(made).startswith(
+        "The search's budget was used up: 40 of 60 planned trials were not started. A further "
+        "round of 10 trials needed wall_time 2 h 30 min of 2 h"
+    )
+    assert "money 22.50 of 20.00" in _words(made) and _both(search)[0]["by_budget"] == []
