@@ -153,7 +153,7 @@ def _code(name: str) -> tuple[str, str] | None:
     if match is not None:
         prefix, number = match.groups()
         return None if prefix in _LABEL_LETTERS and len(number) < 3 else (prefix, number)
-    if match := re.fullmatch(r"(0\d+)[-_ ]?([a-z]{1,2})", text):
+    if match := re.fullmatch(r"(0\d+|\d{3})[-_ ]?([a-z]{1,2})", text):
         return match[2], match[1]
     long = re.fullmatch(r"([^\W\d_]{4,})[-_ ]?(\d{2,})([-_ ]\d+)*", text)
     # Two digits after a longer word may be anything, unless they are numbered through.

@@ -83,6 +83,7 @@ ORDINARY = {
     "abbreviations of states": "HP SD NT",
     "grades": "1+ 2+ 3+",
     "seconds": "1s 2s 3s",
+    "amounts": "100ml 250ml 500ml",
     "dogs with numbers": "01_Shih-Tzu 01_marble",
 }
 
@@ -140,6 +141,7 @@ WRONG = {
     "First names": ("Mehmet Ayşe Zeynep", "people"),
     "two people": ("Thomas Julia", "people"),
     "full names": ("Aaron_Eckhart Angela_Merkel Serena_Williams George_Clooney", "people"),
+    "numbers beyond 99": (" ".join(f"{k:03d}_S" for k in range(88, 113)), "people"),
     "numbered names": ("01_anna 02_peter 03_maria", "people"),
     "sequences": ("001 002 003 004", "recordings"),
     "long numbers": ("0000045 0000099 0000117", "recordings"),
