@@ -13,13 +13,13 @@ from analysis.formats import count, listing, percent
 from analysis.inputs.search import value_at
 from analysis.validity.check import Case, Check, Status
 from analysis.validity.limits import LimitFinding, backed, limit_findings
+from fer_tune.space.evidence import automatic
 
 #: ``crowded``: in most studies, or backed by a single study's next best trials. ``alone``: in a
 #: single study, whose next best trials lie elsewhere. ``few``: in a minority of studies.
 Often = Literal["crowded", "alone", "few"]
 
-#: What ``sampler: auto`` comes to.
-AUTO_SAMPLER = "tpe"
+_TRIALS = (("compare",), ("budget", "trials"))
 #: Ratio of the epochs of two arms above which there is a warning.
 EPOCHS_RATIO = 1.5
 
@@ -270,9 +270,14 @@ def _of(table: pd.DataFrame, arm: str) -> pd.DataFrame:
 
 
 def _sampler(manifest: Mapping[str, Any]) -> str:
-    """The sampler of a search; earlier ones, from before there was a choice, do not name it."""
-    named = value_at(manifest, "space", "sampler")
-    return AUTO_SAMPLER if named in (None, "auto") else str(named)
+    """The sampler of a search, ``auto`` resolved; it was TPE before there was a choice."""
+    named = value_at(manifest, "space", "sampler") or "tpe"
+    if named != "auto":
+        return str(named)
+    compare, trials = (value_at(manifest, "space", *path) for path in _TRIALS)
+    if not isinstance(compare, Mapping) or compare.get("allocation") == "sampled":
+        return "tpe"
+    return automatic(int(trials) // (len(compare["arms"]) * int(compare.get("replicates") or 1)))
 
 
 def _cut(manifest: Mapping[str, Any]) -> tuple[str, ...]:

@@ -14,8 +14,7 @@ from analysis.inputs.loading import load
 from analysis.report import build
 from analysis.settings import Settings
 from analysis.validity.check import Case, Check
-from analysis.validity.fairness import AUTO_SAMPLER, spaces, warm_start
-from fer_tune.space.evidence import AUTO
+from analysis.validity.fairness import spaces, warm_start
 
 WARM = {"folders": ["/results/earlier"], "trials_per_arm": {"densenet161": 8, "resnet152": 8}}
 
@@ -73,5 +72,12 @@ def test_merged_searches_have_one_sampler_and_one_end(
     assert differs is None or check.detail.endswith(differs)
 
 
-def test_what_auto_comes_to_is_known_here_too() -> None:
-    assert AUTO_SAMPLER == AUTO
+@pytest.mark.parametrize(("trials", "sampler"), [(40, "tpe"), (42, "gp"), (120, "gp")])
+def test_auto_comes_to_what_the_number_of_trials_says(trials: int, sampler: str) -> None:
+    space = {
+        "compare": {"arms": {"a": "densenet161", "b": "resnet152"}, "replicates": 1},
+        "budget": {"trials": trials},
+    }
+    assert merged({**space, "sampler": "auto"}, {**space, "sampler": sampler}).status == "pass"
+    other = {"tpe": "gp", "gp": "tpe"}[sampler]
+    assert merged({**space, "sampler": "auto"}, {**space, "sampler": other}).status == "warn"
