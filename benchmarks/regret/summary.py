@@ -83,22 +83,21 @@ def _estimate(found: pd.DataFrame, reference: pd.DataFrame | None) -> str:
     if len(usable) < 2:
         return ""
     draws = np.random.default_rng(1)
-
-    def mean(a: Any) -> float:
-        return float(draws.choice(a, a.size).mean())
-
     point = np.mean([a.mean() - (0 if b is None else b.mean()) for a, b in usable])
-    again = []
-    for _ in range(_DRAWS):
-        picked = draws.integers(len(usable), size=len(usable))
-        again.append(
-            np.mean(
-                [mean(a) - (0 if b is None else mean(b)) for a, b in (usable[k] for k in picked)]
-            )
-        )
+    shape = (_DRAWS, len(usable))
+    picked = draws.integers(len(usable), size=shape)
+    # By task: means of as many seeds, drawn anew for every place that it may be picked for.
+    means = [
+        _means(a, draws, shape) - (0 if b is None else _means(b, draws, shape)) for a, b in usable
+    ]
+    again = np.take_along_axis(np.stack(means), picked[None], axis=0)[0].mean(axis=1)
     low, high = np.quantile(again, [0.025, 0.975])
     sign = "+" if reference is not None else ""
     return f"{point:{sign}.3f} [{low:{sign}.3f}, {high:{sign}.3f}]"
+
+
+def _means(values: Any, draws: np.random.Generator, shape: tuple[int, int]) -> Any:
+    return values[draws.integers(values.size, size=(*shape, values.size))].mean(axis=-1)
 
 
 def _of(reference: pd.DataFrame, task: str) -> Any:

@@ -32,7 +32,7 @@ _STATES: dict[str | None, State] = {
 def simulate(space: SearchSpace, world: World, fleet: Fleet, *, seed: int = 0) -> SimulatedSearch:
     """One whole search under virtual time, confirmation included.
 
-    The sampler ``auto`` is simulated as ``tpe``: ``gp`` takes a hundred times longer to propose.
+    The sampler ``auto`` is simulated as ``tpe``: ``gp`` takes fifty times longer to propose.
 
     Args:
         world: what training would give.
