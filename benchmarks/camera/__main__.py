@@ -32,7 +32,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from benchmarks.camera_browser import (
+from benchmarks.camera.browser import (
     Watch,
     astronaut,
     boxes,
@@ -42,7 +42,7 @@ from benchmarks.camera_browser import (
     started,
     write_video,
 )
-from benchmarks.camera_server import measure_server, served
+from benchmarks.camera.server import measure_server, served
 from fer_tune.data import PackedDataset
 from fer_tune.models.kept import KeptModel
 from fer_tune.serving.faces.boxes import iou

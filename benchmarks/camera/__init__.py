@@ -1,0 +1,1 @@
+"""The page of `fer-tune camera` in Chromium, measured: `python -m benchmarks.camera`."""
