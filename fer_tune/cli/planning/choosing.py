@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 #: Candidates that are simulated, and simulated searches of each.
 MOST_SIMULATED = 6
 SCREENING_RUNS = 4
+#: Simulated searches of an alternative at most: a large search takes seconds to simulate.
+ALTERNATIVE_RUNS = 8
 
 Load = Callable[[Sequence[str]], "SearchSpace"]
 Worlds = Callable[["SearchSpace"], Callable[[int], "World"]]
@@ -146,7 +148,7 @@ class Planner:
             del changes["random"]
         found = {name: self._try([*plan, *change]) for name, change in changes.items()}
         return {
-            name: self.look([*plan, *changes[name]], self._options.runs)
+            name: self.look([*plan, *changes[name]], min(ALTERNATIVE_RUNS, self._options.runs))
             for name, space in found.items()
             if space is not None and space != own and (name != "asha" or make_plan(space).rungs)
         }

@@ -138,8 +138,9 @@ _LEGEND = (
     "saved: share of epochs that ASHA and the overfit stopper spare. best: validation value of the "
     "choices, mean over arms. better: share of simulated searches with the verdict better; "
     "conclusive: better or small. stops best: how often ASHA stops the trial that would have been "
-    "the best of its arm. Alternatives are this plan with one change, not held to the budget "
-    "(beyond it: *). With few searches small differences are chance; more: --runs."
+    "the best of its arm. Alternatives are this plan with one change, from at most 8 searches, and "
+    "not held to the budget (beyond it: *). With few searches small differences are chance; more: "
+    "--runs."
 )
 
 
