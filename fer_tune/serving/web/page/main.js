@@ -27,7 +27,7 @@ let current = 0;
 let asked = 0;
 let sentAt = 0;
 let shown = null;
-let announced = { text: "", time: 0 };
+let announced = { text: "", time: -Infinity };
 
 function say(text, isProblem = false) {
   status.textContent = text;
@@ -233,7 +233,7 @@ function show(one) {
   hint.hidden = one !== null;
   stage.classList.toggle("empty", one === null);
   overlay.clear();
-  announced = { text: "", time: 0 };
+  announced = { text: "", time: -Infinity };
   at("speed").textContent = "\u00a0";
   if (models !== null) models.clear(one === null ? "Nothing to see yet" : "Looking…", "");
 }
