@@ -350,7 +350,7 @@ BREAKING = """
 window.Worker = class extends window.Worker {
   constructor(...words) { super(...words); window.theWorker = this; }
   postMessage(message, transfer) {
-    super.postMessage("bitmap" in message && window.breaks ? {...message, bitmap: null} : message);
+    super.postMessage("source" in message && window.breaks ? {...message, source: null} : message);
   }
 };
 """
