@@ -4,7 +4,7 @@ import { fromRgba } from "./pictures.js";
 
 let canvas = null;
 
-/** The frame that a video shows, for another thread; its taker closes it. */
+/** The frame that a video shows, for another thread, which closes it. */
 export async function currentFrame(video) {
   return "VideoFrame" in globalThis ? new VideoFrame(video) : createImageBitmap(video);
 }
