@@ -38,13 +38,12 @@ def used_up_words(found: Mapping[str, Any], folder: object) -> str:
         f"{key} {_shown(key, limit['needed'])} of {_shown(key, limit['limit'])}"
         for key, limit in limits.items()
     )
-    more = "".join(
-        f" --extend {key}={_enough(key, limit['needed'])}" for key, limit in limits.items()
-    )
+    extended = [f"--extend {key}={_enough(key, limit['needed'])}" for key, limit in limits.items()]
+    command = " ".join([f"fer-tune resume {shell_word(folder)}", *extended])
     return (
         f"Budget used up: {found['not_started']} of {found['planned']} planned trials were not "
         f"started. A further round, one trial for each study, needs {needs}, with what is reserved "
-        f"for confirmation: fer-tune resume {shell_word(folder)}{more}"
+        f"for confirmation: {command}"
     )
 
 
