@@ -19,7 +19,6 @@ from fer_tune.space.evidence import automatic
 #: single study, whose next best trials lie elsewhere. ``few``: in a minority of studies.
 Often = Literal["crowded", "alone", "few"]
 
-_TRIALS = (("compare",), ("budget", "trials"))
 #: Ratio of the epochs of two arms above which there is a warning.
 EPOCHS_RATIO = 1.5
 
@@ -274,7 +273,8 @@ def _sampler(manifest: Mapping[str, Any]) -> str:
     named = value_at(manifest, "space", "sampler") or "tpe"
     if named != "auto":
         return str(named)
-    compare, trials = (value_at(manifest, "space", *path) for path in _TRIALS)
+    compare = value_at(manifest, "space", "compare")
+    trials = value_at(manifest, "space", "budget", "trials")
     if not isinstance(compare, Mapping) or compare.get("allocation") == "sampled":
         return "tpe"
     return automatic(int(trials) // (len(compare["arms"]) * int(compare.get("replicates") or 1)))
