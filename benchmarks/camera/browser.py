@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from benchmarks.service import below, command_of, proportional_mib
+from benchmarks.processes import descendants, proportional_mib, title
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -132,7 +132,7 @@ class Watch:
 
 def _chromium() -> list[int]:
     """Ids of the processes of the Chromium that this process started."""
-    return [one for one in below(os.getpid()) if b"chrom" in command_of(one).split(b"\0")[0]]
+    return [one for one in descendants(os.getpid()) if "chrom" in title(one).partition(" ")[0]]
 
 
 def _ticks() -> tuple[int, int, int]:
@@ -140,7 +140,7 @@ def _ticks() -> tuple[int, int, int]:
     fields = [int(one) for one in Path("/proc/stat").read_text().split("\n")[0].split()[1:9]]
     idle = fields[3] + fields[4]
     own = 0
-    for process in [os.getpid(), *below(os.getpid())]:
+    for process in [os.getpid(), *descendants(os.getpid())]:
         with suppress(OSError):
             stat = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
             own += int(stat[11]) + int(stat[12])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import http.client
 import json
 import os
@@ -10,36 +9,22 @@ import statistics
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from benchmarks.service import proportional_mib
-from fer_tune.serving.service.limits import Limits
-from fer_tune.serving.service.server import Server, listening_socket
+from benchmarks.processes import proportional_mib
+from benchmarks.serving.threaded import running
 from fer_tune.serving.web.contents import Display, page_contents
 from fer_tune.serving.web.networks import PageModel
 from fer_tune.serving.web.runtime import runtime_files
-from fer_tune.serving.web.server import CONNECTIONS, page_app
+from fer_tune.serving.web.server import page_app
 
 PATHS = ("/", "/main.js", "/page.json", "/lib/mtcnn.js", "/detector/onet.onnx")
 
 
-@contextmanager
-def served(models: list[PageModel], runtime: Path | None) -> Iterator[int]:
+def served(models: list[PageModel], runtime: Path | None) -> AbstractContextManager[int]:
     """The page at a free port of the loopback."""
-    app = page_app(page_contents(models, runtime_files(runtime), Display()))
-    listener = listening_socket("127.0.0.1", 0)
-    server = Server(app, Limits(connections=CONNECTIONS))
-    server.config.timeout_graceful_shutdown = 1
-    thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])))
-    thread.start()
-    try:
-        yield listener.getsockname()[1]
-    finally:
-        server.stop()
-        thread.join()
-        listener.close()
+    return running(page_app(page_contents(models, runtime_files(runtime), Display())))
 
 
 def measure_server(port: int, clients: int, seconds: float) -> str:

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.killing.processes import descendants, send, title, trial_processes
 from benchmarks.killing.snapshots import NOTHING, Snapshot, snapshot
 from benchmarks.killing.watching import POLL_S, Watch, keep_reading
+from benchmarks.processes import descendants, send, title, trial_processes
 from fer_tune.tuning.log.events import EVENTS_FILE, History
 from fer_tune.tuning.options import CHECKPOINT_INTERVAL_S
 

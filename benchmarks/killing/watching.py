@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks.killing.processes import title
+from benchmarks.processes import title
 from fer_tune.records import KEYS, Results
 
 POLL_S = 0.05

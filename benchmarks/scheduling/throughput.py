@@ -5,7 +5,7 @@ epochs of one that was recorded, so that all machines fit on this one. A machine
 one logical CPU. Throughput is trials per second from the first trial's start to the last one's
 end, so the wait for the last trials counts and the start of Ray does not.
 
-    python -m benchmarks.throughput --times RESULTS --scale 0.1
+    python -m benchmarks.scheduling.throughput --times RESULTS --scale 0.1
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 import ray
 from ray.cluster_utils import Cluster
 
-from benchmarks.long_search import EPOCHS, search, space_of
+from benchmarks.scheduling.long_search import EPOCHS, search, space_of
 from fer_tune.records import Results
 from fer_tune.tuning.log.assignment import Assignment
 from fer_tune.tuning.options import SearchOptions

@@ -5,7 +5,7 @@ curve that takes no time, so that what is measured is the driver alone. Prints, 
 search: reports per second, the driver's resident memory, the bytes and files of the results folder
 per trial, and the longest gap between two reports. Then what a resume of it costs.
 
-    python benchmarks/long_search.py --trials 1000
+    python -m benchmarks.scheduling.long_search --trials 1000
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks.curves import EPOCHS, play
+from benchmarks.scheduling.curves import EPOCHS, play
 from fer_tune.records import Results
 from fer_tune.space import SearchSpace
 from fer_tune.tuning.log.events import EVENTS_FILE, EventLog, History

@@ -27,8 +27,23 @@ def descendants(pid: int) -> list[int]:
 def title(pid: int) -> str:
     """How a process calls itself; empty if it is gone."""
     with suppress(OSError):
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
+        return (
+            Path(f"/proc/{pid}/cmdline")
+            .read_bytes()
+            .replace(b"\0", b" ")
+            .decode(errors="replace")
+            .strip()
+        )
     return ""
+
+
+def proportional_mib(pid: int) -> float:
+    """Memory of a process; what several share is divided among them. 0 if it is gone."""
+    with suppress(OSError):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) / 1024
+    return 0.0
 
 
 def trial_processes(driver: int, arms: list[str]) -> list[int]:

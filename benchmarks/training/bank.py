@@ -1,6 +1,7 @@
 """What the feature bank saves, on the CPU with one thread, against a stock training loop.
 
-    python -m benchmarks.bank [--backbones densenet161 resnet152] [--pictures 384] [--rounds 3]
+    python -m benchmarks.training.bank [--backbones densenet161 resnet152] [--pictures 384]
+        [--rounds 3]
 
 Per round and backbone, in turn: one epoch of the stock loop and one of a run whose bank holds what
 a depth-0 run of the same crop and view left, at depth 1 and at depth 2; then the run's epoch again,

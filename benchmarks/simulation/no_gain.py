@@ -1,6 +1,6 @@
 """What `stop_when: no_gain` saves, what it costs, and what it does to the verdict, by simulation.
 
-    python -m benchmarks.no_gain --searches 200
+    python -m benchmarks.simulation.no_gain --searches 200
 
 Two identical arms: one response surface of a formula (``fer_tune.simulation.analytic``), another
 one for every search. Each search is simulated twice, to the end of its budget and with the rule,

@@ -6,8 +6,8 @@ every process below it, before, at its highest, and ten seconds after the last r
 `--kill`, a replica gets SIGKILL at that interval: an accepted request must still be answered, so
 that no other status than 200 and 503 is a result, and no lost connection.
 
-    python -m benchmarks.service MODEL PICTURE --clients 200 --seconds 60
-    python -m benchmarks.service MODEL PICTURE --replicas 2 --kill 10
+    python -m benchmarks.serving.service MODEL PICTURE --clients 200 --seconds 60
+    python -m benchmarks.serving.service MODEL PICTURE --replicas 2 --kill 10
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import aiohttp
+
+from benchmarks.processes import descendants, proportional_mib, title
 
 #: Seconds until a service has started, and after the load until memory is measured again.
 START_S, AFTER_S = 180, 10
@@ -152,47 +154,18 @@ class Memory:
             self.peak = max(self.peak, self.now())
 
     def now(self) -> float:
-        return sum(map(proportional_mib, [self._pid, *below(self._pid)]))
-
-
-def below(pid: int) -> list[int]:
-    """Ids of the processes that a process started, and they."""
-    parents: dict[int, list[int]] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
-            fields = stat.read_text().rpartition(")")[2].split()
-            parents.setdefault(int(fields[1]), []).append(int(stat.parent.name))
-    found, left = [], [pid]
-    while left:
-        children = parents.get(left.pop(), [])
-        found += children
-        left += children
-    return found
-
-
-def proportional_mib(pid: int) -> float:
-    with suppress(OSError):
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                return int(line.split()[1]) / 1024
-    return 0.0
+        return sum(map(proportional_mib, [self._pid, *descendants(self._pid)]))
 
 
 def killing(pid: int, interval: float, stop: threading.Event) -> None:
     """Kills a replica of the service at intervals."""
     while not stop.wait(interval):
-        replicas = [one for one in below(pid) if b"ServeReplica" in command_of(one)]
+        replicas = [one for one in descendants(pid) if "ServeReplica" in title(one)]
         if replicas:
             victim = random.choice(replicas)
             print(f"SIGKILL to replica {victim}, one of {len(replicas)}", flush=True)
             with suppress(ProcessLookupError):
                 os.kill(victim, signal.SIGKILL)
-
-
-def command_of(pid: int) -> bytes:
-    with suppress(OSError):
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    return b""
 
 
 if __name__ == "__main__":

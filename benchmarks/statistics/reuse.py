@@ -1,6 +1,6 @@
 """False positives when a test split is read again: the tables of ``docs/statistics/test-split.md``.
 
-python -m benchmarks.reuse
+python -m benchmarks.statistics.reuse
 """
 
 from __future__ import annotations

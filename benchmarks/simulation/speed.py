@@ -1,6 +1,6 @@
 """CPU seconds of simulated searches, by sampler and size.
 
-``python benchmarks/simulation_speed.py [TRIALS GPUS]...``: by default the sizes of RESULTS.md.
+``python -m benchmarks.simulation.speed [TRIALS GPUS]...``: by default the sizes of RESULTS.md.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Near copies: precision and recall per kind of change on planted copies, seconds and memory.
 
-    python -m benchmarks.near_copies DATASET [--planted 300]
+    python -m benchmarks.data.near_copies DATASET [--planted 300]
 
 DATASET is a packed dataset, such as of ``synthetic:35340`` or of real pictures. Copies of distinct
 pictures are planted, the same number of each kind, in the place of other pictures, so that the

@@ -1,19 +1,20 @@
 """Prediction against reality: from half of a recorded search, what the whole of it came to.
 
-    python -m benchmarks.prediction --record FOLDER     # two head-only searches of 64 trials
-    python -m benchmarks.prediction --check FOLDER      # ten random halves of each
+    python -m benchmarks.simulation.prediction --record FOLDER [--data ZIP --weights FOLDER]
+    python -m benchmarks.simulation.prediction --check FOLDER   # ten random halves of each
 
-A half has half of the trials of each arm, and half of the confirmation seeds. The surrogate of
-``fer-tune simulate --from`` is fitted to it, and the whole search is simulated 40 times with seeds
-of its own. Printed per recording: of how many halves the interval that nine in ten simulated
-searches lie in holds the real epochs, the real seconds that runs held, and the real best value of
-each arm; its half width in per cent of its middle, median and largest; and how often the real
-verdict is the predicted one.
+Recorded are two head-only searches of 64 trials. A half has half of the trials of each arm, and
+half of the confirmation seeds. The surrogate of ``fer-tune simulate --from`` is fitted to it, and
+the whole search is simulated 20 times with seeds of its own. Printed per recording: of how many
+halves the interval that nine in ten simulated searches lie in holds the real epochs, the real
+seconds that runs held, and the real best value of each arm; its half width in per cent of its
+middle, median and largest; and how often the real verdict is the predicted one.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -30,12 +31,16 @@ from analysis.inputs.search import Search
 from analysis.report.document import build
 from fer_tune.cli.planning.verdicts import verdict
 from fer_tune.simulation.fleet import Fleet
-from fer_tune.simulation.forecast import Spread, searches
-from fer_tune.simulation.recorded import RecordedWorld, fit_arm
+from fer_tune.simulation.forecast import Spread
+from fer_tune.simulation.recorded.surrogate import fit_arm
+from fer_tune.simulation.recorded.world import RecordedWorld
+from fer_tune.simulation.running import Simulator, jobs
 from fer_tune.simulation.runs import SimulatedSearch
 from fer_tune.space import SearchSpace, recorded_space
 
-HALVES, SIMULATED = 10, 40
+HALVES, SIMULATED = 10, 20
+#: Runs of an arm, and of its confirmation, that are in every half.
+FIRST = 2
 SPACE: dict[str, Any] = {
     "purpose": "A head-only search that is recorded.",
     "compare": {"arms": ["resnet18", "resnet34"], "replicates": 1},
@@ -59,13 +64,20 @@ SPACE: dict[str, Any] = {
 RECORDINGS = ("first", "second")
 
 
-def record(folder: Path) -> None:
-    """Two searches on drawn faces with seeds of their own."""
+def record(folder: Path, source: str, weights: str) -> None:
+    """Two searches with seeds of their own.
+
+    Args:
+        weights: of DenseNet161 and ResNet152; with none, small networks without any.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    _command("data", "import", "synthetic:600", "--out", str(folder / "faces"))
+    _command("data", "import", source, "--out", str(folder / "faces"))
+    own = {**SPACE, "weights": weights}
+    if weights != "none":
+        own["compare"] = {**SPACE["compare"], "arms": ["densenet161", "resnet152"]}
     for seed, name in enumerate(RECORDINGS):
         path = folder / f"{name}.yaml"
-        path.write_text(yaml.safe_dump({"name": name, **SPACE, "seeds": {"search": seed}}))
+        path.write_text(yaml.safe_dump({"name": name, **own, "seeds": {"search": seed}}))
         where = ("--data", str(folder / "faces"), "--results", str(folder / name))
         _command("search", str(path), *where)
 
@@ -113,17 +125,25 @@ def simulated_figures(search: SimulatedSearch) -> dict[str, float]:
     }
     for arm in search.space.compare.arms:
         ended = [r for r in search.trials if r.state in ("complete", "overfit")]
-        found[f"best of {arm}"] = max(r.best for r in ended if r.assignment.arm == arm)
+        found[f"best of {arm}"] = max(
+            (r.best for r in ended if r.assignment.arm == arm), default=math.nan
+        )
     return found
 
 
 def half(search: Search, draws: np.random.Generator) -> pd.DataFrame:
-    """Half of each arm's trials and half of its confirmation runs, rounded up."""
+    """Half of each arm's trials and half of its confirmation runs, rounded up.
+
+    The first two of each are in every half: a search that ends half-way has them, the first trial
+    computes the features that others read, and the second may wait for these.
+    """
     kept = []
     for table in (search.trials, search.confirmations):
         for _, mine in table.groupby("arm"):
             count = (len(mine) + 1) // 2
-            kept.append(mine.iloc[draws.permutation(len(mine))[:count]])
+            first = min(FIRST, len(mine))
+            others = first + draws.permutation(len(mine) - first)[: max(0, count - first)]
+            kept.append(mine.sort_values("trial").iloc[[*range(first), *others]])
     return pd.concat(kept, ignore_index=True)
 
 
@@ -136,7 +156,7 @@ def predicted(
     arms = {arm: fit_arm(space, arm, rows, epochs, metric) for arm in space.compare.arms}
     world = RecordedWorld(space, space, arms, classes=max(2, len(search.classes))).reseeded
     fleet = Fleet.of(space, 2)
-    return list(searches(space, world, fleet, runs=SIMULATED, seed=seed))
+    return Simulator().run(jobs(space, world, fleet, runs=SIMULATED, seed=seed))
 
 
 def check(folder: Path) -> Iterator[str]:
@@ -177,10 +197,12 @@ def table(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--record", type=Path, help="record into this folder")
+    parser.add_argument("--data", default="synthetic:600", help="source of pictures to record with")
+    parser.add_argument("--weights", default="none", help="folder of trained backbones, or none")
     parser.add_argument("--check", type=Path, help="check the recordings of this folder")
     given = parser.parse_args()
     if given.record is not None:
-        record(given.record)
+        record(given.record, given.data, given.weights)
     if given.check is not None:
         print("| recording | figure | real | predicted | holds | width, median | widest |")
         print("|---" * 7 + "|")

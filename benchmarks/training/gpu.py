@@ -1,6 +1,7 @@
 """What a GPU makes of this project, in ten minutes: the most valuable step first, a table last.
 
-    python -m benchmarks.gpu --out FOLDER [--peer stock_ray_tune.py --pictures P --configs C.jsonl]
+    python -m benchmarks.training.gpu --out FOLDER
+        [--peer stock_ray_tune.py --pictures P --configs C.jsonl]
 
 Every step is a process of its own with a time limit; a step that fails or takes too long leaves its
 row empty. The peer is a stock Ray Tune script with the arguments PICTURES CONFIGS EPOCHS GPU_SHARE
@@ -24,7 +25,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.steps import STEPS, Stepping, make_run, operations, peak
+from benchmarks.training.steps import STEPS, Stepping, make_run, operations, peak
 from fer_tune.data import import_source
 from fer_tune.profiling.measuring import CudaMeter
 from fer_tune.training.device.compute import release_memory
@@ -78,7 +79,7 @@ def _plan(chosen: argparse.Namespace) -> Iterator[tuple[str, float]]:
 
 
 def _in_a_process(name: str, limit: float) -> dict[str, Any]:
-    command = [sys.executable, "-m", "benchmarks.gpu", *sys.argv[1:], "--step", name]
+    command = [sys.executable, "-m", "benchmarks.training.gpu", *sys.argv[1:], "--step", name]
     pipe = subprocess.PIPE
     process = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
     try:
@@ -134,7 +135,14 @@ def graphs(chosen: argparse.Namespace) -> dict[str, Any]:
 def sharing(chosen: argparse.Namespace) -> dict[str, Any]:
     """So many processes on the card at once, each within its share."""
     count = int(chosen.step.split(":")[1])
-    command = [sys.executable, "-m", "benchmarks.gpu", *sys.argv[1:-2], "--step", f"alone:{count}"]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.training.gpu",
+        *sys.argv[1:-2],
+        "--step",
+        f"alone:{count}",
+    ]
     running = [
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(count)

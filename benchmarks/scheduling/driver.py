@@ -9,7 +9,7 @@ CPU time per report is the steadier figure on a machine that is shared: of the d
 processes that run trials, and of Ray's own services. Memory is the driver's, by a line through all
 samples after the first.
 
-    python -m benchmarks.driver --trials 300 --pairs 3
+    python -m benchmarks.scheduling.driver --trials 300 --pairs 3
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.curves import EPOCHS, play
-from benchmarks.long_search import resident_mib, search, space_of
+from benchmarks.scheduling.curves import EPOCHS, play
+from benchmarks.scheduling.long_search import resident_mib, search, space_of
 from fer_tune.tuning.options import SearchOptions
 from fer_tune.tuning.raytune.callback import DriverCallback
 from fer_tune.tuning.raytune.runtime import ray_connection
@@ -63,7 +63,7 @@ def main() -> None:
 
 def in_a_process(side: str, trials: int, cpus: int) -> dict[str, float]:
     """The figures of one run of ``side``."""
-    command = [sys.executable, "-m", "benchmarks.driver", "--side", side]
+    command = [sys.executable, "-m", "benchmarks.scheduling.driver", "--side", side]
     command += ["--trials", str(trials), "--cpus", str(cpus)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])

@@ -1,6 +1,6 @@
 """Kills a search again and again, resumes it every time, and compares it with an undisturbed run.
 
-    python -m benchmarks.kills quickstart --data D --kills 20 --seed 1 --out FOLDER -- --cpus 2
+    python -m benchmarks.killing quickstart --data D --kills 20 --seed 1 --out FOLDER -- --cpus 2
 
 What follows ``--`` goes to ``fer-tune search``. A search that ends before all kills are made is
 compared, and another one is started. Results can be equal to the last bit only where trials run one
@@ -19,9 +19,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.killing.processes import adopt_orphans
 from benchmarks.killing.snapshots import differences
 from benchmarks.killing.victim import ENDING_S, HOWS, Victim
+from benchmarks.processes import adopt_orphans
 from fer_tune.records import Results
 from fer_tune.tuning.log.events import EVENTS_FILE
 

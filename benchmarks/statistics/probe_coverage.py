@@ -4,7 +4,7 @@ Made-up features of known distribution: classes of unequal frequency are Gaussia
 in groups whose pictures resemble each other. The truth is what regressions fitted to as many
 pictures as one fit of the cross-validation sees score on 20,000 new ones, on average.
 
-    python benchmarks/probe_coverage.py [--repeats 200]
+    python -m benchmarks.statistics.probe_coverage [--repeats 200]
 """
 
 from __future__ import annotations

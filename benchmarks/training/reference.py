@@ -1,6 +1,6 @@
 """Whole searches against stock Ray Tune on the CPU: reference configurations, and heads alone.
 
-    python -m benchmarks.reference --peer stock_ray_tune.py --out FOLDER [--pairs 3]
+    python -m benchmarks.training.reference --peer stock_ray_tune.py --out FOLDER [--pairs 3]
 
 The peer is a stock Ray Tune script with the arguments PICTURES CONFIGS EPOCHS GPU_SHARE COUNT that
 prints a JSON line with ``wall_s``, the seconds of its trials. It reads exactly the training and
@@ -25,7 +25,7 @@ from typing import Any
 
 import yaml
 
-from benchmarks.bank import CLASSES, as_folders
+from benchmarks.training.bank import CLASSES, as_folders
 from fer_tune.data import PackedDataset, import_source
 from fer_tune.space import SearchSpace
 from fer_tune.training.inputs import data_of

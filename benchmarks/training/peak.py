@@ -1,6 +1,6 @@
 """How much of the processor's matrix-product peak a training step reaches, on one thread.
 
-    python -m benchmarks.peak [--precision float32 bfloat16] [--profile]
+    python -m benchmarks.training.peak [--precision float32 bfloat16] [--profile]
 
 The step trains the tail on features that are there already, so that the prefix is not counted. The
 peak is that of a product of two square matrices of the same precision, measured before each step.
@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from torch.profiler import profile
 
-from benchmarks.steps import STEPS, Stepping, make_run, operations, peak
+from benchmarks.training.steps import STEPS, Stepping, make_run, operations, peak
 from fer_tune.data import import_source
 
 #: Backbone, crop size, unfreeze depth, batch size.
