@@ -42,7 +42,8 @@ def simulate(space: SearchSpace, world: World, fleet: Fleet, *, seed: int = 0) -
         space = space.model_copy(update={"sampler": "tpe"})
     asked = asked_at_once(space, fleet.slots)
     draws = np.random.default_rng([seed, 1])
-    exploring = Phase(_Exploring(space, world, fleet), fleet, asked=asked, draws=draws)
+    trials = _Exploring(space, world, fleet)
+    exploring = Phase(trials, fleet, asked=asked, draws=draws)
     exploring.play()
     search = SimulatedSearch(
         space=space,
@@ -51,10 +52,12 @@ def simulate(space: SearchSpace, world: World, fleet: Fleet, *, seed: int = 0) -
         searched_s=exploring.now,
         seconds=exploring.now,
         fleet_s=exploring.gpu_s,
+        is_cut=trials.is_cut(),
     )
-    choices = choose(_trials(search), space.metric)
+    table = search.trials_table()
+    choices = choose(table, space.metric)
     if choices and space.confirm.seeds:
-        runs = _confirmation(search, choices)
+        runs = _confirmation(search, choices, table)
         source = _Confirming(space, world, runs)
         confirming = Phase(source, fleet, asked=asked, draws=draws, now=exploring.now, waits=False)
         confirming.play()
@@ -90,6 +93,9 @@ class _Exploring:
         if assignment is None:
             return None
         return _run(self._space, self._world, assignment, now)
+
+    def is_cut(self) -> bool:
+        return self._decisions.is_cut()
 
     def report(self, run: SimulatedRun) -> bool:
         ends, state = True, _STATES["error"]
@@ -141,27 +147,13 @@ def _run(space: SearchSpace, world: World, assignment: Assignment, now: float) -
     )
 
 
-def _confirmation(search: SimulatedSearch, choices: list[dict[str, Any]]) -> list[Assignment]:
-    space, seeds, trials = search.space, search.space.confirm.seeds, _trials(search)
+def _confirmation(
+    search: SimulatedSearch, choices: list[dict[str, Any]], trials: pd.DataFrame
+) -> list[Assignment]:
+    space, seeds = search.space, search.space.confirm.seeds
     numbered = number_runs(choices, seeds, len(trials))
     runs = missing_runs(space, numbered, seeds, trials)
     pace = {run.assignment.number: run.course.seconds for run in search.trials}
     chosen = {choice["trial"] for choice in choices}
     epochs = [(number, s) for number in chosen for s in pace[number]]
     return slowest_first(runs, numbered, pd.DataFrame(epochs, columns=["trial", "seconds"]))
-
-
-def _trials(search: SimulatedSearch) -> pd.DataFrame:
-    """What the choice reads of the ``trials`` table."""
-    sign = -1.0 if search.space.metric == "loss" else 1.0
-    return pd.DataFrame(
-        {
-            **run.assignment.config.as_dict(),
-            **run.assignment.id_columns(),
-            "state": run.state,
-            "best_epoch": run.curve.best_epoch,
-            f"best_val_{search.space.metric}": sign * run.best,
-            "test_macro_f1": float("nan"),
-        }
-        for run in search.trials
-    )

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import binomtest
 
-from fer_tune.simulation.engine import simulate
-from fer_tune.simulation.fleet import Fleet
 from fer_tune.simulation.runs import SimulatedRun, SimulatedSearch
-from fer_tune.simulation.world import World
-from fer_tune.space import SearchSpace
-from fer_tune.tuning.log.assignment import derive_seed
 
 #: Quantiles of the interval over simulated searches.
 LOW, HIGH = 0.05, 0.95
@@ -100,21 +95,6 @@ class Forecast:
     regret: Spread | None
     stopped_best: Chance | None
     losses: Spread
-
-
-def searches(
-    space: SearchSpace, world: Callable[[int], World], fleet: Fleet, *, runs: int, seed: int = 0
-) -> Iterator[SimulatedSearch]:
-    """Simulated searches with seeds of their own.
-
-    Args:
-        world: that of simulated search k.
-        runs: how many.
-    """
-    for k in range(runs):
-        seeds = space.seeds.model_copy(update={"search": derive_seed(seed, "simulated", k)})
-        own = space.model_copy(update={"seeds": seeds})
-        yield simulate(own, world(derive_seed(seed, "world", k)), fleet, seed=seed + k)
 
 
 def forecast(found: Sequence[SimulatedSearch], *, price_per_hour: float | None = None) -> Forecast:

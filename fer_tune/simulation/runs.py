@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 
 from fer_tune.simulation.fleet import Fleet
 from fer_tune.simulation.world import Course, Floats
@@ -142,6 +143,7 @@ class SimulatedSearch:
         searched_s: virtual seconds to the end of the last trial.
         seconds: to the end of the last confirmation run.
         fleet_s: seconds for which GPUs were there, over all of them, whether or not they were used.
+        is_cut: whether a budget besides that of trials ended it.
     """
 
     space: SearchSpace
@@ -151,11 +153,27 @@ class SimulatedSearch:
     searched_s: float = 0.0
     seconds: float = 0.0
     fleet_s: float = 0.0
+    is_cut: bool = False
 
     @property
     def runs(self) -> list[SimulatedRun]:
         """Trials and confirmation runs."""
         return [*self.trials, *self.confirmations]
+
+    def trials_table(self) -> pd.DataFrame:
+        """What the choice and the validity checks read of the ``trials`` table."""
+        sign = -1.0 if self.space.metric == "loss" else 1.0
+        return pd.DataFrame(
+            {
+                **run.assignment.config.as_dict(),
+                **run.assignment.id_columns(),
+                "state": run.state,
+                "best_epoch": run.curve.best_epoch,
+                f"best_val_{self.space.metric}": sign * run.best,
+                "test_macro_f1": float("nan"),
+            }
+            for run in self.trials
+        )
 
     @property
     def epochs(self) -> int:

@@ -24,7 +24,7 @@ class Course:
         seconds: of each epoch.
         test: macro-F1 on the test split, were the epoch scored there.
         truth: the same without what the run's seed adds.
-        setup_s: seconds before the first epoch.
+        setup_s: seconds outside its epochs, counted before the first.
         fails_after: epochs after which it fails; None: it does not.
         failure: in which way.
     """

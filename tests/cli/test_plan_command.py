@@ -15,41 +15,17 @@ from fer_tune.cli.planning import choosing
 from fer_tune.cli.planning.answers import Answers
 from fer_tune.cli.planning.budgets import parse_budget
 from fer_tune.cli.planning.choosing import Planner, load_with
-from fer_tune.cli.planning.saved import read_plan
-from fer_tune.cli.planning.verdicts import verdict
 from fer_tune.errors import UserError
-from fer_tune.simulation import candidates
 from fer_tune.simulation.analytic import AnalyticWorld
 from fer_tune.simulation.candidates import REPLICATES, Candidate, grid
 from fer_tune.simulation.engine import simulate
 from fer_tune.simulation.fleet import Fleet
 from fer_tune.space import SearchSpace, load
+from tests.cli.planned_space import OPTIONS, SPACE, small
 from tests.command_line import Run
 from tests.docs.pages import json_rows
 
-SPACE: dict[str, Any] = {
-    "name": "planned",
-    "purpose": "Planned.",
-    "compare": {"arms": ["densenet121", "resnet50"]},
-    "parameters": {"lr_head": {"type": "float", "low": 1e-4, "high": 1e-1, "log": True}},
-    "budget": {"trials": 16, "max_epochs": 6},
-    "scheduler": {"grace_epochs": 1, "reduction_factor": 3},
-    "confirm": {"seeds": 2},
-    "weights": "none",
-}
-OPTIONS = ("--curves", "analytic", "--runs", "2", "--gpus", "4")
-
-
-@pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
-    """A space whose candidates are quickly simulated."""
-    monkeypatch.setattr(choosing, "MOST_SIMULATED", 2)
-    monkeypatch.setattr(choosing, "SCREENING_RUNS", 1)
-    for name, values in (("REPLICATES", (1,)), ("TRIALS", (8,)), ("FACTORS", (3,))):
-        monkeypatch.setattr(candidates, name, values)
-    path = tmp_path / "planned.yaml"
-    path.write_text(yaml.safe_dump(SPACE))
-    return str(path)
+__all__ = ["small"]
 
 
 def test_a_plan_keeps_its_budget_and_is_compared(run: Run, small: str) -> None:
@@ -139,41 +115,6 @@ def test_the_grid_has_the_spaces_own_settings() -> None:
     assert all(c.seeds >= 5 for c in found if c.replicates == 1)
 
 
-@pytest.mark.parametrize(
-    ("peaks", "replicates", "seeds", "expected"),
-    [
-        ({"densenet121": 0.8, "resnet50": 0.5}, 5, 2, "better"),
-        ({"densenet121": 0.5, "resnet50": 0.8}, 5, 2, "better"),
-        ({"densenet121": 0.8, "resnet50": 0.5}, 1, 2, "not comparable"),
-        ({"densenet121": 0.8, "resnet50": 0.5}, 1, 5, "better"),
-    ],
-)
-def test_the_verdict_is_that_of_the_report(
-    peaks: dict[str, float], replicates: int, seeds: int, expected: str
-) -> None:
-    space = SearchSpace.from_dict(
-        {
-            **SPACE,
-            "compare": {"arms": ["densenet121", "resnet50"], "replicates": replicates},
-            "budget": {"trials": 16 * replicates, "max_epochs": 6},
-            "confirm": {"seeds": seeds},
-        }
-    )
-    search = simulate(space, AnalyticWorld(space=space, peaks=peaks), Fleet(gpus=8))
-    assert verdict(search) == expected
-
-
-def test_unequal_trials_are_not_comparable() -> None:
-    peaks = {"densenet121": 0.8, "resnet50": 0.5}
-    space = SearchSpace.from_dict({**SPACE, "confirm": {"seeds": 5}})
-    search = simulate(space, AnalyticWorld(space=space, peaks=peaks), Fleet(gpus=8))
-    assert verdict(search) == "better"
-    assert verdict(replace(search, trials=search.trials[:-1])) == "not comparable"
-    sampled = {"compare": {"arms": ["densenet121", "resnet50"], "allocation": "sampled"}}
-    chosen = SearchSpace.from_dict({**SPACE, "confirm": {"seeds": 5}, **sampled})
-    assert verdict(replace(search, space=chosen)) == "not comparable"
-
-
 # -- choosing -------------------------------------------------------------------------------------
 
 
@@ -201,13 +142,13 @@ def planner(
 def seeds(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     """(runs, seed) of what is simulated."""
     found: list[tuple[int, int]] = []
-    real = choosing.searches
+    real = choosing.jobs
 
     def spied(*args: Any, runs: int, seed: int) -> Any:
         found.append((runs, seed))
         return real(*args, runs=runs, seed=seed)
 
-    monkeypatch.setattr(choosing, "searches", spied)
+    monkeypatch.setattr(choosing, "jobs", spied)
     return found
 
 
@@ -220,21 +161,63 @@ def test_a_plan_is_judged_by_searches_that_did_not_choose_it(
     assert len({seed for _, seed in choosing_runs}) == 1 and {r for r, _ in choosing_runs} == {1}
 
 
+@pytest.mark.parametrize("flaw", [{"spent": 9.0}, {"cut": 0.6}])
 def test_a_plan_beyond_the_budget_in_full_gives_way_to_the_next(
-    small: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flaw: dict[str, float]
 ) -> None:
-    real, dropped = Planner.look, []
+    """It costs too much, or its limit ends most searches early."""
+    real, dropped = Planner.looks, []
 
-    def look(self: Planner, overrides: Sequence[str], runs: int, seed: int | None = None) -> Any:
-        found = real(self, overrides, runs, seed)
+    def looks(
+        self: Planner, plans: Sequence[Sequence[str]], runs: int, seed: int | None = None
+    ) -> Any:
+        found = real(self, plans, runs, seed)
         if seed is None and not dropped:  # the first full look
-            dropped.append(found.overrides)
-            return replace(found, spent=9.0)
+            dropped.append(found[0].overrides)
+            return [replace(found[0], **flaw)]
         return found
 
-    monkeypatch.setattr(Planner, "look", look)
+    monkeypatch.setattr(Planner, "looks", looks)
     chosen = planner(tmp_path, "8h").choose()
-    assert chosen.spent <= 8 and chosen.overrides[: len(dropped[0])] != dropped[0]
+    assert chosen.spent <= 8 and chosen.overrides != dropped[0]
+
+
+def test_where_the_limit_ends_every_plan_early_the_first_is_taken(
+    small: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, full = Planner.looks, []
+
+    def looks(
+        self: Planner, plans: Sequence[Sequence[str]], runs: int, seed: int | None = None
+    ) -> Any:
+        found = real(self, plans, runs, seed)
+        if seed is None:
+            full.append(replace(found[0], cut=1.0))
+            return full[-1:]
+        return found
+
+    monkeypatch.setattr(Planner, "looks", looks)
+    assert planner(tmp_path, "8h").choose() is full[0] and len(full) > 1
+
+
+def test_a_budget_that_ends_searches_is_shown(run: Run, small: str, tmp_path: Path) -> None:
+    some = planner(tmp_path, "8h")
+    (free, tight) = some.looks([[], ["budget.wall_time=1200"]], 2)
+    assert free.cut == 0.0 and tight.cut == 1.0
+    assert tight.forecast.hours.mean < free.forecast.hours.mean
+    table = run("plan", small, "--budget", "8h", *OPTIONS)
+    assert "ended early by the budget" in table.out
+
+
+def test_alternatives_take_fewer_searches_than_the_plan(
+    small: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seeds: list[tuple[int, int]]
+) -> None:
+    monkeypatch.setattr(choosing, "ALTERNATIVE_RUNS", 1)
+    some = planner(tmp_path, "8h")
+    (chosen,) = some.looks([[]], 2)
+    del seeds[:]
+    found = some.alternatives(chosen)
+    assert seeds == [(1, 5)] * len(found) and {look.forecast.runs for look in found.values()} == {1}
 
 
 def test_plans_that_fill_a_large_fleet_are_simulated(tmp_path: Path) -> None:
@@ -296,7 +279,7 @@ def test_alternatives_change_something(
     tmp_path: Path, changes: dict[str, Any], names: set[str]
 ) -> None:
     some = planner(tmp_path, "8h", space={**SPACE, **changes})
-    chosen = some.look([*some._budget.limits(some._base.budget)], 1)
+    (chosen,) = some.looks([some._limited([])], 1)
     found = some.alternatives(chosen)
     assert set(found) == names
     assert not any("wall_time" in one for look in found.values() for one in look.overrides)
@@ -318,69 +301,3 @@ def test_the_settings_of_the_space_are_the_first_candidate(changes: dict[str, An
     assert (mine.replicates, mine.epochs, mine.seeds) == (1, 6, space.confirm.seeds)
     assert 2 * mine.trials == space.budget.trials
     assert len(set(found)) == len(found)
-
-
-# -- search --plan --------------------------------------------------------------------------------
-
-
-def test_a_saved_plan_gives_settings_and_prediction(run: Run, small: str, tmp_path: Path) -> None:
-    path = tmp_path / "plan.json"
-    budget = ("--budget", "8usd", "--price-per-hour", "2", "--set", "seeds.search=7")
-    path.write_text(run("plan", small, *budget, *OPTIONS, "--json").out)
-    saved = read_plan(path, small)
-    written = json.loads(path.read_text())
-    assert saved.overrides == ["seeds.search=7", *written["plan"]["overrides"]]
-    forecast = written["plan"]["forecast"]
-    assert saved.prediction["source"] == "plan" and saved.prediction["price_per_hour"] == 2.0
-    assert saved.prediction["hours"] == forecast["hours"]
-    assert sum(saved.prediction["verdicts"].values()) == 2
-    with pytest.raises(UserError, match="another search space"):
-        read_plan(path, "head_only")
-
-
-def test_a_simulation_is_a_prediction_of_the_space_as_it_is(run: Run, tmp_path: Path) -> None:
-    path = tmp_path / "simulated.json"
-    settings = ("--set", "budget.trials=20", "--runs", "2")
-    path.write_text(run("simulate", "head_only", "--curves", "analytic", *settings, "--json").out)
-    saved = read_plan(path, "head_only")
-    assert saved.overrides == ["budget.trials=20"]
-    assert saved.prediction["source"] == "simulate" and saved.prediction["price"] is None
-
-
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        ("", "is no plan"),
-        ("[]", "is no plan: not a mapping"),
-        ("{}", "is no plan"),
-        ('{"plan": {"forecast": 3}}', "is no plan"),
-        ('{"curves": "x", "epochs": {"mean": NaN}}', "is no plan"),
-    ],
-)
-def test_other_files_are_refused(tmp_path: Path, text: str, says: str) -> None:
-    path = tmp_path / "plan.json"
-    path.write_text(text)
-    with pytest.raises(UserError, match=says):
-        read_plan(path, "head_only")
-    with pytest.raises(UserError):
-        read_plan(tmp_path / "nowhere.json", "head_only")
-
-
-def test_a_search_uses_and_keeps_its_plan(
-    run: Run, small: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    found: list[Any] = []
-    monkeypatch.setattr(
-        "fer_tune.cli.searching._show_plan", lambda space, *rest: found.append(space)
-    )
-    path = tmp_path / "plan.json"
-    path.write_text(
-        run("plan", small, "--budget", "8usd", "--price-per-hour", "2", *OPTIONS, "--json").out
-    )
-    done = run("search", small, "--data", "faces", "--plan", str(path), "--dry-run")
-    assert done.code == 0, done.err
-    own = SearchSpace.from_dict(SPACE)
-    planned = json.loads(path.read_text())["plan"]["overrides"]
-    wanted = next(one for one in planned if one.startswith("budget.trials="))
-    assert found[0].budget.trials == int(wanted.partition("=")[2])
-    assert found[0].confirm.seeds >= own.confirm.seeds

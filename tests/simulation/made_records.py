@@ -6,7 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from fer_tune.simulation.recorded import RecordedWorld, fit_arm
+from fer_tune.simulation.recorded.surrogate import fit_arm
+from fer_tune.simulation.recorded.world import RecordedWorld
 from fer_tune.simulation.runs import SimulatedRun, SimulatedSearch
 from fer_tune.space import SearchSpace
 
@@ -57,7 +58,9 @@ def _row(run: SimulatedRun) -> dict[str, Any]:
         "state": run.state,
         "best_val_macro_f1": run.best,
         "test_macro_f1": run.test if _is_scored(run) else float("nan"),
+        "started": run.began,
         "setup_seconds": run.course.setup_s,
+        "seconds": run.held_s - run.course.setup_s,
     }
 
 

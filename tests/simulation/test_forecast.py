@@ -10,16 +10,16 @@ from made_records import make_space
 
 from fer_tune.simulation.analytic import AnalyticWorld
 from fer_tune.simulation.fleet import Fleet
-from fer_tune.simulation.forecast import ENDS, Chance, Spread, forecast, searches
+from fer_tune.simulation.forecast import ENDS, Chance, Spread, forecast
+from fer_tune.simulation.running import Simulator, jobs
 from fer_tune.simulation.runs import SimulatedSearch
 from fer_tune.space import SearchSpace
 
 
 def found(space: SearchSpace, runs: int = 6) -> Sequence[SimulatedSearch]:
     fleet = Fleet.of(space, 3, autoscale_delay_s=60.0)
-    return list(
-        searches(space, lambda seed: AnalyticWorld(space=space, seed=seed), fleet, runs=runs)
-    )
+    todo = jobs(space, lambda seed: AnalyticWorld(space=space, seed=seed), fleet, runs=runs)
+    return Simulator().run(todo)
 
 
 def test_spread_and_chance() -> None:

@@ -13,8 +13,9 @@ from fer_tune.errors import ResultsError
 from fer_tune.simulation.analytic import AnalyticWorld
 from fer_tune.simulation.engine import simulate
 from fer_tune.simulation.fleet import Fleet
-from fer_tune.simulation.recorded import RecordedWorld, curves_of
-from fer_tune.simulation.refusal import check_alike, check_covered, of_space
+from fer_tune.simulation.recorded.curve_trees import curves_of
+from fer_tune.simulation.recorded.refusal import check_alike, check_covered, of_space
+from fer_tune.simulation.recorded.world import RecordedWorld
 from fer_tune.simulation.runs import SimulatedSearch
 from fer_tune.space import SearchSpace
 
@@ -56,8 +57,51 @@ def test_it_recovers_configurations_noise_and_failures(
     seconds = np.median([run.course.seconds.mean() for run in ended])
     assert 40 < seconds < 90 and ended[0].course.setup_s == TRUTH.setup_s
     for arm in world._arms.values():
-        assert 0.5 * TRUTH.wobble < arm.noise.within < 2 * TRUTH.wobble
+        assert 0.5 * TRUTH.wobble < np.concatenate(arm.noise.within).std() < 2 * TRUTH.wobble
         assert 0.3 * TRUTH.noise < arm.noise.between < 2.5 * TRUTH.noise
+
+
+def test_runs_that_compute_features_have_times_of_their_own(records: Tables) -> None:
+    """The first trial of each arm does, and confirmation runs, whose views are others."""
+    trials, epochs = (table.copy() for table in records)
+    confirmed = trials["cohort"] == "confirm"
+    trials["setup_seconds"] = np.where(confirmed, 90.0, np.where(trials["trial"] < 8, 40.0, 0.1))
+    numbers = trials.loc[confirmed, "trial"]
+    epochs["seconds"] *= np.where(epochs["trial"].isin(numbers), 10.0, 1.0)
+    first = trials.loc[~confirmed].groupby("arm")["trial"].min()
+    epochs["bank_misses"] = np.where(epochs["trial"].isin([*first, *numbers]), 1, 0)
+    usual = epochs.loc[epochs["bank_misses"] == 0, "seconds"].mean()
+    trials.loc[~trials["trial"].isin(first), "started"] += 1e6  # none of them waits
+    epochs["seconds"] *= np.where(epochs["trial"].isin(first), 50.0, 1.0)
+    world = fitted(RECORDED, RECORDED, (trials, epochs))
+    for arm in world._arms.values():
+        assert np.mean([pace.factor for pace in arm.searching]) == pytest.approx(1.0, rel=0.1)
+    found = simulate(RECORDED, world, Fleet.of(RECORDED, 4))
+    computing, others = found.trials[:2], found.trials[2:]
+    assert {run.assignment.arm for run in computing} == set(RECORDED.compare.arms)
+    assert min(run.course.seconds.mean() for run in computing) > 15 * usual
+    trained = sum(run.held_s - run.course.setup_s for run in others)
+    assert trained / sum(run.epochs for run in others) == pytest.approx(usual, rel=0.2)
+    slow = np.mean([run.course.seconds.mean() for run in found.confirmations])
+    assert slow == pytest.approx(10 * usual, rel=0.3)
+    setups = [run.course.setup_s for run in found.trials]
+    assert {0.1, 40.0} == set(setups) and np.mean(setups) < 10
+    assert {run.course.setup_s for run in found.confirmations} == {90.0}
+
+
+def test_a_wait_for_features_is_that_of_the_first_trials_alone(records: Tables) -> None:
+    """It is in one epoch, however many a simulated run has."""
+    trials, epochs = (table.copy() for table in records)
+    of_arm = trials[(trials["arm"] == "resnet50") & (trials["cohort"] != "confirm")]
+    first, second = sorted(of_arm["trial"])[:2]
+    begins = epochs["epoch"] == 1
+    epochs["bank_misses"] = np.where(begins & (epochs["trial"] == first), 1, 0)
+    epochs.loc[begins & (epochs["trial"] == second), "seconds"] += 5000.0
+    arm = fitted(RECORDED, RECORDED, (trials, epochs))._arms["resnet50"]
+    assert len(arm.computing) == 2, "they begin together"
+    waited = arm.computing[1].seconds(np.full(9, 60.0))
+    assert waited[0] > 4000 and waited[1:].max() < 200
+    assert max(pace.factor for pace in arm.searching) < 5
 
 
 def test_the_same_run_has_the_same_course_and_another_seed_other_noise(
@@ -67,6 +111,45 @@ def test_the_same_run_has_the_same_course_and_another_seed_other_noise(
     first = world.course(run)
     assert (world.course(run).values == first.values).all()
     assert (world.reseeded(3).course(run).values != first.values).any()
+
+
+def test_searches_differ_by_what_the_records_leave_open(world: RecordedWorld) -> None:
+    runs = [run.assignment for run in simulate(RECORDED, world, Fleet()).trials]
+    one, other = (
+        np.array([made._curve(run, _point(run)) for run in runs])
+        for made in (world.reseeded(3), world.reseeded(4))
+    )
+    assert 0.005 < np.abs(one - other)[:, -1, 0].mean() < 0.2
+
+
+def test_no_curve_leaves_what_was_recorded(records: Tables, world: RecordedWorld) -> None:
+    _, epochs = records
+    known = epochs["val_macro_f1"].dropna()
+    for seed in range(3):
+        made = world.reseeded(seed)
+        for run in simulate(RECORDED, TRUTH, Fleet(), seed=seed).trials:
+            curve = made._curve(run.assignment, _point(run.assignment))[:, 0]
+            assert known.min() - 0.01 <= curve.min() and curve.max() <= known.max() + 0.01
+
+
+def test_the_luck_of_the_best_is_not_added_twice() -> None:
+    """Records whose noise is as large as what configurations differ by."""
+    space = make_space(budget={"trials": 60, "max_epochs": 9}, confirm={"seeds": 6})
+    real = [simulate(space, noisy(space, seed), Fleet.of(space, 4)) for seed in range(6)]
+    differences = []
+    for search in real:
+        world = fitted(space, space, tables(search))
+        again = [simulate(space, world.reseeded(seed), Fleet.of(space, 4)) for seed in range(3)]
+        differences.append(np.mean([_best(one) for one in again]) - _best(search))
+    assert -0.04 < np.mean(differences) < 0.012, differences
+
+
+def noisy(space: SearchSpace, seed: int) -> AnalyticWorld:
+    return AnalyticWorld(space=space, noise=0.02, wobble=0.02, spread=0.1, seed=seed)
+
+
+def _best(search: SimulatedSearch) -> float:
+    return max(run.best for run in search.trials if run.state == "complete")
 
 
 def test_trials_that_asha_stopped_do_not_look_as_good_as_those_it_spared(
@@ -79,8 +162,9 @@ def test_trials_that_asha_stopped_do_not_look_as_good_as_those_it_spared(
             for r in simulate(RECORDED, TRUTH, Fleet.of(RECORDED, 4)).trials}  # fmt: skip
     early = [t for t in trials.loc[trials["state"] == "pruned", "trial"] if lengths.get(t, 0) <= 3]
     late = [t for t in trials.loc[trials["state"] == "complete", "trial"] if t in runs]
+    worlds = [world.reseeded(seed) for seed in range(5)]
     last = {
-        name: np.mean([world._curve(runs[t], _point(runs[t]))[-1, 0] for t in numbers])
+        name: np.mean([w._curve(runs[t], _point(runs[t]))[-1, 0] for t in numbers for w in worlds])
         for name, numbers in (("early", early), ("late", late))
     }
     true = {

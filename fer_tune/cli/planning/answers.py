@@ -13,7 +13,7 @@ from fer_tune.errors import ResultsError, UserError
 
 if TYPE_CHECKING:
     from fer_tune.simulation.fleet import Fleet
-    from fer_tune.simulation.recorded import ArmSurrogate
+    from fer_tune.simulation.recorded.surrogate import ArmSurrogate
     from fer_tune.simulation.world import World
     from fer_tune.space import SearchSpace
 
@@ -91,7 +91,7 @@ class _Recorded:
 
         from analysis import load as load_results
         from analysis.inputs.search import value_at
-        from fer_tune.simulation.refusal import check_alike, of_space
+        from fer_tune.simulation.recorded.refusal import check_alike, of_space
         from fer_tune.space import recorded_space
 
         search = load_results(list(folders))
@@ -121,8 +121,8 @@ class _Recorded:
         self._fitted: dict[tuple[str, str], ArmSurrogate] = {}
 
     def worlds(self, space: SearchSpace) -> Callable[[int], World]:
-        from fer_tune.simulation.recorded import RecordedWorld
-        from fer_tune.simulation.refusal import check_covered
+        from fer_tune.simulation.recorded.refusal import check_covered
+        from fer_tune.simulation.recorded.world import RecordedWorld
 
         check_covered(space, self._space, self._trials, self._epochs, where=self._where)
         metric = f"val_{space.metric}"
@@ -130,7 +130,7 @@ class _Recorded:
         return RecordedWorld(space, self._space, arms, classes=self._classes).reseeded
 
     def _surrogate(self, arm: str, metric: str) -> ArmSurrogate:
-        from fer_tune.simulation.recorded import fit_arm
+        from fer_tune.simulation.recorded.surrogate import fit_arm
 
         if (arm, metric) not in self._fitted:
             self._fitted[arm, metric] = fit_arm(

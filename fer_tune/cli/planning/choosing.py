@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,8 @@ from fer_tune.cli.planning.budgets import SearchBudget
 from fer_tune.cli.planning.verdicts import verdict
 from fer_tune.errors import SpaceError, UserError
 from fer_tune.simulation.candidates import Candidate, grid, rough_epochs
-from fer_tune.simulation.forecast import Chance, Forecast, forecast, searches
+from fer_tune.simulation.forecast import Chance, Forecast, forecast
+from fer_tune.simulation.running import Job, Simulator, jobs
 from fer_tune.simulation.runs import SimulatedSearch
 from fer_tune.space import load
 from fer_tune.space import plan as make_plan
@@ -31,6 +33,8 @@ MOST_SIMULATED = 6
 SCREENING_RUNS = 4
 #: Simulated searches of an alternative at most: a large search takes seconds to simulate.
 ALTERNATIVE_RUNS = 8
+#: Share of a plan's simulated searches that its limit may end early, if another plan does better.
+MOST_CUT = 0.5
 
 Load = Callable[[Sequence[str]], "SearchSpace"]
 Worlds = Callable[["SearchSpace"], Callable[[int], "World"]]
@@ -44,6 +48,7 @@ class Outlook:
         overrides: as ``--set`` takes them.
         verdicts: simulated searches by verdict; empty for a single arm.
         power: share that end as ``better``; conclusive: as ``better`` or ``small``.
+        cut: share that a budget of the space ends before the last trial.
         value: mean over arms of the expected best.
         spent: mean, in the budget's unit.
     """
@@ -53,6 +58,7 @@ class Outlook:
     verdicts: dict[str, int]
     power: Chance | None
     conclusive: Chance | None
+    cut: float
     value: float | None
     spent: float
 
@@ -78,32 +84,44 @@ class Planner:
 
     Args:
         worlds: of a space, the world of each simulated search.
+        simulator: runs them.
     """
 
     def __init__(
-        self, spaces: Load, worlds: Worlds, options: Answers, budget: SearchBudget
+        self,
+        spaces: Load,
+        worlds: Worlds,
+        options: Answers,
+        budget: SearchBudget,
+        simulator: Simulator | None = None,
     ) -> None:
         self._spaces, self._worlds, self._options, self._budget = spaces, worlds, options, budget
+        self._simulator = simulator or Simulator()
         self._base = spaces([])
 
     def choose(self) -> Outlook:
-        """The best plan within the budget, simulated in full.
+        """The best plan within the budget, with settings that hold its search to the budget.
 
         Raises:
             UserError: not even the cheapest candidate fits.
         """
-        cheapest = math.inf
+        cheapest, held = math.inf, None
         for batch in self._batches():
-            screened = [self.look(each, SCREENING_RUNS, self._screening) for each in batch]
+            screened = self.looks(batch, SCREENING_RUNS, self._screening)
             fitting = [look for look in screened if self._fits(look)]
             for look in sorted(fitting, key=lambda o: o.rank(self._base.metric), reverse=True):
                 # Simulated searches that chose the plan make it look better than it is.
-                full = self.look(look.overrides, self._options.runs)
-                if self._fits(full):
-                    return self._limited(full)
-                cheapest = min(cheapest, full.spent)
+                (full,) = self.looks([self._limited(look.overrides)], self._options.runs)
+                if not self._fits(full):
+                    cheapest = min(cheapest, full.spent)
+                elif full.cut <= MOST_CUT:
+                    return full
+                else:
+                    held = held or full
             over = [look.spent for look in screened if not self._fits(look)]
             cheapest = min([cheapest, *over])
+        if held is not None:
+            return held
         raise self._refusal(cheapest)
 
     @property
@@ -114,13 +132,10 @@ class Planner:
     def _fits(self, look: Outlook) -> bool:
         return look.spent <= self._budget.amount
 
-    def _limited(self, full: Outlook) -> Outlook:
-        """The plan with settings that hold its search to the budget, if its space takes them."""
-        limits = self._budget.limits(self._base.budget)
-        overrides = [*full.overrides, *limits]
-        if not limits or self._try(overrides) is None:
-            return full
-        return self.look(overrides, self._options.runs)
+    def _limited(self, overrides: Sequence[str]) -> list[str]:
+        """The settings, and those that hold the search to the budget, if its space takes them."""
+        limited = [*overrides, *self._budget.limits(self._base.budget)]
+        return list(overrides) if self._try(limited) is None else limited
 
     def _refusal(self, cheapest: float) -> UserError:
         return UserError(
@@ -146,16 +161,36 @@ class Planner:
         changes = {**rungs, "random": ["cohorts.random=1.0"]}
         if resolved_sampler(own) == "random" or own.cohorts.random == 1:
             del changes["random"]
-        found = {name: self._try([*plan, *change]) for name, change in changes.items()}
-        return {
-            name: self.look([*plan, *changes[name]], min(ALTERNATIVE_RUNS, self._options.runs))
-            for name, space in found.items()
+        spaces = {name: self._try([*plan, *change]) for name, change in changes.items()}
+        names = [
+            name
+            for name, space in spaces.items()
             if space is not None and space != own and (name != "asha" or make_plan(space).rungs)
-        }
+        ]
+        runs = min(ALTERNATIVE_RUNS, self._options.runs)
+        found = self.looks([[*plan, *changes[name]] for name in names], runs)
+        return dict(zip(names, found, strict=True))
 
-    def look(self, overrides: Sequence[str], runs: int, seed: int | None = None) -> Outlook:
-        """Simulates the space with ``overrides``, by default from the seed of the options."""
-        found = self._simulated(overrides, runs, seed)
+    def looks(
+        self, plans: Sequence[Sequence[str]], runs: int, seed: int | None = None
+    ) -> list[Outlook]:
+        """Simulates the space with the overrides of each plan.
+
+        Args:
+            runs: simulated searches of each.
+            seed: by default that of the options.
+        """
+        seed = self._options.seed if seed is None else seed
+        todo = [job for overrides in plans for job in self._jobs(overrides, runs, seed)]
+        found = iter(self._simulator.run(todo))
+        return [self._outlook(overrides, list(islice(found, runs))) for overrides in plans]
+
+    def _jobs(self, overrides: Sequence[str], runs: int, seed: int) -> list[Job]:
+        space = self._spaces(overrides)
+        world, fleet = self._worlds(space), self._options.fleet(space)
+        return jobs(space, world, fleet, runs=runs, seed=seed)
+
+    def _outlook(self, overrides: Sequence[str], found: list[SimulatedSearch]) -> Outlook:
         kinds = [kind for search in found if (kind := verdict(search)) is not None]
         expected = forecast(found, price_per_hour=self._budget.price_per_hour)
         known = [best.mean for best in expected.best.values() if best is not None]
@@ -165,17 +200,10 @@ class Planner:
             verdicts={kind: kinds.count(kind) for kind in sorted(set(kinds))},
             power=Chance.of(kinds.count("better"), len(kinds)),
             conclusive=Chance.of(kinds.count("better") + kinds.count("small"), len(kinds)),
+            cut=float(np.mean([search.is_cut for search in found])),
             value=float(np.mean(known)) if known else None,
             spent=float(np.mean([self._budget.spent(search) for search in found])),
         )
-
-    def _simulated(
-        self, overrides: Sequence[str], runs: int, seed: int | None = None
-    ) -> list[SimulatedSearch]:
-        space, options = self._spaces(overrides), self._options
-        world, fleet = self._worlds(space), options.fleet(space)
-        seed = options.seed if seed is None else seed
-        return list(searches(space, world, fleet, runs=runs, seed=seed))
 
     # -- candidates that may fit --------------------------------------------------------------
 
@@ -206,7 +234,7 @@ class Planner:
         """
         spaces = [(own, self._try(own)) for own in map(self._overrides, grid(self._base))]
         epochs = [(rough_epochs(space), own) for own, space in spaces if space is not None]
-        (search,) = self._simulated(max(epochs)[1], 1, self._screening)
+        (search,) = self._simulator.run(self._jobs(max(epochs)[1], 1, self._screening))
         per_epoch = self._budget.spent(search) / max(1, search.epochs)
         return [(rough * per_epoch, own) for rough, own in epochs]
 

@@ -18,6 +18,7 @@ from fer_tune.cli.planning.simulating import (
     chance_row,
     row,
     rows,
+    simulating,
     verdict_rows,
 )
 
@@ -57,9 +58,10 @@ def plan(
     from fer_tune.escaping import json_text
 
     allowed = parse_budget(budget, price_per_hour)
-    planner = Planner(load_with(space, set_ or []), options.worlds(), options, allowed)
     console = Console(stderr=as_json)
-    with console.status("Simulating plans"):
+    with simulating(console, "Simulating plans") as simulator:
+        spaces = load_with(space, set_ or [])
+        planner = Planner(spaces, options.worlds(), options, allowed, simulator)
         chosen = planner.choose()
         others = planner.alternatives(chosen)
     if as_json:
@@ -125,7 +127,8 @@ def _show(console: Console, asked: _Asked, chosen: Outlook, others: dict[str, Ou
     command = [f"fer-tune search {shell_word(asked.space)} --data DATA", *sets]
     say(console, " ".join(command), "")
     spent = row(f"spent of {asked.budget.amount:g} {asked.unit}", _spent(asked, chosen), ".2f")
-    figures = [spent, *_verdict_rows(chosen), *rows(expected, asked.currency)]
+    cut = ("ended early by the budget", f"{chosen.cut:.0%}", "of simulated searches")
+    figures = [spent, cut, *_verdict_rows(chosen), *rows(expected, asked.currency)]
     say(console, plain_table(figures, "", "mean", "9 of 10 searches"), "")
     compared = [("this plan", chosen), *others.items()]
     heads = (f"spent, {asked.unit}", "hours", "saved", "best", "better", "conclusive", "stops best")

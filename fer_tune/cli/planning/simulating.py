@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,7 +13,10 @@ from fer_tune.cli.option_groups import AsJson, grouped
 from fer_tune.cli.planning.answers import Answers, answers
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from fer_tune.simulation.forecast import Chance, Forecast, Spread
+    from fer_tune.simulation.running import Simulator
 
 Space = Annotated[str, typer.Argument(help="A shipped search space's name, or a YAML file.")]
 Overrides = Annotated[list[str] | None, typer.Option("--set", help="Override; repeatable.")]
@@ -52,14 +56,15 @@ def simulate(
     from fer_tune.cli.planning.verdicts import verdict
     from fer_tune.console import plain_table, say
     from fer_tune.escaping import json_text
-    from fer_tune.simulation.forecast import forecast, searches
+    from fer_tune.simulation.forecast import forecast
+    from fer_tune.simulation.running import jobs
     from fer_tune.space import load
 
     loaded = load(space, set_ or [])
     world, fleet = options.worlds()(loaded), options.fleet(loaded)
     console = Console(stderr=as_json)
-    with console.status(f"{options.runs} simulated searches"):
-        found = list(searches(loaded, world, fleet, runs=options.runs, seed=options.seed))
+    with simulating(console, "Simulating") as simulator:
+        found = simulator.run(jobs(loaded, world, fleet, runs=options.runs, seed=options.seed))
     expected = forecast(found, price_per_hour=price_per_hour)
     kinds = [kind for search in found if (kind := verdict(search)) is not None]
     counts = {kind: kinds.count(kind) for kind in sorted(set(kinds))}
@@ -80,6 +85,15 @@ def simulate(
     say(console, head, wrap=True)
     shown = [*verdict_rows(counts), *rows(expected, currency)]
     say(console, plain_table(shown, "", "mean", "9 of 10 searches"))
+
+
+@contextmanager
+def simulating(console: Console, what: str) -> Iterator[Simulator]:
+    """A simulator, and a line on a terminal that counts its searches."""
+    from fer_tune.simulation.running import Simulator
+
+    with console.status(f"{what} …") as status:
+        yield Simulator(on_end=lambda ended: status.update(f"{what}: {ended} searches"))
 
 
 def verdict_rows(counts: Mapping[Any, int]) -> Iterator[tuple[str, str, str]]:

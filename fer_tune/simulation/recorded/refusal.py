@@ -8,11 +8,11 @@ from typing import Any
 import pandas as pd
 
 from fer_tune.errors import ResultsError
-from fer_tune.simulation.recorded import (
+from fer_tune.simulation.recorded.curve_trees import curves_of
+from fer_tune.simulation.recorded.surrogate import (
     FEWEST_CONFIGURATIONS,
     FEWEST_EPOCHS,
     config_of,
-    curves_of,
 )
 from fer_tune.space import ChoiceDomain, Domain, SearchSpace, TrialConfig
 from fer_tune.space.domains import same

@@ -1,0 +1,1 @@
+"""Simulated searches that go on from recorded ones."""
