@@ -7,6 +7,7 @@ A name is looked up, and Ray imported, when it is used: commands that do not nee
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -22,6 +23,7 @@ NAMES = {
     "compiled_settings": ("ray._raylet", "Config"),
     "token_loader": ("ray._raylet", "AuthenticationTokenLoader"),
     "constants": ("ray._private", "ray_constants"),
+    "Node": ("ray._private.node", "Node"),
     # Notices: nodes that are drained, by id, and values that all processes of a cluster see
     "draining_nodes": ("ray._private.state", "state.get_draining_nodes"),
     "put_value": ("ray.experimental.internal_kv", "_internal_kv_put"),
@@ -100,6 +102,18 @@ def reload_settings() -> None:
     # and abort the process if the old mode required one.
     __getattr__("compiled_settings").initialize("")
     __getattr__("token_loader").instance().reset_cache()
+
+
+def is_late_start(error: Exception) -> bool:
+    """Whether ``ray.init`` gave up after its 30 s, which nothing changes: as on a busy machine."""
+    return "timed out during startup" in str(error)
+
+
+def end_late_start(error: Exception) -> None:
+    """Ends the processes of a ``ray.init`` that gave up, which Ray leaves running."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if isinstance(node := frame.f_locals.get("self"), __getattr__("Node")):
+            node.kill_all_processes(check_alive=False, wait=True)
 
 
 @contextmanager

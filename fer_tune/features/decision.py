@@ -32,8 +32,8 @@ class Cost:
     read: float
 
 
-#: By kind of device. CPU: measured with one thread, see ``benchmarks/bank.py``; other devices:
-#: assumed, with small crops in mind.
+#: By kind of device. CPU: measured with one thread, see ``benchmarks/training/bank.py``; other
+#: devices: assumed, with small crops in mind.
 COSTS = {"cpu": Cost(operations=3e10, pixel=5e-8, read=1e9)}
 ACCELERATOR = Cost(operations=1e13, pixel=5e-10, read=1e9)
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from fer_tune.errors import WeightsError
 from fer_tune.models.convolution import use_trained_convolutions
@@ -79,9 +82,35 @@ class Backbone:
         return self.recipes[name]
 
 
+class _NothingDrawn(TorchFunctionMode):
+    """Leaves tensors as they are that would be drawn anew."""
+
+    def __torch_function__(
+        self,
+        function: Callable[..., Any],
+        types: object,
+        arguments: tuple[Any, ...] = (),
+        keywords: Mapping[str, Any] | None = None,
+    ) -> Any:
+        if function is torch.Tensor.normal_:
+            return arguments[0]
+        return function(*arguments, **(keywords or {}))
+
+
+@contextmanager
+def without_values() -> Iterator[None]:
+    """Networks that are built inside are on PyTorch's meta device.
+
+    To draw a tensor without values, PyTorch would import its compiler, which takes as long as to
+    import PyTorch itself.
+    """
+    with torch.device("meta"), _NothingDrawn():
+        yield
+
+
 @cache
 def _template(name: str) -> nn.Module:
-    with torch.device("meta"):
+    with without_values():
         model = backbone(name).module()
     use_trained_convolutions(model)
     return model
@@ -93,7 +122,7 @@ def backbone(name: str) -> Backbone:
     assert name in BACKBONES, f"no backbone {name}"
     enum = tv.get_model_weights(name)
     recipes = {r: enum[member] for r, member in _RECIPES.items() if member in enum.__members__}
-    with torch.device("meta"):
+    with without_values():
         model = tv.get_model(name, weights=None)
     family = family_of(model)
     head = model.get_submodule(family.head)

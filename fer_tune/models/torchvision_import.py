@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
@@ -17,18 +16,6 @@ from typing import Any
 import torch
 
 _COMPILER, _UTILS = "torch._dynamo", "torch._dynamo.utils"
-
-
-def import_compiler() -> None:
-    """Begins to import PyTorch's compiler in a thread: the first optimiser of a process needs it.
-
-    Meanwhile a network is drawn, which leaves Python's lock to others.
-    """
-    if _COMPILER not in sys.modules:
-        importing = threading.Thread(
-            target=importlib.import_module, args=(_COMPILER,), name="compiler", daemon=True
-        )
-        importing.start()
 
 
 @contextmanager
@@ -58,4 +45,4 @@ def _is_compile_supported(device_type: str) -> Any:
 with _without_compiler():
     from torchvision import __version__, models
 
-__all__ = ["__version__", "import_compiler", "models"]
+__all__ = ["__version__", "models"]

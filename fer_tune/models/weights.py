@@ -21,7 +21,7 @@ from torch import Tensor
 
 from fer_tune.errors import WeightsError, because, reading, reporting
 from fer_tune.models.file_layouts import SAVE_TENSORS, named_tensors
-from fer_tune.models.registry import Backbone
+from fer_tune.models.registry import Backbone, without_values
 from fer_tune.process import home_folder
 from fer_tune.storage.scratch import scratch
 
@@ -196,7 +196,7 @@ def _loaded(path: Path) -> object:
 
 def _shapes(backbone: Backbone) -> dict[str, torch.Size]:
     """Shapes of the backbone's tensors by name, without the head."""
-    with torch.device("meta"):
+    with without_values():
         state = backbone.module().state_dict()
     return {n: t.shape for n, t in state.items() if not n.startswith(backbone.head_prefix)}
 

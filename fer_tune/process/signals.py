@@ -79,8 +79,10 @@ def ending() -> Iterator[None]:
 @contextmanager
 def signals_deferred(
     heard: Callable[[int, int], None] = lambda number, count: None,
-) -> Iterator[None]:
+) -> Iterator[list[int]]:
     """Ctrl-C, SIGTERM and SIGHUP wait until this is left; after an exception they are dropped.
+
+    Yields the numbers of those that have arrived.
 
     Args:
         heard: called when one arrives, with its number and how many have arrived with it.
@@ -92,6 +94,6 @@ def signals_deferred(
         heard(number, len(arrived))
 
     with handling(note, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        yield
+        yield arrived
     if arrived:
         signal.raise_signal(arrived[0])

@@ -25,8 +25,9 @@ from fer_tune.training.device.compute import Compute
 
 #: Training pictures that batch-norm statistics are calibrated on.
 CALIBRATION_PICTURES = 256
-#: Backbones whose frozen stages a process keeps.
-_FROZEN_KEPT = 4
+#: Backbones whose drawn tensors a process keeps, and whose frozen stages.
+_CALIBRATED_KEPT = _FROZEN_KEPT = 4
+_calibrated: OrderedDict[tuple[object, ...], dict[str, Tensor]] = OrderedDict()
 _frozen: OrderedDict[tuple[object, ...], list[nn.Sequential]] = OrderedDict()
 
 
@@ -108,10 +109,27 @@ def _read(weights: str, name: str) -> tuple[dict[str, Tensor], str]:
     return read_state(path, entry), file_fingerprint(path)
 
 
-@lru_cache(maxsize=4)
 def _drawn(
     context: TrialContext, name: str, crop_size: int, weights_seed: int, compute: Compute
 ) -> tuple[dict[str, Tensor], str]:
+    """Drawn once per process for all contexts that share everything the tensors depend on."""
+    identity = (
+        f"drawn-{weights_seed}-{crop_size}-{context.resize_ratio}-{context.fingerprint}"
+        f"-{context.validation_share}-{context.split_seed}-{context.leaks}-{context.conflicts}"
+        f"-{compute.dtype}-{compute.device.type}{_of_groups(context.related)}"
+    )
+    key = (identity, name, compute)
+    if key not in _calibrated:
+        while len(_calibrated) >= _CALIBRATED_KEPT:
+            _calibrated.popitem(last=False)
+        _calibrated[key] = _draw_calibrated(context, name, crop_size, weights_seed, compute)
+    _calibrated.move_to_end(key)
+    return _calibrated[key], identity
+
+
+def _draw_calibrated(
+    context: TrialContext, name: str, crop_size: int, weights_seed: int, compute: Compute
+) -> dict[str, Tensor]:
     dataset, split = data_of(context)
     count = min(CALIBRATION_PICTURES, len(split.train))
     chosen = split.train[np.linspace(0, len(split.train) - 1, count).round().astype(np.int64)]
@@ -128,19 +146,13 @@ def _drawn(
         for part in np.array_split(chosen, max(1, count // CHUNK))
     )
     entry = backbone(name)
-    state = calibrate(
+    return calibrate(
         entry,
         draw(entry, weights_seed),
         chunks,
         autocast=compute.autocast(),
         device=compute.device,
     )
-    identity = (
-        f"drawn-{weights_seed}-{crop_size}-{context.resize_ratio}-{context.fingerprint}"
-        f"-{context.validation_share}-{context.split_seed}-{context.leaks}-{context.conflicts}"
-        f"-{compute.dtype}-{compute.device.type}{_of_groups(context.related)}"
-    )
-    return state, identity
 
 
 def _of_groups(related: bytes | None) -> str:

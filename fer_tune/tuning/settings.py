@@ -17,8 +17,8 @@ from fer_tune.space import SearchSpace
 from fer_tune.training.context import TRAINING_VERSION, TrialContext
 from fer_tune.tuning.options import CHECKPOINT_INTERVAL_S, SearchOptions
 
-#: Whether ``compute.graphs: auto`` records CUDA graphs. Set it once ``benchmarks/gpu.py`` has shown
-#: on a GPU that they are correct and faster, with the figures in ``benchmarks/RESULTS.md``.
+#: Whether ``compute.graphs: auto`` records CUDA graphs. Set it once ``benchmarks/training/gpu.py``
+#: has shown on a GPU that they are correct and faster, with figures in ``benchmarks/RESULTS.md``.
 GRAPHS_BY_DEFAULT = False
 
 

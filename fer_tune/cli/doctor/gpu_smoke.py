@@ -40,6 +40,7 @@ FACES = "synthetic:300"
 GPU_SHARE = 0.5
 #: Trials of the tiny search, and confirmation seeds of each of its two arms.
 TRIALS, SEEDS = 4, 2
+EPOCHS = 4
 #: Few weights and many activations, so that smaller batches help.
 SHAPE: dict[str, Any] = {"backbone": "densenet121", "unfreeze_depth": 5, "crop_size": 64}
 BATCH_SIZE = 128
@@ -282,7 +283,7 @@ def smoke_space(gpu: float) -> SearchSpace:
                 "lr_head": {"type": "float", "low": 1e-4, "high": 1e-2, "log": True},
                 "batch_size": 32,
             },
-            "budget": {"trials": TRIALS, "max_epochs": 4},
+            "budget": {"trials": TRIALS, "max_epochs": EPOCHS},
             "scheduler": {"kind": "none"},
             "stopper": {"enabled": False},
             "resources": {"cpu": 1, "gpu": gpu, "max_concurrent": 2},

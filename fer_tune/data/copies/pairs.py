@@ -21,7 +21,7 @@ from fer_tune.data.pixels import Pixels
 
 #: Least correlation of aligned pictures, and of their details. The thresholds lie in the gap
 #: between planted copies and different pictures of the real sample and of drawn faces, which are
-#: alike in everything but detail (``benchmarks/near_copies.py``).
+#: alike in everything but detail (``benchmarks/data/near_copies.py``).
 CORRELATION, DETAIL = 0.965, 0.87
 #: The same for copies with clipped light or much noise: all of their details agree.
 ROUGH_CORRELATION, CLEAR_DETAIL = 0.92, 0.95

@@ -22,7 +22,7 @@ from torch.utils._pytree import tree_leaves
 
 from fer_tune.features.source import CHUNK
 from fer_tune.models.network import build
-from fer_tune.models.registry import STAGES, backbone
+from fer_tune.models.registry import STAGES, backbone, without_values
 
 _FLOAT32 = 4  # bytes
 #: Tensors of a parameter's size that an optimiser keeps.
@@ -76,7 +76,7 @@ def footprint(
         dtype: of autocast; float32 for none.
     """
     entry = backbone(name)
-    with torch.device("meta"):
+    with without_values():
         state = entry.module().state_dict()
     own = {key: tensor for key, tensor in state.items() if not key.startswith(entry.head_prefix)}
     network = build(entry, own, unfreeze_depth=unfreeze_depth, classes=classes, dropout=0.5, seed=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from typing import Any
 
@@ -10,6 +11,27 @@ from torch import nn
 
 from fer_tune.models.network import CutNetwork
 from fer_tune.space import TrialConfig
+
+
+class _WithoutCompiler(torch.optim.Optimizer):
+    """Methods without the decorators that are for compiled training.
+
+    Each of them imports PyTorch's compiler at its first call, which takes as long as importing
+    PyTorch itself, in every process that trains.
+    """
+
+    state_dict = inspect.unwrap(torch.optim.Optimizer.state_dict)
+    load_state_dict = inspect.unwrap(torch.optim.Optimizer.load_state_dict)
+    zero_grad = inspect.unwrap(torch.optim.Optimizer.zero_grad)
+    add_param_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
+
+
+class _SGD(_WithoutCompiler, torch.optim.SGD):
+    step = torch.no_grad()(inspect.unwrap(torch.optim.SGD.step))
+
+
+class _AdamW(_WithoutCompiler, torch.optim.AdamW):
+    step = torch.no_grad()(inspect.unwrap(torch.optim.AdamW.step))
 
 
 def schedule_factor(
@@ -61,9 +83,9 @@ def make_optimiser(network: CutNetwork, config: TrialConfig) -> torch.optim.Opti
                 )
     if config.optimizer == "sgd":
         nesterov = config.momentum > 0
-        return torch.optim.SGD(groups, momentum=config.momentum, nesterov=nesterov, fused=True)
+        return _SGD(groups, momentum=config.momentum, nesterov=nesterov, fused=True)
     assert config.optimizer == "adamw", config.optimizer
-    return torch.optim.AdamW(groups, fused=True)
+    return _AdamW(groups, fused=True)
 
 
 def set_learning_rates(optimiser: torch.optim.Optimizer, factor: float) -> None:

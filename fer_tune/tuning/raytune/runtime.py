@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 
 from rich.console import Console
 
+from fer_tune import ray_private
 from fer_tune.console import say
 from fer_tune.errors import EnvironmentFault, UserError
 from fer_tune.process.signals import ending, signals_deferred
@@ -169,10 +170,13 @@ def _started(
         try:
             with (
                 _connection_errors("starting Ray", None, "See `fer-tune doctor`"),
-                _signals_deferred(console, "Ray is still starting and will then be stopped"),
+                _signals_deferred(
+                    console, "Ray is still starting and will then be stopped"
+                ) as arrived,
                 console.status("Starting Ray"),
             ):
-                context: Any = ray.init(
+                context = _init_patiently(
+                    arrived,
                     address="local",  # whatever RAY_ADDRESS says: use --address for that
                     num_cpus=options.cpus,
                     include_dashboard=options.dashboard,
@@ -192,6 +196,32 @@ def _started(
             # Interrupted, it would leave threads that abort the process once the token is removed.
             with _signals_deferred(console, "Ray is being stopped"):
                 ray.shutdown()
+
+
+def _init_patiently(arrived: Sequence[int], **options: Any) -> Any:
+    """``ray.init``, a second time if Ray takes longer to start than it allows itself.
+
+    Args:
+        arrived: signals that ask this process to end; with one, nothing is started again.
+    """
+    try:
+        return _init(**options)
+    except Exception as error:
+        if arrived or not ray_private.is_late_start(error):
+            raise
+        logging.getLogger(__name__).warning("Ray took more than 30 s to start; retrying")
+    return _init(**options)
+
+
+def _init(**options: Any) -> Any:
+    import ray
+
+    try:
+        return ray.init(**options)
+    except Exception as error:
+        if ray_private.is_late_start(error):
+            ray_private.end_late_start(error)
+        raise
 
 
 def _connection(context: Any, **about: Any) -> RayConnection:
@@ -221,7 +251,7 @@ def _connection_errors(where: str, value: object, remedy: str) -> Iterator[None]
         ) from error
 
 
-def _signals_deferred(console: Console, why: str) -> AbstractContextManager[None]:
+def _signals_deferred(console: Console, why: str) -> AbstractContextManager[list[int]]:
     """Defers Ctrl-C, SIGTERM and SIGHUP to the end of the block: Ray may swallow them or crash.
 
     A second signal ends this process at once; Ray's processes end with it.

@@ -20,6 +20,7 @@ from fer_tune.tuning.studies.allowance import Allowance
 from fer_tune.tuning.studies.asha import make_scheduler
 from fer_tune.tuning.studies.regret_audit import RegretAudit
 from fer_tune.tuning.studies.searcher import StudySearcher
+from fer_tune.tuning.studies.used_up import used_up
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +84,10 @@ class Decisions:
         trial = self._trials[assignment.number]
         self._scheduler.on_trial_error(None, trial)
         self._searcher.on_trial_complete(trial.trial_id, error=True)
+
+    def is_cut(self) -> bool:
+        """Whether a budget besides that of trials leaves no more trials, although some are left."""
+        return used_up(self._searcher) is not None
 
     def is_audited(self, assignment: Assignment) -> bool:
         """Whether ASHA would have stopped the trial, which continues for the audit."""

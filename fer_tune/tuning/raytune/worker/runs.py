@@ -41,8 +41,6 @@ RunFactory = Callable[[WorkerSettings, Assignment], Run]
 def trained() -> RunFactory:
     """The factory of runs that train a network."""
     # torch takes seconds to import, and neither the driver nor replayed runs need it.
-    from fer_tune.models.torchvision_import import import_compiler
     from fer_tune.tuning.raytune.scored_run import ScoredRun
 
-    import_compiler()
     return ScoredRun
