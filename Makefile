@@ -10,6 +10,8 @@ PROCESSES ?= 2
 # Every run shows where its time went.
 PYTEST_ARGS = --durations=25 --durations-min=5 $(PYTEST)
 IN_PARALLEL := -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
+# CI installs with uv, which takes pip's arguments.
+INSTALLER = $(BIN)/pip install
 AXE := tests/browser/node_modules/axe-core/axe.min.js
 # Tests start hundreds of processes; without bytecode each would compile every module again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -63,13 +65,13 @@ $(BIN)/python:
 
 $(INSTALLED): $(BIN)/python pyproject.toml constraints.txt
 	@echo 'Installing into $(VENV): some minutes, several gigabytes'
-	$(BIN)/pip install --quiet -c constraints.txt -e .
+	$(INSTALLER) --quiet -c constraints.txt -e .
 	touch $@
 
-# One call of pip: what the package itself needs is a part of what its development needs.
+# One call: what the package itself needs is a part of what its development needs.
 $(CHECKED): $(BIN)/python pyproject.toml constraints.txt
 	@echo 'Installing into $(VENV): some minutes, several gigabytes'
-	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev]'
+	$(INSTALLER) --quiet -c constraints.txt -e '.[dev]'
 	touch $(INSTALLED) $@
 
 $(AXE): tests/browser/package.json

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -21,6 +23,7 @@ from tests.slowest import (
     mark_slow,
     place_of,
     pytest_addoption,  # noqa: F401
+    pytest_ignore_collect,  # noqa: F401
     pytest_terminal_summary,  # noqa: F401
 )
 
@@ -35,7 +38,9 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 os.environ.setdefault("RAY_worker_niceness", "0")
 
 # Tests leave nothing in the user's state, where readings of test splits are counted.
-os.environ.setdefault("FER_TUNE_STATE", tempfile.mkdtemp(prefix="fer-tune-tests-state-"))
+if "FER_TUNE_STATE" not in os.environ:
+    os.environ["FER_TUNE_STATE"] = tempfile.mkdtemp(prefix="fer-tune-tests-state-")
+    atexit.register(shutil.rmtree, os.environ["FER_TUNE_STATE"], ignore_errors=True)
 
 LONG = ("machines", "kills", "browser", "ray", "slow")
 #: Seconds after which a test with Ray is taken to hang: starting processes is slow where CPUs are

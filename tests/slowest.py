@@ -7,8 +7,11 @@ which `make long-list` does the same for.
 
 from __future__ import annotations
 
+import ast
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -18,9 +21,12 @@ SLOW_LIST = Path(__file__).with_name("slow_tests.txt")
 LONG_LIST = Path(__file__).with_name("long_files.txt")
 #: Seconds from which a test with all its parameters is left out, and from which its whole file is:
 #: what a fixture of the file costs, another test of it would cost as well.
-SLOW_TEST_S, SLOW_SETUP_S = 0.5, 0.7
+SLOW_TEST_S, SLOW_SETUP_S = 0.3, 0.7
 #: Seconds from which a file is begun before all that take less.
 LONG_FILE_S = 20.0
+#: The only kind of ``-m`` by which a file can be left out unread, as further marks of its tests
+#: could not bring them back.
+_NOTS = re.compile(r"not \w+(?: and not \w+)*")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -30,12 +36,58 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         )
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Files of which no test would be left are not imported; those that are named are."""
+    excluded = excluded_marks(config.option.markexpr or "")
+    if not excluded or collection_path.suffix != ".py" or _is_named(collection_path, config):
+        return None
+    return True if is_left_out(collection_path, excluded) else None
+
+
+def excluded_marks(expression: str) -> set[str]:
+    """The marks of ``not a and not b``; none of an expression of another kind."""
+    return set(re.findall(r"not (\w+)", expression)) if _NOTS.fullmatch(expression) else set()
+
+
+def is_left_out(file: Path, excluded: set[str]) -> bool:
+    """Whether every test of a file has one of the marks, by the file's own or by the list."""
+    if "slow" in excluded and _listed_name(file) in _listed():
+        return True
+    text = file.read_text(encoding="utf-8")
+    return "pytestmark" in text and not excluded.isdisjoint(_marks_of_file(text))
+
+
+def _marks_of_file(text: str) -> set[str]:
+    """Names of the marks in the module's ``pytestmark``."""
+    return {
+        part.attr
+        for node in ast.parse(text).body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "pytestmark"
+        for part in ast.walk(node.value)
+        if isinstance(part, ast.Attribute) and ast.unparse(part.value) == "pytest.mark"
+    }
+
+
+@cache
+def _listed() -> frozenset[str]:
+    return frozenset(SLOW_LIST.read_text(encoding="utf-8").splitlines())
+
+
+def _is_named(path: Path, config: pytest.Config) -> bool:
+    named = (Path(word.partition("::")[0]) for word in config.args)
+    return any(config.invocation_params.dir / one == path for one in named)
+
+
+def _listed_name(file: Path) -> str:
+    root = SLOW_LIST.parents[1]
+    return file.relative_to(root).as_posix() if file.is_relative_to(root) else file.name
+
+
 def mark_slow(items: Iterable[pytest.Item]) -> None:
     """Adds the marker ``slow`` to the tests of the list."""
-    listed = set(SLOW_LIST.read_text(encoding="utf-8").splitlines())
     for item in items:
         name = _without_parameters(item.nodeid)
-        if not listed.isdisjoint({name, name.partition("::")[0]}):
+        if not _listed().isdisjoint({name, name.partition("::")[0]}):
             item.add_marker(pytest.mark.slow)
 
 

@@ -28,6 +28,7 @@ CALLS: dict[str, tuple[Any, ...] | None] = {
     "compiled_settings": None,
     "token_loader": None,
     "constants": None,
+    "Node": (...,),
     "draining_nodes": (),
     "put_value": (..., ...),
     "has_value": (...,),

@@ -14,6 +14,8 @@ from tests.slowest import (
     SLOW_LIST,
     SLOW_SETUP_S,
     SLOW_TEST_S,
+    excluded_marks,
+    is_left_out,
     long,
     place_of,
     slow,
@@ -68,3 +70,33 @@ def test_what_is_listed_exists() -> None:
     for line in listed.splitlines():
         file, _, test = line.partition("::")
         assert f"def {test.rpartition('::')[2]}(" in (ROOT / file).read_text() or not test, line
+
+
+@pytest.mark.parametrize(
+    ("marks", "left_out"),
+    [
+        ("pytestmark = pytest.mark.ray", True),
+        ("pytestmark = [\n    pytest.mark.skipif(x[0]),\n    pytest.mark.kills,\n]", True),
+        ("pytestmark = pytest.mark.slow", True),
+        ("pytestmark = [pytest.mark.timeout(9), pytest.mark.sample]", False),
+        ("@pytest.mark.ray\ndef test_one() -> None: ...", False),
+        ("ray = pytest.mark.ray", False),
+    ],
+)
+def test_a_file_of_which_no_test_is_left_is_not_imported(
+    marks: str, left_out: bool, tmp_path: Path
+) -> None:
+    file = tmp_path / "test_file.py"
+    file.write_text(f"import pytest\n\n{marks}\n\nvalue = 1\n")
+    assert is_left_out(file, excluded_marks("not ray and not slow and not kills")) is left_out
+    assert not is_left_out(file, excluded_marks("not browser"))
+
+
+def test_a_listed_file_is_left_out_where_slow_tests_are() -> None:
+    file = ROOT / next(n for n in SLOW_LIST.read_text("utf-8").splitlines() if "::" not in n)
+    assert is_left_out(file, {"slow"}) and not is_left_out(file, {"no such mark"})
+
+
+@pytest.mark.parametrize("expression", ["", "ray", "not ray or slow", "not (ray and slow)"])
+def test_other_expressions_leave_no_file_out(expression: str) -> None:
+    assert excluded_marks(expression) == set()

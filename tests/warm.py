@@ -73,9 +73,12 @@ class WarmProcess:
 
 def _adopt(environment: dict[str, str], folder: str) -> None:
     """The server's own are those of the moment at which it was started."""
+    from fer_tune import ray_private
+
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
+    ray_private.reload_settings()  # Ray reads its variables once, such as those of its token
 
 
 def _main(

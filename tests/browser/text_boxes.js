@@ -60,7 +60,7 @@
       add(text.textContent, group, text, rect, letters);
     }
   });
-  for (const part of document.querySelectorAll('*')) {
+  for (const part of document.querySelectorAll(':not(svg *)')) {
     const scrolls = /auto|scroll/.test(getComputedStyle(part).overflowX);
     if (!scrolls || part.contains(document.body) || !visible(part)) continue;
     add(part.getAttribute('aria-label') || part.tagName, 'area', part,

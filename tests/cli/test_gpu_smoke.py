@@ -14,16 +14,21 @@ from fer_tune.cli.doctor.gpu_sharing import kept_to_share
 from fer_tune.cli.doctor.gpu_smoke import CudaMemory, NotShown, at_the_same_time
 from fer_tune.errors import EnvironmentFault
 from fer_tune.training.device.gpu_share import GpuShare
+from tests.lean_ray import lean_ray
+from tests.undrawn import undrawn
 
 
 @pytest.mark.ray
 @pytest.mark.slow
+@lean_ray()
+@undrawn()
 def test_search_sharing_and_report_on_the_cpu(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("mixed_precision", "smaller_batches", "end_of_memory"):
         monkeypatch.setattr(gpu_smoke, name, lambda *_: "shown elsewhere")
     monkeypatch.setattr(gpu_smoke, "FACES", "synthetic:120")
+    monkeypatch.setattr(gpu_smoke, "EPOCHS", 2)
     out = io.StringIO()
     code = gpu_smoke.prove(
         tmp_path / "smoke", Console(file=out, width=200), device="cpu", gpu=0, memory=CudaMemory()

@@ -13,13 +13,14 @@ from fer_tune.cluster.jobs.download import MARK, fetch
 from fer_tune.errors import ResultsError
 from tests.command_line import Run
 from tests.outside import Outside
+from tests.undrawn import undrawn
 
 NOT_FOLLOWED = "is a symbolic link, and links inside a results folder are not followed"
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write(tmp_path_factory.mktemp("made") / "results", Plan(pictures=120))
+    return write(tmp_path_factory.mktemp("made") / "results", Plan(pictures=120, trials=6))
 
 
 @pytest.fixture
@@ -33,6 +34,7 @@ def outside(tmp_path: Path) -> Outside:
 
 
 @pytest.mark.parametrize("name", ["report", "report/figures", "report-merged", "report/report.md"])
+@undrawn()
 def test_a_report_is_not_written_through_a_link(
     name: str, run: Run, root: Path, outside: Outside
 ) -> None:
@@ -44,6 +46,7 @@ def test_a_report_is_not_written_through_a_link(
     outside.check()
 
 
+@undrawn()
 def test_out_may_be_a_link_but_not_what_is_in_it(
     run: Run, root: Path, outside: Outside, tmp_path: Path
 ) -> None:

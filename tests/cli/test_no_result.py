@@ -19,6 +19,7 @@ from fer_tune.tuning import phases
 from fer_tune.tuning.raytune.replay import Recording, ReplayedRun
 from tests.command_line import Run
 from tests.lean_ray import lean_ray
+from tests.undrawn import undrawn
 
 SPACE = """
 name: tiny
@@ -69,6 +70,7 @@ def test_a_search_has_a_result_once_a_trial_ran_to_its_end(
 
 @pytest.mark.ray
 @lean_ray()
+@undrawn()
 def test_a_search_without_a_result_ends_with_exit_code_1(
     space: Path, faces: PackedDataset, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

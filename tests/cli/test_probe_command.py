@@ -13,6 +13,7 @@ from fake_search import Plan, write
 from fer_tune.data import PackedDataset
 from fer_tune.space import SearchSpace
 from tests.command_line import Run
+from tests.undrawn import undrawn
 
 SPACE: dict[str, Any] = {
     "name": "probed",
@@ -67,7 +68,8 @@ def test_of_a_search_it_is_in_the_report(run: Run, faces: PackedDataset, tmp_pat
     write(folder, plan, space=recorded, dataset=dataset, audit_version=2)
     done = run("probe", "--results", folder, "--folds", "3", "--crop", "32")
     assert done.code == 0 and f"written to {folder / 'probe.json'}" in done.out, done.err
-    reported = run("report", folder, "--json")
+    with undrawn():
+        reported = run("report", folder, "--json")
     assert reported.code == 0, reported.err
     found = json.loads((folder / "report" / "report.json").read_text())["probe"]
     assert found["status"] == "measured" and found["about"]["same_weights"] is True

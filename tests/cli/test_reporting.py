@@ -12,6 +12,7 @@ import pytest
 from fake_search import Plan, write
 
 from tests.command_line import Run
+from tests.undrawn import undrawn
 
 REPORT = {"report.html", "report.md", "report.json"}
 
@@ -58,7 +59,7 @@ def read(folder: Path) -> dict[str, Any]:
 
 
 def test_report_of_one_folder_stands_inside_it(run: Run, tmp_path: Path) -> None:
-    folder = write(tmp_path / "mine", Plan(pictures=120))
+    folder = write(tmp_path / "mine", Plan(pictures=120, trials=6))
     before = set(tree(folder))
     done = run("report", folder)
     assert done.code == 0 and done.err == ""
@@ -71,6 +72,7 @@ def test_report_of_one_folder_stands_inside_it(run: Run, tmp_path: Path) -> None
     assert new == {"report"}, "records are read, never written"
 
 
+@undrawn()
 def test_report_of_several_folders_is_one(run: Run, folders: Path) -> None:
     parts = [folders / name for name in "abcde"]
     done = run("report", *parts, "--out", folders / "merged")
@@ -82,13 +84,15 @@ def test_report_of_several_folders_is_one(run: Run, folders: Path) -> None:
     assert {path.name for path in (folders / "merged").iterdir()} >= {*REPORT, "figures"}
 
 
+@undrawn()
 def test_without_out_several_go_beside_the_first(run: Run, tmp_path: Path) -> None:
-    parts = [write(tmp_path / str(k), Plan(seed=k, pictures=120)) for k in range(2)]
+    parts = [write(tmp_path / str(k), Plan(seed=k, pictures=120, trials=6)) for k in range(2)]
     done = run("report", *parts)
     assert done.code == 0 and f"report: {parts[0] / 'report-merged/report.html'}" in done.out
     assert not (parts[1] / "report-merged").exists()
 
 
+@undrawn()
 def test_settings_reach_the_report(run: Run, folders: Path) -> None:
     words = ["--smallest-effect", "0.2", "--failed-share", "0.5", "--no-gallery"]
     words += ["--price-per-hour", "2.5", "--currency", "CHF"]
@@ -107,6 +111,7 @@ def test_settings_reach_the_report(run: Run, folders: Path) -> None:
     assert "CHF" in page and "<img" not in page
 
 
+@undrawn()
 def test_what_else_stands_there_is_left_alone(run: Run, folders: Path) -> None:
     mine = [folders / "o/notes.txt", folders / "o/figures/face.svg"]
     for path in mine:
@@ -135,6 +140,7 @@ def test_rank_of_several_ranks_the_merged_search(run: Run, folders: Path) -> Non
     assert output["search"]["unit"] == "study"
 
 
+@undrawn()
 def test_rank_as_json_says_what_the_report_says(run: Run, folders: Path) -> None:
     assert run("report", folders / "a", "--out", folders / "out").code == 0
     document = read(folders / "out")

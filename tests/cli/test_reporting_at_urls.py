@@ -13,6 +13,7 @@ import analysis
 from fer_tune.storage import put_folder
 from tests.command_line import Run
 from tests.object_store import ObjectStore
+from tests.undrawn import undrawn
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +56,7 @@ def test_the_report_stands_beside_the_records_and_is_the_same(
         assert (folder / name).read_bytes() == (made / "a" / name).read_bytes(), name
 
 
+@undrawn()
 def test_a_figure_that_is_no_longer_shown_goes(run: Run, store: ObjectStore, made: Path) -> None:
     folder = store.folder("made/b") / "report"
     (folder / "report.md").write_bytes(b"![old](figures/old.svg)\n![x](../manifest.json)\n")
@@ -65,6 +67,7 @@ def test_a_figure_that_is_no_longer_shown_goes(run: Run, store: ObjectStore, mad
     assert "figures/old.svg" not in names and "notes.txt" in names and "report.md" in names
 
 
+@undrawn()
 def test_several_become_one_beside_the_first(run: Run, store: ObjectStore, made: Path) -> None:
     done = run("report", store.url("made/a"), made / "b")
     where = store.folder("made/a") / "report-merged/report.html"
@@ -73,6 +76,7 @@ def test_several_become_one_beside_the_first(run: Run, store: ObjectStore, made:
     assert twice.code == 2 and "given twice" in twice.err
 
 
+@undrawn()
 def test_out_may_be_at_a_url(run: Run, store: ObjectStore, made: Path) -> None:
     assert run("report", made / "a", "--out", store.url("out")).code == 0
     assert "report.html" in store.keys(store.folder("out"))

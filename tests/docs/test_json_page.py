@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
+from drawn_once import drawn_once
 from fake_search import Plan, write
 from PIL import Image
 
@@ -39,13 +41,19 @@ precision: float32
 """
 
 
+@pytest.fixture(scope="module", autouse=True)
+def figures_drawn_once() -> Iterator[None]:
+    with drawn_once():
+        yield
+
+
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     desk = tmp_path_factory.mktemp("desk")
+    make_model(desk / "MODEL", arm="densenet161")
     for number, name in enumerate(("RESULTS", "A", "B")):
         write(desk / name, Plan(trials=4, seeds=5, seed=number))
-        make_model(desk / name / "models" / "densenet161", arm="densenet161")
-    shutil.copytree(desk / "A/models/densenet161", desk / "MODEL")
+        shutil.copytree(desk / "MODEL", desk / name / "models/densenet161")
     import_source("synthetic:60", desk / "DATA")
     (desk / "PICTURES").mkdir()
     Image.new("L", (48, 48)).save(desk / "PICTURES/face.png")

@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.killing.processes import descendants, send, trial_processes
-from fer_tune.storage import AnyPath
-from fer_tune.tuning.log.events import History, has_log
+from benchmarks.processes import descendants, send, trial_processes
+from fer_tune.storage import AnyPath, UrlPath
+from fer_tune.tuning.log.events import EVENTS_FILE, History, has_log
 from tests.warm import WarmProcess
 
 ARMS = ["densenet121", "resnet18"]
@@ -70,9 +70,12 @@ class SearchProcess:
     def until(self, reached: Callable[[History], bool], within_s: float = PATIENCE_S) -> History:
         """Waits until the log says what is waited for."""
         deadline = time.monotonic() + within_s
+        known = None
         while time.monotonic() < deadline:
             ended, began = self._driver.poll() is not None, time.monotonic()
-            if has_log(self.folder):
+            size = self._log_size()
+            if (size is None or size != known) and has_log(self.folder):
+                known = size
                 history = History.read(self.folder)
                 if reached(history):
                     return history
@@ -80,6 +83,13 @@ class SearchProcess:
             took = time.monotonic() - began
             time.sleep(min(max(STEP_S, 3 * took), LONGEST_STEP_S))
         raise AssertionError(f"it did not come to that in {within_s:g} s: {self.text}")
+
+    def _log_size(self) -> int | None:
+        """Bytes of the log; None at a URL, where only reading it tells."""
+        if isinstance(self.folder, UrlPath):
+            return None
+        log = self.folder / EVENTS_FILE
+        return log.stat().st_size if log.exists() else 0
 
     def until_printed(self, text: str, within_s: float = PATIENCE_S) -> None:
         """Waits until the output contains ``text``."""

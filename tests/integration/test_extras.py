@@ -12,12 +12,14 @@ import tomllib
 from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from packaging.requirements import Requirement
 from PIL import Image
 
+from tests.command_line import Outcome
 from tests.models.kept_files import make_model
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -72,9 +74,13 @@ def modules_outside(distributions: set[str]) -> list[str]:
     )
 
 
+#: Runs commands, each in a process that sees no module of some. What every install has is imported
+#: once for all, and without any extra.
 RUN = """
-import json, sys
-blocked = set(json.loads(sys.argv[1]))
+import json, os, sys
+with open(sys.argv[1]) as file:
+    nothing_else, tasks = json.load(file)
+blocked = set(nothing_else)
 class Absent:
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in blocked:
@@ -85,9 +91,19 @@ found = importlib.util.find_spec
 def find(name, package=None):
     return None if name.partition(".")[0] in blocked else found(name, package)
 importlib.util.find_spec = find
-sys.argv = ["fer-tune", *sys.argv[2:]]
-from fer_tune.cli import main
-main()
+import fer_tune.models.torchvision_import
+for without, words, said in tasks:
+    if (process := os.fork()) == 0:
+        for number, name in ((1, "out"), (2, "err")):
+            os.dup2(os.open(f"{said}.{name}", os.O_WRONLY | os.O_CREAT), number)
+        blocked.clear()
+        blocked.update(without)
+        sys.argv = ["fer-tune", *words]
+        from fer_tune.cli import main
+        main()
+        break
+    with open(f"{said}.code", "w") as file:
+        print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), file=file)
 """
 
 
@@ -114,41 +130,57 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     }
 
 
-def command(
-    extra: str, given: dict[str, Path], new: Path, without: list[str]
-) -> subprocess.CompletedProcess[str]:
-    words = COMMANDS[extra].format(**given, new=new).split()
-    return subprocess.run(
-        [sys.executable, "-c", RUN, json.dumps(without), *words],
-        capture_output=True,
-        text=True,
+@pytest.fixture(scope="module")
+def outcomes(
+    given: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> dict[tuple[str, bool], tuple[Outcome, list[Path]]]:
+    """By extra and whether it is installed: what its command left, and the files that it wrote."""
+    home = tmp_path_factory.mktemp("outcomes")
+    base = modules_outside(installed(BASE))
+    tasks, found = [], {}
+    for extra, text in COMMANDS.items():
+        outside = modules_outside(installed([*BASE, *EXTRAS[extra]]))
+        assert "pytest" in outside and {"torch", "PIL", "numpy"}.isdisjoint(outside)
+        for without, is_there in ((outside, True), (base, False)):
+            folder = home / f"{extra}-{is_there}"
+            folder.mkdir()
+            words = text.format(**given, new=folder / "new").split()
+            tasks.append((without, words, str(folder)))
+    (home / "tasks.json").write_text(json.dumps([base, tasks]))
+    subprocess.run(
+        [sys.executable, "-c", RUN, str(home / "tasks.json")],
         check=False,
-        timeout=280,
+        timeout=1000,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
+    for extra in COMMANDS:
+        for is_there in (True, False):
+            said = home / f"{extra}-{is_there}"
+            code, *texts = (
+                said.with_suffix(f".{kind}").read_text() for kind in ("code", "out", "err")
+            )
+            found[extra, is_there] = Outcome(int(code), *texts), list(said.iterdir())
+    return found
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("extra", COMMANDS)
-def test_an_extra_suffices_for_its_command(
-    extra: str, given: dict[str, Path], tmp_path: Path
-) -> None:
-    outside = modules_outside(installed([*BASE, *EXTRAS[extra]]))
-    assert "pytest" in outside and {"torch", "PIL", "numpy"}.isdisjoint(outside)
-    done = command(extra, given, tmp_path / "new", outside)
-    assert done.returncode == 0, done.stderr
+def test_an_extra_suffices_for_its_command(extra: str, outcomes: Any) -> None:
+    done, written = outcomes[extra, True]
+    assert done.code == 0, done.err
+    assert bool(written) == ("{new}" in COMMANDS[extra])
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("extra", COMMANDS)
-def test_without_it_one_line_has_the_pip_command(
-    extra: str, given: dict[str, Path], tmp_path: Path
-) -> None:
-    done = command(extra, given, tmp_path / "new", modules_outside(installed(BASE)))
-    assert done.returncode == 2 and done.stdout == "", done
-    (message,) = [line for line in done.stderr.splitlines() if line.startswith("fer-tune:")]
+def test_without_it_one_line_has_the_pip_command(extra: str, outcomes: Any) -> None:
+    done, written = outcomes[extra, False]
+    assert done.code == 2 and done.out == "", done
+    (message,) = [line for line in done.err.splitlines() if line.startswith("fer-tune:")]
     assert message.endswith(f"Install it with: pip install 'fer-tune[{extra}]'")
-    assert "Traceback" not in done.stderr and not list(tmp_path.iterdir())
+    assert "Traceback" not in done.err and not written
 
 
 def needed() -> set[tuple[str, str]]:

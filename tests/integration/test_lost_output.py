@@ -16,6 +16,7 @@ from fer_tune.records import Results
 from fer_tune.tuning.log.events import History
 from fer_tune.tuning.log.log_file import LOG_FILE
 from tests.integration.killing import SearchProcess
+from tests.integration.recorded_search import LEAN, SECONDS
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -54,7 +55,7 @@ def test_a_search_survives_its_reader_and_is_interrupted_by_a_closed_terminal(ho
         *("--results", str(folder), "--no-dashboard", "--cpus", "1"),
         module="tests.integration.recorded_search",
         home=home,
-        environment={"RECORDED_SECONDS": "0.5", "TERM": "xterm"},
+        environment={SECONDS: "0.5", LEAN: "1", "TERM": "xterm"},
         stdin=inside,
         stdout=writer,
         stderr=inside,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.killing.processes import send
+from benchmarks.processes import send
 from fer_tune.data import import_source
 from fer_tune.records import Results
 from fer_tune.storage import AnyPath, address

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import pytest
 
-from benchmarks.killing.processes import descendants
+from benchmarks.processes import descendants
 from fer_tune.storage import UrlPath, put_folder
 from fer_tune.tuning.log.events import History
 from tests.integration import recorded_search

@@ -6,6 +6,7 @@ runs three at a time, one on every machine.
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import subprocess
@@ -80,15 +81,38 @@ def test_only_who_has_the_token_is_let_in(cluster: Cluster) -> None:
     assert not cluster.port_answers(8265)
 
 
-#: A program at the laptop that counts the machines, as Ray's client and from the cluster's store.
+#: Programs at the laptop that count the machines, as Ray's client and from the cluster's store.
 #: Why it was refused the client logs at level DEBUG alone, and ends with a timeout.
 COUNTING = {
-    "client": "import logging; logging.getLogger('ray.util.client').setLevel('DEBUG'); "
-    "import ray; ray.init('ray://{head}:10001'); print('found', len(ray.nodes()))",
-    "store": "from ray._raylet import GcsClient; "
-    "print('found', len(GcsClient(address='{head}:6379').get_all_node_info()))",
+    "client": "logging.getLogger('ray.util.client').setLevel('DEBUG'); "
+    "ray.init('ray://{head}:10001'); print('found', len(ray.nodes()))",
+    "store": "print('found', len(GcsClient(address='{head}:6379').get_all_node_info()))",
 }
-
+#: Runs programs, each in a process with an environment of its own; Ray is imported once for all.
+AT_ONCE = """
+import json, logging, os, sys, traceback
+import ray, ray.util.client
+from ray._raylet import GcsClient
+from fer_tune.ray_private import reload_settings
+processes = []
+for program, environment, said in json.loads(sys.argv[1]):
+    if (process := os.fork()) == 0:
+        out = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(out, 1), os.dup2(out, 2)
+        os.environ.clear()
+        os.environ.update(environment)
+        reload_settings()
+        code = 1
+        try:
+            exec(program)
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+        sys.stdout.flush()
+        os._exit(code)
+    processes.append(process)
+print(json.dumps([os.waitstatus_to_exitcode(os.waitpid(one, 0)[1]) for one in processes]))
+"""
 
 #: What a refused program says.
 REFUSED = {
@@ -97,11 +121,42 @@ REFUSED = {
 }
 #: The head forks a server for each client; on a busy machine that process sometimes dies at once.
 NO_SERVER = ("Starting Ray client server failed", "psutil.ZombieProcess", "psutil.NoSuchProcess")
+WAYS = [(way, token) for token in ("none", "wrong", "right") for way in COUNTING]
 
 
-@pytest.mark.parametrize("way", COUNTING)
-@pytest.mark.parametrize("token", ["none", "wrong", "right"])
-def test_ray_itself_asks_for_the_token(cluster: Cluster, way: str, token: str) -> None:
+@pytest.fixture(scope="module")
+def counted(cluster: Cluster) -> dict[tuple[str, str], tuple[int, str]]:
+    """What came of each program with each token: exit code, and what it said."""
+    return count(cluster, *WAYS)
+
+
+def count(cluster: Cluster, *ways: tuple[str, str]) -> dict[tuple[str, str], tuple[int, str]]:
+    folder = cluster.machines.state
+    tasks = [
+        (
+            COUNTING[way].format(head=cluster.machines.address(0)),
+            with_token(cluster, token),
+            str(folder / f"{way}-{token}.txt"),
+        )
+        for way, token in ways
+    ]
+    done = subprocess.run(
+        cluster.machines.at_laptop(sys.executable, "-c", AT_ONCE, json.dumps(tasks)),
+        capture_output=True,
+        text=True,
+        env={**cluster.environment, "PYTHONPATH": str(ROOT)},
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stderr
+    codes = json.loads(done.stdout.splitlines()[-1])
+    return {
+        way: (code, Path(said).read_text())
+        for way, code, (_, _, said) in zip(ways, codes, tasks, strict=True)
+    }
+
+
+def with_token(cluster: Cluster, token: str) -> dict[str, str]:
+    """The laptop's environment with the right token, a wrong one or none."""
     environment = dict(cluster.environment)
     if token != "right":
         # A client tries three times, and waits between.
@@ -112,28 +167,22 @@ def test_ray_itself_asks_for_the_token(cluster: Cluster, way: str, token: str) -
         environment["RAY_AUTH_MODE"] = "disabled"  # or Ray does not even ask the head
     if token == "wrong":
         environment["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
-    done = counted(cluster, way, environment)
+    return environment
+
+
+@pytest.mark.parametrize(("way", "token"), WAYS)
+def test_ray_itself_asks_for_the_token(
+    cluster: Cluster, counted: dict[tuple[str, str], tuple[int, str]], way: str, token: str
+) -> None:
+    code, said = counted[way, token]
     for _ in range(5):
-        if token == "right" and any(text in done.stderr for text in NO_SERVER):
-            done = counted(cluster, way, environment)
+        if token == "right" and any(text in said for text in NO_SERVER):
+            code, said = count(cluster, (way, token))[way, token]
     if token == "right":
-        assert done.returncode == 0 and "found 3" in done.stdout, done.stderr
+        assert code == 0 and "found 3" in said, said
     else:
-        assert done.returncode != 0 and "found" not in done.stdout, done.stderr
-        assert REFUSED[way] in done.stderr, "it failed, but not for its token:\n" + done.stderr
-
-
-def counted(
-    cluster: Cluster, way: str, environment: dict[str, str]
-) -> subprocess.CompletedProcess[str]:
-    program = COUNTING[way].format(head=cluster.machines.address(0))
-    return subprocess.run(
-        cluster.machines.at_laptop(sys.executable, "-c", program),
-        capture_output=True,
-        text=True,
-        env=environment,
-        timeout=120,
-    )
+        assert code != 0 and "found" not in said, said
+        assert REFUSED[way] in said, "it failed, but not for its token:\n" + said
 
 
 #: Changes to the shipped search: it trains for real, but small networks and not for long.

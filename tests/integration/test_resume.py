@@ -20,6 +20,7 @@ from fer_tune.records import Results
 from fer_tune.serving.finding import kept_models
 from fer_tune.tuning.log.events import EVENTS_FILE, History
 from tests.command_line import Outcome
+from tests.integration import lean_search
 from tests.integration.here import fer_tune_here, refused_here
 from tests.integration.killing import SearchProcess
 
@@ -55,22 +56,23 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def start(home: Path, folder: Path, *words: str) -> Iterator[SearchProcess]:
-    """Runs ``fer-tune``; nothing of it is left behind."""
-    process = SearchProcess(folder, *words, "--no-dashboard", home=home)
+def start(home: Path, folder: Path, *words: str, lean: bool = True) -> Iterator[SearchProcess]:
+    """Runs ``fer-tune``, by default on a lean Ray; nothing of it is left behind."""
+    module = lean_search.__name__ if lean else "fer_tune.cli"
+    process = SearchProcess(folder, *words, "--no-dashboard", home=home, module=module)
     try:
         yield process
     finally:
         process.clean_up()
 
 
-def search(home: Path, faces: PackedDataset, folder: Path, *more: str) -> Any:
+def search(home: Path, faces: PackedDataset, folder: Path, *more: str, **how: bool) -> Any:
     words = ["search", str(home / "tiny.yaml"), "--data", str(faces.root)]
-    return start(home, folder, *words, "--results", str(folder), *more)
+    return start(home, folder, *words, "--results", str(folder), *more, **how)
 
 
-def resume(home: Path, folder: Path, *words: str) -> Any:
-    return start(home, folder, "resume", str(folder), *words)
+def resume(home: Path, folder: Path, *words: str, **how: bool) -> Any:
+    return start(home, folder, "resume", str(folder), *words, **how)
 
 
 #: Saves every epoch before it is reported.
@@ -113,13 +115,14 @@ def journey(home: Path, faces: PackedDataset) -> Journey:
         folders[turn] = snapshot(folder)
         shutil.copyfile(folder / EVENTS_FILE, home / f"events-{turn}.jsonl")
 
-    with search(home, faces, folder, *NO_EPOCH) as process:
+    # An interruption and a kill of everything meet all processes of a Ray.
+    with search(home, faces, folder, *NO_EPOCH, lean=False) as process:
         process.until(lambda log: log.runs.get(0) is not None and log.runs[0].epochs >= 1)
         folders["before"] = snapshot(folder)
         process.interrupt()
         note("interrupted", process, process.ended())
 
-    with resume(home, folder, *NO_EPOCH) as process:
+    with resume(home, folder, *NO_EPOCH, lean=False) as process:
         # A second one is refused, by name of the first; then a trial's process dies.
         process.until(lambda log: len(log.sessions) == 2)
         first = process.pid

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import sysconfig
@@ -17,37 +16,12 @@ import pytest
 from fake_search import Plan, write
 
 from fer_tune import __version__
+from tests.integration.conftest import PACKAGES, ROOT
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("analysis", "cluster", "fer_tune", "search_spaces")
 #: Read by `pip install -r` in a checkout alone.
 NOT_SHIPPED = {"analysis/requirements.txt"}
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the sdist, and the wheel that was built from it.
-
-    Built from a copy, as building in the checkout would leave its traces there.
-    """
-    home = tmp_path_factory.mktemp("built")
-    source = home / "source"
-    for name in PACKAGES:
-        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source)
-    # Without isolation, which would download setuptools.
-    words = ["-m", "build", "--no-isolation", "--outdir", home / "dist"]
-    run(sys.executable, *words, source, at=home)
-    return home / "dist"
-
-
-@pytest.fixture(scope="module")
-def wheel(built: Path) -> Path:
-    (found,) = built.glob("*.whl")
-    return found
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ import pytest
 
 from fer_tune.process import memory_kills as module
 from fer_tune.process.memory_kills import MemoryKills, memory_kills
+from tests.module_time import replace_time
 
 V2 = "low 0\nhigh 7\nmax 9\noom 3\noom_kill 2\noom_group_kill 0\n"
 V1 = "oom_kill_disable 0\nunder_oom 0\noom_kill 4\n"
@@ -40,7 +41,7 @@ def test_the_count_of_the_machine_without_a_cgroup(tmp_path: Path) -> None:
 def test_several_deaths_are_of_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     counts, now = [5], [1000.0]
     monkeypatch.setattr(module, "memory_kills", lambda: counts[0])
-    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    replace_time(monkeypatch, module, monotonic=lambda: now[0])
     kills = MemoryKills()
     assert not kills.recent(), "kills before the search"
     counts[0] = 7

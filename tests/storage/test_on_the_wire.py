@@ -10,8 +10,10 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pyarrow.fs
 import pytest
 
 from fer_tune.records import Results
@@ -31,23 +33,34 @@ from tests.faulty_proxy import (
     always,
     every,
     first,
+    no_faults,
     proxied,
 )
 from tests.object_store import ObjectStore
 
-#: More than pyarrow sends in one request.
-BIG = os.urandom(12 * 2**20)
+#: More than the 10 MiB that pyarrow sends in one request.
+BIG = os.urandom(10 * 2**20 + 2**19)
 _numbers = itertools.count()
+_STANDARD = pyarrow.fs.AwsStandardS3RetryStrategy
 
 
 @pytest.fixture
 def proxy(served: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyProxy]:
-    """In front of the store; our own retry comes at once."""
+    """In front of the store; our own retry and pyarrow's attempts come at once.
+
+    pyarrow makes as many attempts as in a search, with milliseconds instead of seconds between.
+    """
+    monkeypatch.setattr(pyarrow.fs, "AwsStandardS3RetryStrategy", _at_once)
     monkeypatch.setattr(module, "_FIRST_WAIT_S", 0.02)
     monkeypatch.setenv(module.PATIENCE, "20")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     with proxied(served.port) as running:
         yield running
+
+
+def _at_once(max_attempts: int) -> pyarrow.fs.S3RetryStrategy:
+    """The strategy that waits for 25 ms at first; it counts what follows the first attempt."""
+    return pyarrow.fs.AwsDefaultS3RetryStrategy(max_attempts=max_attempts - 1)
 
 
 @pytest.fixture
@@ -84,7 +97,7 @@ def small_files(folder: UrlPath) -> None:
 def large_files(folder: UrlPath) -> None:
     (folder / "large").write_bytes(BIG)
     assert (folder / "large").read_bytes() == BIG
-    assert b"".join((folder / "large").pieces(2**20)) == BIG
+    assert b"".join((folder / "large").pieces(2**22)) == BIG
 
 
 @work
@@ -128,6 +141,15 @@ def test_every_third_request_fails_and_nothing_is_lost(
     proxy.faults = every(3, *FAULTS)
     WORK[name](folder)
     assert len(proxy.faulty) >= 3, "few requests were disturbed"
+
+
+def test_the_strategy_of_a_search_repeats_requests(
+    folder: UrlPath, proxy: FaultyProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pyarrow.fs, "AwsStandardS3RetryStrategy", _STANDARD)
+    proxy.faults = every(4, Status(503), LOST_RESPONSE)
+    small_files(folder)
+    assert len(proxy.faulty) >= 3
 
 
 @pytest.mark.parametrize(
@@ -184,14 +206,20 @@ def test_a_store_that_takes_seconds_to_respond_is_waited_for(
 ) -> None:
     """As a busy server does for every request: with pyarrow's own limit none would succeed."""
     caplog.set_level(logging.WARNING, logger="fer_tune")
-    proxy.faults, file = always(Delay(5.0)), folder / "file"
+    read, trickling, written = (folder / name for name in ("read", "trickling", "written"))
+    read.write_bytes(b"1")
+    trickling.write_bytes(BIG[: 4 * 2**20])
+    slow, pieces = Delay(5.0), Trickle(2**16, 0.05)
+    proxy.faults = lambda request: pieces if "trickling" in request.target else slow
     began = time.monotonic()
-    file.write_bytes(b"1")
-    assert file.read_bytes() == b"1"
-    assert 10 <= time.monotonic() - began < 25 and not caplog.records
-    proxy.faults = always(Trickle(2**16, 0.05))
-    file.write_bytes(BIG[: 4 * 2**20])
-    assert file.read_bytes() == BIG[: 4 * 2**20]
+    with ThreadPoolExecutor(3) as pool:
+        writing = pool.submit(written.write_bytes, b"2")
+        first_byte, all_bytes = (pool.submit(f.read_bytes) for f in (read, trickling))
+        writing.result()
+        assert first_byte.result() == b"1" and all_bytes.result() == BIG[: 4 * 2**20]
+    assert 5 <= time.monotonic() - began < 20 and not caplog.records
+    proxy.faults = no_faults
+    assert written.read_bytes() == b"2"
 
 
 def test_a_store_that_fails_for_longer_is_one_error(

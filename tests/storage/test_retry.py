@@ -14,6 +14,7 @@ from fer_tune.storage import UrlPath
 from fer_tune.storage import retry as module
 from fer_tune.storage.retry import translated, with_retries
 from fer_tune.tuning.log.disk_faults import disk_error
+from tests.module_time import replace_time
 from tests.object_store import ObjectStore
 
 CONNECTION_REFUSED = (
@@ -120,8 +121,7 @@ def test_what_google_calls_an_invalid_argument_is_an_error_of_the_store() -> Non
 def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
     """Waits that take no time."""
     waited: list[float] = []
-    monkeypatch.setattr(module.time, "monotonic", lambda: sum(waited))
-    monkeypatch.setattr(module.time, "sleep", waited.append)
+    replace_time(monkeypatch, module, monotonic=lambda: sum(waited), sleep=waited.append)
     monkeypatch.delenv(module.PATIENCE, raising=False)
     yield waited
 

@@ -61,6 +61,8 @@ def test_warm_up_rises_in_a_line_to_the_peak() -> None:
     rising = [factor(step, "constant", warmup=1.0) for step in range(11)]
     np.testing.assert_allclose(np.diff(rising), 1 / 11)
     assert rising[10] == 1.0
+    falling = [factor(step, "cosine", warmup=1.0) for step in (10, 25, 39)]
+    assert falling == pytest.approx([1.0, 0.5, np.sin(np.pi / 60) ** 2])
 
 
 def test_head_and_backbone_have_their_own_rates_and_norms_are_not_decayed() -> None:

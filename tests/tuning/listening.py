@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.killing.processes import descendants
+from benchmarks.processes import descendants
 
 _LISTENING = "0A"
 

@@ -6,9 +6,11 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
+from fer_tune.data import PackedDataset
 from fer_tune.errors import UserError
 from fer_tune.training.device.precision import PrecisionChoice
 from fer_tune.tuning import precision
@@ -31,8 +33,42 @@ def test_a_search_starts_ray_before_what_takes_seconds_to_import() -> None:
     assert modules_after("import fer_tune.tuning.run", *slow) == []
 
 
-def test_processes_of_trials_import_neither_statistics_nor_the_compiler() -> None:
+#: Trains a run with each optimiser on a packed dataset, saves it, and continues from that.
+TRAINING = """
+from fer_tune.data import PackedDataset
+from fer_tune.space import TrialConfig
+from fer_tune.training.context import TrialContext
+from fer_tune.training.trial import RunSeeds, TrialRun
+from pathlib import Path
+data, folder = PackedDataset.open(Path({data!r})), Path({folder!r})
+context = TrialContext(
+    dataset={data!r}, fingerprint=data.fingerprint, validation_share=0.25, split_seed=0,
+    leaks="drop", conflicts="drop", weights="none", weights_seed=0, view_seed=0, views=1,
+    resize_ratio=1.14, precision="float32", max_epochs=2, metric="macro_f1", patience=None,
+    window=3, bank=str(folder / "bank"), bank_bytes=None, threads=1,
+)
+for optimizer in ("adamw", "sgd"):
+    config = TrialConfig(
+        backbone="resnet18", crop_size=32, batch_size=32, unfreeze_depth=1, optimizer=optimizer
+    )
+    run, other = (TrialRun(context, config, RunSeeds(run=1, weights=0, views=0)) for _ in "ab")
+    run.prepare()
+    run.run_epoch()
+    (folder / optimizer).mkdir()
+    run.save(folder / optimizer)
+    other.restore(folder / optimizer)
+    other.prepare()
+    other.run_epoch()
+"""
+
+
+def test_processes_of_trials_import_neither_statistics_nor_the_compiler(
+    faces: PackedDataset, tmp_path: Path
+) -> None:
     code = "import fer_tune.tuning.raytune.trainable, fer_tune.tuning.raytune.scored_run"
+    code += "\nfrom fer_tune.models.registry import BACKBONES, backbone\n"
+    code += "for name in BACKBONES:\n    backbone(name)\n"
+    code += TRAINING.format(data=str(faces.root), folder=str(tmp_path))
     slow = ("scipy", "sklearn", "optuna", "matplotlib", "torch._dynamo", "torchvision")
     assert modules_after(code, *slow) == ["torchvision"]
 

@@ -100,6 +100,13 @@ def run(faces: PackedDataset, tmp_path_factory: pytest.TempPathFactory) -> Any:
     return made
 
 
+@pytest.fixture
+def light(run: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The same with hardly any weights, for tests that open no model: a whole one is 45 MB."""
+    monkeypatch.setattr(run, "whole_state", lambda: {"weight": torch.zeros(4)})
+    return run
+
+
 @pytest.fixture(params=["path", "URL"])
 def root(request: pytest.FixtureRequest, tmp_path: Path) -> AnyPath:
     if request.param == "path":
@@ -149,14 +156,14 @@ def kept(root: AnyPath) -> dict[str, int]:
     }
 
 
-def test_worse_models_are_removed_as_runs_end(run: Any, search: Any, root: AnyPath) -> None:
+def test_worse_models_are_removed_as_runs_end(light: Any, search: Any, root: AnyPath) -> None:
     after_a_run = RemoveWorse(search, CHOICES)
     unfinished = search.history.runs.pop(14)
-    leave(run, root, 10, 11, 12, 14)
+    leave(light, root, 10, 11, 12, 14)
     after_a_run.on_trial_complete(trial=ray_trial(12))
     assert candidates(root) == {11, 12, 14}  # 14 still runs, as far as the driver knows
     search.history.runs[14] = unfinished
-    leave(run, root, 13)
+    leave(light, root, 13)
     after_a_run.on_trial_complete(trial=ray_trial(14))
     assert candidates(root) == {11, 12}
 
@@ -178,15 +185,15 @@ def test_the_best_are_kept_and_nothing_else_is_left(
 
 
 def test_more_seeds_replace_a_model_or_update_the_scores_beside_it(
-    run: Any, search: Any, root: AnyPath
+    light: Any, search: Any, root: AnyPath
 ) -> None:
-    leave(run, root, 10, 11)
+    leave(light, root, 10, 11)
     later = {n: search.history.runs.pop(n) for n in (12, 13, 14)}
     keep_models(search, CHOICES)
     assert kept(root) == {"densenet121": 10, "resnet18": 11}
     created = read_card(root / "models/resnet18").created
     search.history.runs.update(later)
-    leave(run, root, 12, 13)
+    leave(light, root, 12, 13)
     keep_models(search, CHOICES)
     assert kept(root) == {"densenet121": 12, "resnet18": 11}
     updated = read_card(root / "models/resnet18")
@@ -213,10 +220,10 @@ def test_a_kill_while_models_are_put_into_place_loses_none(
 
 
 def test_a_model_that_is_not_the_best_is_not_kept_in_its_place(
-    run: Any, search: Any, root: AnyPath
+    light: Any, search: Any, root: AnyPath
 ) -> None:
     """The best run's model is missing, as if it had been scored by an earlier version."""
-    leave(run, root, 10, 13)
+    leave(light, root, 10, 13)
     keep_models(search, CHOICES)
     assert kept(root) == {}
     missing = [run.assignment.number for run in kept_models.without_model(search, CHOICES)]
@@ -237,10 +244,10 @@ def test_a_damaged_model_counts_as_missing(run: Any, search: Any, root: AnyPath)
 
 
 def test_a_kill_while_candidates_are_removed_leaves_none_that_looks_complete(
-    run: Any, search: Any, root: AnyPath, monkeypatch: pytest.MonkeyPatch
+    light: Any, search: Any, root: AnyPath, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever the order in which a folder's files are removed."""
-    leave(run, root, 11, 12)
+    leave(light, root, 11, 12)
 
     def killed(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
@@ -253,8 +260,8 @@ def test_a_kill_while_candidates_are_removed_leaves_none_that_looks_complete(
     assert kept(root) == {"densenet121": 12, "resnet18": 11} and candidates(root) == set()
 
 
-def test_a_model_of_a_superseded_choice_is_removed(run: Any, search: Any, root: AnyPath) -> None:
-    leave(run, root, 11, 12)
+def test_a_model_of_a_superseded_choice_is_removed(light: Any, search: Any, root: AnyPath) -> None:
+    leave(light, root, 11, 12)
     keep_models(search, CHOICES)
     keep_models(search, [CHOICES[0], {**CHOICES[1], "runs": []}])
     assert kept(root) == {"densenet121": 12}
@@ -267,8 +274,8 @@ def test_without_a_scored_run_there_is_no_model_to_train_again(search: Any) -> N
         kept_models.retrain(search, CHOICES)
 
 
-def test_a_damaged_candidate_is_one_message(run: Any, search: Any, root: AnyPath) -> None:
-    leave(run, root, 11)
+def test_a_damaged_candidate_is_one_message(light: Any, search: Any, root: AnyPath) -> None:
+    leave(light, root, 11)
     file = candidate_folder(root, 11) / "candidate.json"
     for content in (b"{", b"[]", b"{}", b'{"temperature": -1}', b"\xff"):
         file.write_bytes(content)
@@ -277,8 +284,8 @@ def test_a_damaged_candidate_is_one_message(run: Any, search: Any, root: AnyPath
         assert "000011" in str(caught.value) and kept(root) == {}
 
 
-def test_a_restarted_run_replaces_its_model(run: Any, root: AnyPath) -> None:
-    leave(run, root, 11, 11)
+def test_a_restarted_run_replaces_its_model(light: Any, root: AnyPath) -> None:
+    leave(light, root, 11, 11)
     assert candidates(root) == {11}
     names = sorted(one.name for one in candidate_folder(root, 11).iterdir())
     assert names == ["candidate.json", "model.safetensors"]

@@ -19,6 +19,7 @@ from fer_tune.tuning.options import SearchOptions
 from fer_tune.tuning.precision import search_precision
 from fer_tune.tuning.raytune.nodes import waiting
 from fer_tune.tuning.raytune.runtime import ray_connection
+from tests.lean_ray import lean_ray
 from tests.tuning.apart import apart
 from tests.tuning.conftest import make_space
 
@@ -63,6 +64,7 @@ def test_a_precision_that_the_user_names_is_kept(results: Results, precision: st
     assert results.manifest().get("precision") is None
 
 
+@lean_ray()
 def on_a_busy_cluster(folder: Path) -> dict[str, Any]:
     """The measurement where other work holds the only CPU, until that is reported."""
     os.environ["RAY_AUTH_MODE"] = "disabled"

@@ -27,7 +27,7 @@ from fer_tune.records import Results
 __all__ = ["CLASSES", "EPOCHS", "SCENARIOS", "Plan", "make", "write"]
 
 
-#: The files of a folder by path, by plan and manifest.
+#: The files of a folder by path, by plan.
 _written: dict[str, dict[Path, bytes]] = {}
 
 
@@ -36,20 +36,22 @@ def write(folder: Path, plan: Plan | None = None, **manifest: Any) -> Path:
 
     Many tests use the same plans, so a plan's files are made once per process and then copied.
     """
-    key = repr((plan or Plan(), sorted(manifest.items())))
+    key = repr(plan or Plan())
     if key not in _written:
         with TemporaryDirectory() as made:
-            root = make(Path(made), plan, **manifest)
+            root = make(Path(made), plan)
             files = (path for path in root.rglob("*") if path.is_file())
             _written[key] = {path.relative_to(root): path.read_bytes() for path in files}
     for name, content in _written[key].items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
+    if manifest:
+        Results(folder).update_manifest(**manifest)
     return folder
 
 
-def make(folder: Path, plan: Plan | None = None, **manifest: Any) -> Path:
-    """The same, made anew."""
+def make(folder: Path, plan: Plan | None = None) -> Path:
+    """The same with the manifest of the plan, made anew."""
     plan = plan or Plan()
     results, space = Results(folder), space_of(plan)
     # Apart, so that trials are the same whatever the confirmation is like.
@@ -73,7 +75,7 @@ def make(folder: Path, plan: Plan | None = None, **manifest: Any) -> Path:
     results.append("confusion", tables.confusion, part="all")
     results.append("predictions", confirmation.predictions, part="all")
     written = manifest_of(plan, space, split, choices, machine, frozen_at)
-    results.write_manifest({**written, **manifest})
+    results.write_manifest(written)
     if plan.probe:
         write_probe(folder, plan, written["dataset"]["fingerprint"], written["space"]["weights"])
     return folder

@@ -47,7 +47,10 @@ def paths(
     if request.param == "whole":
         return whole
     folder = tmp_path_factory.mktemp("results")
-    return analysis.write_report(write(folder, STAGES[request.param]))
+    with pytest.MonkeyPatch.context() as patch:
+        # The interactive plots at every stage are tested in test_explore.py.
+        patch.setattr("analysis.outputs.explore.write_explore", lambda *_, **__: None)
+        return analysis.write_report(write(folder, STAGES[request.param]))
 
 
 def test_page_is_sound_and_loads_nothing(paths: ReportPaths) -> None:

@@ -7,38 +7,44 @@ from typing import Any
 
 import pytest
 from fake_search import Plan, write
+from judging import judged
 
 from analysis.inputs.loading import load
-from analysis.report import build
+from analysis.inputs.search import Search
+from analysis.report.evidence import Evidence
+from analysis.report.topics import section_of
+from analysis.settings import Settings
 
 READ = {"fingerprint": "a" * 64, "id": "1" * 32, "searches": [], "evaluations": 0, "raised": []}
 
 
-def report_of(folder: Path, **manifest: Any) -> dict[str, Any]:
-    folder.mkdir(exist_ok=True)
-    built: dict[str, Any] = build(load(write(folder, Plan(), **manifest)))
-    return built
+def search_of(folder: Path, **manifest: Any) -> Search:
+    return load(write(folder, Plan(), **manifest))
 
 
-def checks(folder: Path, **manifest: Any) -> dict[str, dict[str, Any]]:
-    return {check["id"]: check for check in report_of(folder, **manifest)["validity"]}
+def checks(search: Search) -> dict[str, dict[str, Any]]:
+    return {check["id"]: check for check in judged(search)["validity"]}
+
+
+def near_copies_count(search: Search) -> Any:
+    return section_of("data", Evidence(search=search, settings=Settings()))["near_copies_count"]
 
 
 def test_a_first_reading_is_no_warning(tmp_path: Path) -> None:
-    found = checks(tmp_path, test_readings=READ)
+    found = checks(search_of(tmp_path, test_readings=READ))
     assert found["reuse"]["status"] == found["seeds"]["status"] == "pass"
     assert "first that read it" in found["reuse"]["detail"]
 
 
 def test_a_folder_of_an_earlier_version_is_no_warning(tmp_path: Path) -> None:
-    found = checks(tmp_path, test_readings=None)
+    found = checks(search_of(tmp_path, test_readings=None))
     assert found["reuse"]["status"] == "pass" and "not recorded" in found["reuse"]["detail"]
     assert "same pixels" in found["leaks"]["detail"]
 
 
 def test_later_searches_and_evaluations_are_warnings_with_their_effect(tmp_path: Path) -> None:
     readings = {**READ, "searches": ["2" * 32, "3" * 32], "evaluations": 1}
-    check = checks(tmp_path, test_readings=readings)["reuse"]
+    check = checks(search_of(tmp_path, test_readings=readings))["reuse"]
     assert check["status"] == "warn"
     assert "search number 3" in check["detail"] and "13 % of cases" in check["detail"]
     assert "1 model had been evaluated" in check["detail"]
@@ -55,25 +61,24 @@ def test_later_searches_and_evaluations_are_warnings_with_their_effect(tmp_path:
 def test_seeds_raised_after_a_verdict_are_a_warning(
     raised: list[dict[str, int]], status: str, words: str, tmp_path: Path
 ) -> None:
-    check = checks(tmp_path, test_readings={**READ, "raised": raised})["seeds"]
+    check = checks(search_of(tmp_path, test_readings={**READ, "raised": raised}))["seeds"]
     assert check["status"] == status and words in check["detail"]
     assert ("instead of 5 %" in check["detail"]) == (status == "warn")
 
 
 def test_the_words_say_what_was_searched_for(tmp_path: Path) -> None:
-    found = report_of(tmp_path, audit_version=2)
-    detail = next(check["detail"] for check in found["validity"] if check["id"] == "leaks")
-    assert "near copies are one photograph mirrored" in detail
-    assert found["data"]["near_copies_count"] is True
+    search = search_of(tmp_path, audit_version=2)
+    assert "near copies are one photograph mirrored" in checks(search)["leaks"]["detail"]
+    assert near_copies_count(search) is True
 
 
 def test_near_copies_that_were_not_searched_for_do_not_count(tmp_path: Path) -> None:
     manifest = load(write(tmp_path / "plain", Plan())).manifests[0]
     audit = {**(manifest["dataset"].get("audit") or {}), "near_groups": None}
-    found = report_of(tmp_path, audit_version=2, dataset={**manifest["dataset"], "audit": audit})
-    detail = next(check["detail"] for check in found["validity"] if check["id"] == "leaks")
+    search = search_of(tmp_path, audit_version=2, dataset={**manifest["dataset"], "audit": audit})
+    detail = checks(search)["leaks"]["detail"]
     assert "only copies with the same pixels were searched for" in detail
-    assert found["data"]["near_copies_count"] is False
+    assert near_copies_count(search) is False
 
 
 @pytest.mark.parametrize(("before", "after"), [(60, 80), (60, 200), (51, 500)])
@@ -81,7 +86,7 @@ def test_the_effect_of_many_raised_seeds_is_simulated_by_their_ratio(
     before: int, after: int, tmp_path: Path
 ) -> None:
     raised = [{"before": before, "after": after}]
-    check = checks(tmp_path, test_readings={**READ, "raised": raised})["seeds"]
+    check = checks(search_of(tmp_path, test_readings={**READ, "raised": raised}))["seeds"]
     assert check["status"] == "warn" and f"from {before} to {after}" in check["detail"]
     assert "in 5 % of searches" not in check["detail"]
 
@@ -97,8 +102,7 @@ def exact_only(audit: dict[str, int], folder: Path, plan: Plan | None = None) ->
     search = load(
         write(folder / "exact", plan or Plan(), audit_version=2, space=space, dataset=dataset)
     )
-    found = {check["id"]: check for check in build(search)["validity"]}
-    return dict(found["leaks"])
+    return checks(search)["leaks"]
 
 
 def test_near_copies_that_exact_copies_leave_are_counted_once(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ moto = pytest.importorskip("moto", reason="moto is not installed")
 from fer_tune.cluster.shipped import find  # noqa: E402
 from fer_tune.cluster.ssh.head_node import head_of  # noqa: E402
 from fer_tune.errors import EnvironmentFault  # noqa: E402
+from tests.module_time import replace_time  # noqa: E402
 
 REGION = "us-west-2"
 NODE = {"ray-node-type": "worker", "ray-node-name": "w", "ray-node-status": "uninitialized"}
@@ -51,7 +52,7 @@ def account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(config.time, "sleep", lambda _: None)  # 15 s for a profile to spread
+    replace_time(monkeypatch, config, sleep=lambda _: None)  # 15 s for a profile to spread
 
     def forget() -> None:
         utils.resource_cache.cache_clear()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.near_copies import KINDS
+from benchmarks.data.near_copies import KINDS
 from fer_tune.data import PackedDataset, audit, cut, import_source
 from fer_tune.data.audit_text import as_text
 from fer_tune.data.copies import near_pairs, pack_groups, related_groups, unpack_groups
@@ -74,6 +74,8 @@ def test_colour_and_size_do_not_matter(drawn: list[Pixels]) -> None:
 
 def test_groups_hold_what_copies_connect() -> None:
     assert connected(6, [(4, 1), (5, 4), (2, 3)]).tolist() == [0, 1, 2, 2, 1, 1]
+    assert connected(5, [(4, 1), (4, 0)]).tolist() == [0, 0, 2, 3, 0]
+    assert connected(6, [(1, 0), (3, 2), (5, 4), (3, 1), (5, 3)]).tolist() == [0] * 6
     assert first_members(np.array([7, 3, 7, 3, 1])).tolist() == [0, 1, 0, 1, 4]
 
 

@@ -15,12 +15,13 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from benchmarks.processes import descendants, title
 from fer_tune.serving.service import running
 from fer_tune.serving.service.settings import ServiceSettings
 from tests.cluster.ray_head import RayHead, ray_head
 from tests.models.kept_files import make_model
 from tests.serving.service.fakes import png
-from tests.serving.service.test_service_command import ROOT, Running, below, command_of
+from tests.serving.service.test_service_command import ROOT, Running
 
 
 @pytest.fixture(scope="module")
@@ -39,12 +40,12 @@ def variables(head: RayHead) -> dict[str, str]:
     return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(head.token)}
 
 
-def of_serve(head: RayHead) -> list[bytes]:
+def of_serve(head: RayHead) -> list[str]:
     """Titles of Ray Serve's actors on the head; the dashboard has a ServeHead in any case."""
     return [
         words
-        for one in below(head.pid)
-        if (words := command_of(one)).startswith(b"ray::") and b"Serve" in words
+        for one in descendants(head.pid)
+        if (words := title(one)).startswith("ray::") and "Serve" in words
     ]
 
 
@@ -64,8 +65,8 @@ def test_a_service_joins_a_cluster_and_leaves_it_as_it_was(
     words = ["--address", head.gcs, "--faces", "never"]
     service = Running(tmp_path, str(model), *words, **variables(head))
     try:
-        assert any(b"ServeReplica" in one for one in of_serve(head))
-        assert not any(b"raylet" in command_of(one) for one in below(service.process.pid))
+        assert any("ServeReplica" in one for one in of_serve(head))
+        assert not any("raylet" in title(one) for one in descendants(service.process.pid))
         connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=60)
         status, content = service.predict(connection, png())
         assert status == 200 and b"probabilities" in content
@@ -75,7 +76,7 @@ def test_a_service_joins_a_cluster_and_leaves_it_as_it_was(
     assert code == 0 and "ended" in service.text.splitlines()
     assert "Traceback" not in service.text
     wait_for_the_end(head)
-    assert any(b"raylet" in command_of(one) for one in below(head.pid))
+    assert any("raylet" in title(one) for one in descendants(head.pid))
 
 
 @pytest.mark.ray

@@ -8,20 +8,20 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from benchmarks.processes import descendants, title
 from tests.command_line import Run
 from tests.models.kept_files import make_model
 from tests.serving.service.fakes import TOKEN, png
+from tests.warm import WarmProcess
 
 ROOT = Path(__file__).resolve().parents[3]
 TOKEN_HEADER = {"Authorization": f"Bearer {TOKEN}"}
@@ -38,9 +38,8 @@ class Running:
     def __init__(self, folder: Path, *words: str, **variables: str) -> None:
         self.log = folder / "log"
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "FER_TUNE_TOKEN": TOKEN, **variables}
-        command = [sys.executable, "-m", "fer_tune", "serve", *words, "--port", "0"]
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(command, stderr=log, stdout=log, env=environment)
+        command = ("serve", *words, "--port", "0")
+        self.process = WarmProcess("fer_tune.cli", command, environment, self.log)
         end = time.monotonic() + 240
         while "serving: " not in self.text:
             assert self.process.poll() is None and time.monotonic() < end, self.text
@@ -67,37 +66,16 @@ class Running:
 
     def replicas(self) -> list[int]:
         """Ids of the processes that predict."""
-        return [one for one in below(self.process.pid) if b"ServeReplica" in command_of(one)]
+        return [one for one in descendants(self.process.pid) if "ServeReplica" in title(one)]
 
     def end(self, number: int = signal.SIGTERM) -> int:
         if self.process.poll() is None:
-            self.process.send_signal(number)
+            os.kill(self.process.pid, number)
         try:
             return self.process.wait(120)
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise
-
-
-def below(pid: int) -> list[int]:
-    parents: dict[int, list[int]] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
-            fields = stat.read_text().rpartition(")")[2].split()
-            parents.setdefault(int(fields[1]), []).append(int(stat.parent.name))
-    found: list[int] = []
-    left = [pid]
-    while left:
-        children = parents.get(left.pop(), [])
-        found += children
-        left += children
-    return found
-
-
-def command_of(pid: int) -> bytes:
-    with suppress(OSError):
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    return b""
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +99,7 @@ def test_killed_replicas_lose_no_accepted_request(running: Running) -> None:
     assert len(first) == 2
     found: list[tuple[int, float]] = []
     expressions: set[tuple[int, str]] = set()
-    stop = time.monotonic() + 9
+    stop = time.monotonic() + 7
 
     def client(number: int) -> None:
         picture = png(seed=number % 2)
@@ -175,13 +153,13 @@ def test_metrics_count_requests_and_batches(running: Running) -> None:
 
 @pytest.mark.ray
 def test_ctrl_c_ends_everything(running: Running) -> None:
-    left = below(running.process.pid)
-    assert any(b"raylet" in command_of(one) for one in left)
+    left = descendants(running.process.pid)
+    assert any("raylet" in title(one) for one in left)
     assert running.end(signal.SIGINT) == 0
     assert "ended" in running.text.splitlines() and "Traceback" not in running.text
     end = time.monotonic() + 30
-    while alive := [one for one in left if command_of(one)]:
-        assert time.monotonic() < end, [command_of(one) for one in alive]
+    while alive := [one for one in left if title(one)]:
+        assert time.monotonic() < end, [title(one) for one in alive]
         time.sleep(0.2)
     assert TOKEN not in running.text
 

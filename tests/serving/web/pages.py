@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import socket
 import threading
@@ -14,17 +13,13 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from starlette.types import ASGIApp
 
 from fer_tune.data.pixels import Pixels
 from fer_tune.models.kept import KeptModel
 from fer_tune.serving.export.onnx_file import to_onnx
-from fer_tune.serving.service.limits import Limits
-from fer_tune.serving.service.server import Server, listening_socket
 from fer_tune.serving.web.contents import Content, Display, page_contents
 from fer_tune.serving.web.networks import PageModel
 from fer_tune.serving.web.runtime import runtime_files
-from fer_tune.serving.web.server import CONNECTIONS
 from tests.serving.export.tiny import tiny_model
 from tests.serving.web.javascript import needs_runtime
 
@@ -46,23 +41,6 @@ def small_page(
             file.write_bytes(to_onnx(kept, "outside"))
         found.append(PageModel(card=kept.card, precision="float32", file=file))
     return page_contents(found, runtime_files(needs_runtime()), display or Display())
-
-
-@contextmanager
-def running(app: ASGIApp, connections: int = CONNECTIONS) -> Iterator[int]:
-    """Serves ``app`` at a free port of the loopback; yields the port."""
-    listener = listening_socket("127.0.0.1", 0)
-    server = Server(app, Limits(connections=connections))
-    server.config.timeout_graceful_shutdown = 1
-    thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])))
-    thread.start()
-    try:
-        yield listener.getsockname()[1]
-    finally:
-        server.stop()
-        thread.join(20)
-        listener.close()
-    assert not thread.is_alive()
 
 
 @contextmanager
@@ -99,11 +77,11 @@ def astronaut() -> Pixels:
     return frame
 
 
-def write_video(path: Path, frames: Sequence[Pixels]) -> Path:
+def write_video(path: Path, frames: Sequence[Pixels], per_second: int = 15) -> Path:
     """Frames as YUV4MPEG2, which Chromium's fake camera plays over and over."""
     height, width = frames[0].shape[:2]
     with path.open("wb") as file:
-        file.write(f"YUV4MPEG2 W{width} H{height} F15:1 Ip A1:1 C420mpeg2\n".encode())
+        file.write(f"YUV4MPEG2 W{width} H{height} F{per_second}:1 Ip A1:1 C420mpeg2\n".encode())
         for frame in frames:
             bright, blue, red = Image.fromarray(frame).convert("YCbCr").split()
             half = (width // 2, height // 2)

@@ -14,11 +14,11 @@ from urllib.parse import quote
 
 import pytest
 
+from benchmarks.serving.threaded import running
 from fer_tune.serving.service import server as service_server
 from fer_tune.serving.web import server as page_server
 from fer_tune.serving.web.contents import HEADERS, Content
 from fer_tune.serving.web.server import BURST, page_app
-from tests.serving.web.pages import running
 
 TOKEN = "a-token-of-some-length"
 

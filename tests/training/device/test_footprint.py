@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
 from fer_tune.models.convolution import TrainedConv2d
+from fer_tune.models.initial import draw
 from fer_tune.models.network import build
 from fer_tune.models.registry import STAGES, backbone
 from fer_tune.training.device.footprint import counting, footprint
@@ -27,14 +30,14 @@ def convolutions_of_an_accelerator(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(TrainedConv2d, "forward", nn.Conv2d.forward)
 
 
+@cache
+def drawn(name: str) -> dict[str, Tensor]:
+    """Of the backbone without classifier; what is trained gets copies of it."""
+    return draw(backbone(name), seed=0)
+
+
 def network(name: str, depth: int) -> tuple[nn.Module, nn.Module]:
-    entry = backbone(name)
-    state = {
-        key: tensor
-        for key, tensor in entry.module().state_dict().items()
-        if not key.startswith(entry.head_prefix)
-    }
-    cut = build(entry, state, unfreeze_depth=depth, classes=8, dropout=0.5, seed=0)
+    cut = build(backbone(name), drawn(name), unfreeze_depth=depth, classes=8, dropout=0.5, seed=0)
     return cut.prefix, cut.tail
 
 

@@ -22,6 +22,7 @@ from fer_tune.tuning.log.assignment import Assignment
 from fer_tune.tuning.raytune.callback import DriverCallback
 from fer_tune.tuning.raytune.replay import Recording, ReplayedRun
 from fer_tune.tuning.settings import WorkerSettings
+from tests.lean_ray import lean_ray
 from tests.tuning.apart import apart
 from tests.tuning.conftest import make_space
 from tests.tuning.recorded_stage import play_runs
@@ -125,6 +126,7 @@ class Joining(DriverCallback):
             self._join = None
 
 
+@lean_ray()
 def searched(folder: Path, data: Path, weights: Path) -> dict[str, Any]:
     """Four searches on a cluster: on an early and a late node, again, after damage, in place."""
     os.environ |= {"RAY_AUTH_MODE": "disabled", "DEPOT_NOTES": str(folder / "asked.txt")}

@@ -23,6 +23,7 @@ from fer_tune.tuning.log import lease as module
 from fer_tune.tuning.log.events import EventLog, History
 from fer_tune.tuning.log.lease import LEASE_FILE, Holder, Lease, leased
 from fer_tune.tuning.session import recorded_session
+from tests.module_time import replace_time
 from tests.object_store import ObjectStore
 
 #: As it is in a search.
@@ -160,8 +161,7 @@ def test_a_store_that_was_unavailable_at_the_start_is_not_waited_for_again(
     folder, waited = store.folder("lease/start"), list[float]()
     cut = CutOff(folder.filesystem, LEASE_FILE, lambda: time.sleep(0.5))
     monkeypatch.setattr(UrlPath, "filesystem", cut)
-    sleep = time.sleep
-    monkeypatch.setattr(module.time, "sleep", lambda s: (waited.append(s), sleep(min(s, 1.0))))
+    replace_time(monkeypatch, module, sleep=lambda s: (waited.append(s), time.sleep(min(s, 1.0))))
     with leased(folder) as lease:
         lease.check()
     assert cut.cut and max(waited) < 0.6, waited
@@ -223,7 +223,7 @@ def test_an_interrupted_lease_is_not_left_behind(
     store: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = store.folder("lease/interrupted")
-    monkeypatch.setattr(module.time, "sleep", _interrupted)
+    replace_time(monkeypatch, module, sleep=_interrupted)
     with pytest.raises(KeyboardInterrupt), leased(folder):
         pass
     assert store.keys(folder) == []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -46,6 +48,12 @@ class Away:
 
     def get_file_info(self, *_: object) -> Any:
         raise OSError("AWS Error NETWORK_CONNECTION during HeadObject operation: curlCode: 7, x")
+
+
+def test_time_of_earlier_sessions_counts(tmp_path: Path) -> None:
+    EventLog.begin(tmp_path, {"space": {"budget": {}}})
+    history = replace(History.read(tmp_path), spent=1234.5)
+    assert 1234.5 <= open_log(tmp_path, history, None).spent() < 1300
 
 
 def test_a_store_that_becomes_unavailable_before_a_session_begins_is_one_message(

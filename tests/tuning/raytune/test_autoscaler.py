@@ -22,7 +22,7 @@ import pytest
 import yaml
 from ray.autoscaler._private.kuberay import node_provider
 
-from benchmarks.killing.processes import descendants, send
+from benchmarks.processes import descendants, send
 from fer_tune.cluster.shipped import find
 from fer_tune.errors import EnvironmentFault
 from fer_tune.tuning.concurrency import pending_limit

@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import fcntl
+import itertools
 import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
+import types
 from collections import namedtuple
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from ray._private.utils import check_version_info
 from ray._private.worker import global_worker
 
+from benchmarks.processes import descendants, title
 from fer_tune.errors import EnvironmentFault
 from fer_tune.tuning.options import SearchOptions
+from fer_tune.tuning.raytune import runtime
 from fer_tune.tuning.raytune.local_ray import private_ray, ray_folder
 from fer_tune.tuning.raytune.nodes import neighbours
 from fer_tune.tuning.raytune.nodes.neighbours import announced
 from fer_tune.tuning.raytune.runtime import _connection_errors, ray_connection
+from tests.lean_ray import lean_ray
 from tests.tuning.apart import apart
 
 
@@ -83,6 +91,7 @@ def test_a_full_disk_is_named_before_ray_starts(
     assert "RAY_TMPDIR" in str(caught.value)
 
 
+@lean_ray()
 def in_a_notebook() -> dict[str, Any]:
     """Searches of a process that has called ``ray.init`` before."""
     os.environ["RAY_AUTH_MODE"] = "disabled"
@@ -229,9 +238,81 @@ def test_the_job_bears_the_name_of_its_search_which_others_see() -> None:
     assert found["announced"] and not found["left"]
 
 
+@lean_ray()
 def _named() -> dict[str, Any]:
     file = ray_folder().parent / "searches" / str(os.getpid())
     with ray_connection(SearchOptions(cpus=1, dashboard=False), name="faces"):
         config = global_worker.core_worker.get_job_config()
         found = {"job": dict(config.metadata), "announced": file.exists()}
     return {**found, "left": file.exists()}
+
+
+def started_late(times: int) -> list[str]:
+    """Starts a Ray that takes too long the first times; the names of all processes thereafter."""
+    from ray._private import node, services
+
+    get_node, answers = services.get_node, iter([RuntimeError("not yet")] * times)
+
+    def late(*asked: Any) -> Any:
+        for error in answers:
+            raise error
+        return get_node(*asked)
+
+    clock = types.SimpleNamespace(sleep=time.sleep, monotonic=itertools.count(0, 31).__next__)
+    for name in dir(time):
+        vars(clock).setdefault(name, getattr(time, name))
+    with (
+        lean_ray(),
+        patch.object(services, "get_node", late),
+        patch.object(node, "time", clock),
+        suppress(EnvironmentFault),
+        ray_connection(SearchOptions(cpus=1, dashboard=False)) as engine,
+    ):
+        assert engine.have["CPU"] == 1
+        return _running()
+    return _running()
+
+
+def _running() -> list[str]:
+    return [Path(title(one).split()[0]).name for one in descendants(os.getpid())]
+
+
+@pytest.mark.parametrize(("times", "left"), [(1, 1), (2, 0)])
+def test_a_start_that_takes_too_long_is_tried_once_more(times: int, left: int) -> None:
+    """As on a busy machine: Ray gives up after 30 s. Nothing is left of what was given up."""
+    running = apart(started_late, times)
+    assert running.count("gcs_server") == running.count("raylet") == left
+
+
+@pytest.mark.parametrize(("arrived", "starts"), [([], 2), ([2], 1)])
+def test_a_search_that_is_interrupted_does_not_start_ray_again(
+    monkeypatch: pytest.MonkeyPatch, arrived: list[int], starts: int
+) -> None:
+    begun = []
+
+    def init(**options: Any) -> None:
+        begun.append(options)
+        raise RuntimeError("The current node timed out during startup.")
+
+    monkeypatch.setattr(runtime, "_init", init)
+    with pytest.raises(RuntimeError, match="timed out"):
+        runtime._init_patiently(arrived, num_cpus=1)
+    assert begun == [{"num_cpus": 1}] * starts
+
+
+def test_another_error_of_a_start_is_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    tries: list[Any] = []
+
+    def broken(**options: Any) -> None:
+        tries.append(options)
+        raise RuntimeError("no such interface")
+
+    monkeypatch.setattr(ray, "init", broken)
+    with (
+        pytest.raises(EnvironmentFault, match="no such interface"),
+        ray_connection(SearchOptions(cpus=1, dashboard=False)),
+    ):
+        pass
+    assert len(tries) == 1

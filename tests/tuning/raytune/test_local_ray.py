@@ -4,32 +4,25 @@ without its token."""
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import stat
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import NamedTuple
 
 import grpc
 import pytest
 
-from benchmarks.killing.processes import descendants, title
-from fer_tune.errors import EnvironmentFault
 from fer_tune.tuning.options import SearchOptions
-from fer_tune.tuning.raytune import local_ray
-from fer_tune.tuning.raytune.local_ray import check_private, private_ray, ray_folder
+from fer_tune.tuning.raytune.local_ray import ray_folder
 from fer_tune.tuning.raytune.runtime import RayConnection, ray_connection
-from tests.tuning.apart import apart
+from tests.other_user import NOBODY, needs_root
 from tests.tuning.listening import Listener, family, is_anothers, listeners
 
-NOBODY = 65534
 #: One call of every service that Ray's processes offer, besides the check of their health.
 CALLS = (
     "/ray.rpc.InternalKVGcsService/InternalKVKeys",
@@ -141,10 +134,10 @@ class TestRunning:
         assert "UNAUTHENTICATED" not in codes.values()
         assert "OK" in codes.values()
 
+    @needs_root
     def test_another_user_is_denied_and_sees_neither_files_nor_token(
         self, running: Running, tmp_path: Path
     ) -> None:
-        _needs_root()
         engine, agent = running.engine, _agent(running)
         assert engine.token_file is not None
         marker = Path("/tmp") / f"fer_tune-test-{os.getpid()}"
@@ -249,156 +242,3 @@ def _agent(running: Running) -> int:
 def _needs_root() -> None:
     if os.getuid() != 0:
         pytest.skip("only root can become another user")
-
-
-@pytest.mark.ray
-@pytest.mark.slow
-def test_every_ray_has_a_token_of_its_own_and_leaves_the_environment_as_it_was() -> None:
-    first, second, changed = apart(_two_sessions)
-    assert len(first) == len(second) == 64 and first != second
-    assert changed == {}
-
-
-def _two_sessions() -> tuple[str, str, dict[str, str | None]]:
-    import ray  # before the variables are set: Ray reads some of them on import
-
-    os.environ["RAY_AUTH_MODE"] = "disabled"  # what the user says does not open it
-    os.environ["RAY_AUTH_TOKEN_PATH"] = "/nonexistent"
-    before = dict(os.environ)
-    seen = []
-    for _ in range(2):
-        with ray_connection(SearchOptions(cpus=1, dashboard=False)):
-            inside = ray.get(ray.remote(lambda: dict(os.environ)).remote())
-            assert inside["RAY_AUTH_MODE"] == "token"
-            assert all(found.address.is_loopback for found in listeners())
-            seen.append(inside["RAY_AUTH_TOKEN"])
-    ours = {*before, "RAY_AUTH_TOKEN", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"}
-    changed = {name: now for name in ours if (now := os.environ.get(name)) != before.get(name)}
-    return seen[0], seen[1], changed
-
-
-STARTING = """
-from rich.console import Console
-from fer_tune.tuning.raytune.runtime import ray_connection
-from fer_tune.tuning.options import SearchOptions
-
-with ray_connection(SearchOptions(cpus=1, dashboard=False), Console(width=200)):
-    print("Ray is up")
-"""
-
-
-@pytest.mark.ray
-@pytest.mark.slow
-@pytest.mark.parametrize("presses", [1, 2])
-def test_ctrl_c_while_ray_starts_is_answered_at_once_and_leaves_nothing_behind(
-    presses: int,
-) -> None:
-    driver = subprocess.Popen(
-        [sys.executable, "-c", STARTING],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    assert driver.stdout is not None
-    while not any("gcs_server" in title(pid) for pid in descendants(driver.pid)):
-        assert driver.poll() is None
-        time.sleep(0.05)
-    below = descendants(driver.pid)
-    os.killpg(driver.pid, signal.SIGINT)
-    assert driver.stdout.readline().startswith("interrupted: Ray is still starting")
-    if presses == 2:
-        os.killpg(driver.pid, signal.SIGINT)
-        assert driver.wait(30) == -signal.SIGINT
-    rest, _ = driver.communicate(timeout=120)
-    assert driver.returncode == -signal.SIGINT
-    assert "Ray is up" not in rest and "Check failed" not in rest
-    deadline = time.monotonic() + 30
-    while any("ray" in title(pid) or "gcs_server" in title(pid) for pid in below):
-        assert time.monotonic() < deadline, [title(pid) for pid in below]
-        time.sleep(0.1)
-
-
-@pytest.fixture
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a path that is short enough for Ray."""
-    monkeypatch.setattr(local_ray, "_LONGEST", 200)
-    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
-    return tmp_path
-
-
-def test_a_ray_that_would_listen_elsewhere_is_not_used() -> None:
-    check_private({"node_ip_address": "127.0.0.1"})
-    check_private({"node_ip_address": "::1"})
-    with pytest.raises(EnvironmentFault, match="loopback") as caught:
-        check_private({"node_ip_address": "192.0.2.7"})
-    assert caught.value.value == "192.0.2.7"
-
-
-def test_a_ray_of_the_users_own_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    import ray
-
-    stopped: list[bool] = []
-    monkeypatch.setattr(ray, "is_initialized", lambda: True)
-    monkeypatch.setattr(ray, "shutdown", lambda: stopped.append(True))
-    context = SimpleNamespace(gcs_address="127.0.0.1:6379")
-    monkeypatch.setattr(ray, "get_runtime_context", lambda: context)
-    before = dict(os.environ)
-    with (
-        pytest.raises(EnvironmentFault, match=r"already uses Ray.*--address 127\.0\.0\.1:6379"),
-        ray_connection(SearchOptions(cpus=1)),
-    ):
-        pass
-    assert not stopped
-    assert os.environ.get("RAY_AUTH_MODE") == before.get("RAY_AUTH_MODE")
-
-
-def test_a_folder_that_was_open_is_closed(temporary: Path) -> None:
-    folder = ray_folder().parent
-    folder.mkdir(mode=0o755)
-    with private_ray() as given:
-        assert given == ray_folder() and given.is_relative_to(temporary)
-        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-
-
-@pytest.mark.parametrize("kind", ["link", "file", "open", "foreign"])
-def test_a_folder_that_another_may_have_made_is_refused(temporary: Path, kind: str) -> None:
-    folder = ray_folder().parent
-    if kind == "link":
-        (temporary / "elsewhere").mkdir()
-        folder.symlink_to(temporary / "elsewhere")
-    elif kind == "file":
-        folder.touch()
-    else:
-        folder.mkdir()
-        (folder / "file").touch()
-        folder.chmod(0o777 if kind == "open" else 0o700)
-        if kind == "foreign":
-            _needs_root()
-            os.chown(folder, NOBODY, NOBODY)
-    with pytest.raises(EnvironmentFault, match="RAY_TMPDIR") as caught, private_ray():
-        pass
-    assert caught.value.where == str(folder)
-
-
-def test_a_long_temporary_folder_gives_way_and_one_that_was_named_is_refused(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    long = "/tmp/" + "long-name-" * 9
-    monkeypatch.delenv("RAY_TMPDIR", raising=False)
-    monkeypatch.setenv("TMPDIR", long)
-    assert ray_folder() == Path(f"/tmp/ft-{os.getuid()}/r")
-    monkeypatch.setenv("RAY_TMPDIR", long)
-    with pytest.raises(EnvironmentFault, match="too long") as caught, private_ray():
-        pass
-    assert caught.value.value == long
-
-
-def test_the_longest_folder_still_takes_a_socket(monkeypatch: pytest.MonkeyPatch) -> None:
-    base = Path("/tmp") / ("x" * (local_ray._LONGEST - len("/tmp/")))
-    monkeypatch.setenv("RAY_TMPDIR", str(base))
-    path = ray_folder() / local_ray._SOCKET
-    assert len(str(path)) == 107
-    monkeypatch.setenv("RAY_TMPDIR", f"{base}x")
-    with pytest.raises(EnvironmentFault, match="too long"), private_ray():
-        pass

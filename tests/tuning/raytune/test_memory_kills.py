@@ -14,6 +14,7 @@ from ray.tune.experiment import Trial
 from fer_tune.tuning.log.events import EventLog, History
 from fer_tune.tuning.monitor.recorder import reason_of, state_of
 from fer_tune.tuning.raytune.failures import failure_of, out_of_memory
+from tests.lean_ray import lean_ray
 from tests.tuning.apart import apart
 from tests.tuning.conftest import make_space
 from tests.tuning.raytune.test_placement import A, Cluster
@@ -93,6 +94,7 @@ def test_a_resume_knows_of_it(tmp_path: Path) -> None:
     assert [state_of(reason_of(runs[n])) for n in (0, 1)] == ["oom", "failed"]
 
 
+@lean_ray()
 def monitored(folder: Path) -> dict[str, Any]:
     """A search on a Ray whose memory monitor kills whatever runs."""
     os.environ |= {"RAY_memory_usage_threshold": "0.01", "RAY_memory_monitor_refresh_ms": "50"}

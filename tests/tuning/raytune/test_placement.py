@@ -19,6 +19,7 @@ from fer_tune.space import TrialConfig
 from fer_tune.tuning.log.assignment import Assignment
 from fer_tune.tuning.raytune import placement
 from fer_tune.tuning.raytune.placement import AVOIDANCE_S, Placement
+from tests.module_time import replace_time
 
 A, B = "a" * 56, "b" * 56
 
@@ -43,7 +44,7 @@ class Cluster:
             "ray._private.state.actors",
             lambda actor: {"Address": {"NodeID": self._actors[actor]}},
         )
-        monkeypatch.setattr(placement.time, "monotonic", lambda: self.now)
+        replace_time(monkeypatch, placement, monotonic=lambda: self.now)
 
     def _nodes(self) -> list[dict[str, Any]]:
         return [
@@ -76,7 +77,9 @@ class Cluster:
     def shuns(self, node: str) -> bool:
         """Whether a new trial keeps away from ``node``."""
         selectors = self.trial().placement_group_factory._kwargs.get("bundle_label_selector")
-        return any(node in wanted for one in selectors or () for wanted in one.values())
+        wanted = [one for selector in selectors or () for one in selector.values()]
+        assert all(one.startswith("!in(") for one in wanted), wanted
+        return any(node in one for one in wanted)
 
 
 @pytest.fixture

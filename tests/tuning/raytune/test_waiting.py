@@ -23,6 +23,7 @@ from fer_tune.tuning.raytune.nodes.waiting import LONGEST_S, PATIENCE_S, Resourc
 from fer_tune.tuning.raytune.placement import Placement
 from fer_tune.tuning.raytune.runtime import RayConnection, ray_connection
 from tests.lean_ray import lean_ray
+from tests.module_time import replace_time
 from tests.tuning.apart import apart
 from tests.tuning.conftest import make_space
 from tests.tuning.raytune.test_autoscaler import SlowRun
@@ -84,7 +85,7 @@ class Clock:
         self.now, self.machines = 100.0, [{"CPU": 2.0}]
         self.free: dict[str, float] = {}
         self.said: list[str] = []
-        monkeypatch.setattr(waiting.time, "monotonic", lambda: self.now)
+        replace_time(monkeypatch, waiting, monotonic=lambda: self.now)
         monkeypatch.setattr(waiting.ray, "nodes", self._nodes)
         monkeypatch.setattr(waiting.ray, "available_resources", lambda: self.free)
         monkeypatch.setattr(waiting.ray, "cluster_resources", lambda: self.machines[0])
@@ -122,6 +123,14 @@ def test_a_machine_that_returns_in_time_is_used(clock: Clock) -> None:
     assert "wait for resources is over" in clock.said[-1]
     clock.machines.pop()
     clock.wait(one, PATIENCE_S - 20)  # counted from its start again
+
+
+def test_a_wait_that_is_over_does_not_count_again(clock: Clock) -> None:
+    """A trial ran although no machine could run another: its own was lost a moment ago."""
+    one = ResourceWait({"CPU": 4.0}, clock.said.append, can_grow=False)
+    clock.wait(one, PATIENCE_S - 20)
+    one.over()
+    clock.wait(one, PATIENCE_S - 20)
 
 
 def test_an_autoscaler_is_waited_for_with_ever_rarer_reports(clock: Clock) -> None:
@@ -166,6 +175,7 @@ def test_the_phase_watches_trials_that_are_pending(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cluster = Cluster(tmp_path, monkeypatch)
+    replace_time(monkeypatch, waiting, monotonic=lambda: cluster.now)
     controller = Controller(cluster.trial())
     placement: Placement = cluster.placement
 

@@ -131,7 +131,7 @@ def test_a_crash_is_reported_as_failure() -> None:
 
 
 def test_what_did_not_fit_is_not_asked_for_again_nor_anything_larger() -> None:
-    searcher = searcher_of(make_space(budget={"trials": 80, "max_epochs": 9}))
+    searcher = searcher_of(make_space(budget={"trials": 36, "max_epochs": 9}))
     first = ask(searcher, "a")
     oom_limits = {"crop_size": 48, "unfreeze_depth": 2}
     searcher.oom_limits.record(
@@ -143,7 +143,7 @@ def test_what_did_not_fit_is_not_asked_for_again_nor_anything_larger() -> None:
     over = lambda a: a.config.crop_size >= 48 and a.config.unfreeze_depth >= 2  # noqa: E731
     assert mine and not any(over(a) for a in mine)
     assert any(over(a) for a in later if a.arm != first.arm), "the other arm is not excluded"
-    assert [a.number for a in later] == list(range(1, 80))
+    assert [a.number for a in later] == list(range(1, 36))
 
 
 @pytest.mark.parametrize(
