@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from multiprocessing import resource_tracker
 
 from joblib.externals.loky.process_executor import BrokenProcessPool
 
@@ -142,13 +143,18 @@ def _in_processes(processes: int, todo: Sequence[Job]) -> Iterator[SimulatedSear
 
 
 def _simulated(job: Job, parent: int) -> SimulatedSearch:
-    _end_with(parent)
+    _obey(parent)
     return job()
 
 
 @cache
-def _end_with(parent: int) -> None:
-    """Ends this process with ``parent``: joblib's would wait for more work for ever."""
+def _obey(parent: int) -> None:
+    """Ends this process with ``parent``, and with nothing else.
+
+    joblib's would wait for more work for ever. One that Ctrl-C ends within a message leaves the
+    parent waiting for the rest of it.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -160,10 +166,12 @@ def _end_with(parent: int) -> None:
 
 @contextmanager
 def _unheard() -> Iterator[None]:
-    """Processes that are started inside never hear Ctrl-C, which this process handles for them."""
+    """Processes that are started inside do not hear Ctrl-C, which this process handles for them."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
+    # Before Python 3.12 its start unblocks the signal, and it starts with the first process.
+    resource_tracker.ensure_running()
     earlier = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         yield

@@ -105,6 +105,24 @@ def test_a_process_that_is_killed_is_done_without(worth_it: None) -> None:
     assert [search.seconds for search in found] == [job().seconds for job in todo(4)]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Interrupted(Noted):
+    """Hears Ctrl-C in its process, unless that is the one of the test."""
+
+    here: int
+
+    def __call__(self) -> int:  # type: ignore[override]
+        if os.getpid() != self.here:
+            os.kill(os.getpid(), signal.SIGINT)
+        return super().__call__()
+
+
+def test_ctrl_c_is_for_the_process_that_started_the_others(worth_it: None) -> None:
+    here = os.getpid()
+    found = Simulator(2).run(Interrupted(**vars(job), here=here) for job in todo(4))
+    assert found[0] == here and here not in found[1:]
+
+
 PARENT = """
 import sys
 from fer_tune.simulation import running
@@ -114,8 +132,18 @@ running.Simulator(2, on_end=lambda ended: print(ended, flush=True)).run(todo(400
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_no_process_outlives_the_one_that_started_it(number: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("number", "ended", "later"),
+    [
+        (signal.SIGKILL, 8, 0.0),
+        (signal.SIGINT, 8, 0.0),
+        (signal.SIGINT, 1, 0.3),  # while the others start
+        (signal.SIGINT, 1, 0.6),
+    ],
+)
+def test_no_process_outlives_the_one_that_started_it(
+    number: signal.Signals, ended: int, later: float
+) -> None:
     path = os.pathsep.join((str(ROOT), str(ROOT / "tests/simulation")))
     process = subprocess.Popen(
         [sys.executable, "-c", PARENT],
@@ -126,10 +154,11 @@ def test_no_process_outlives_the_one_that_started_it(number: signal.Signals) -> 
         env={**os.environ, "PYTHONPATH": path},
     )
     assert process.stdout is not None
-    while process.stdout.readline() != "8\n":
+    while process.stdout.readline() != f"{ended}\n":
         assert process.poll() is None
-    workers = descendants(process.pid)
-    assert len(workers) >= 2
+    while len(workers := descendants(process.pid)) < 2:
+        assert process.poll() is None
+    time.sleep(later)
     if number == signal.SIGINT:
         os.killpg(process.pid, number)  # as a terminal does
     else:
