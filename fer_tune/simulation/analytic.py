@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from fer_tune.simulation.world import Course, Floats, coordinates
+from fer_tune.simulation.world import Course, Floats, coordinates, draws_of
 from fer_tune.space import SearchSpace, TrialConfig
 from fer_tune.tuning.log.assignment import Assignment, derive_seed
 
@@ -72,7 +72,7 @@ class AnalyticWorld:
         """See :class:`fer_tune.simulation.world.World`."""
         epochs = self.space.budget.max_epochs
         shape = self._shape(run.arm, run.config)
-        draws = np.random.default_rng([self.seed, 3, run.seed])
+        draws = draws_of(run, self.seed, 3)
         offset, wobble = draws.normal(0, self.noise), draws.normal(0, self.wobble, epochs)
         epoch = np.arange(1, epochs + 1)
         rise = 1 - np.exp(-epoch / shape.pace)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from fer_tune.errors import EnvironmentFault
-from fer_tune.simulation.world import Course, Floats, coordinates
+from fer_tune.simulation.world import Course, Floats, coordinates, draws_of
 from fer_tune.space import SearchSpace
 from fer_tune.tuning.log.assignment import Assignment, derive_seed
 
@@ -57,7 +57,7 @@ class PriorWorld:
         """See :class:`fer_tune.simulation.world.World`."""
         epochs = self._space.budget.max_epochs
         truth, noise = self._curve(run, epochs)
-        draws = np.random.default_rng([self._seed, run.seed])
+        draws = draws_of(run, self._seed)
         wobble = draws.normal(0, noise, epochs)
         # The prior has one curve per configuration: without an offset, seeds would hardly differ.
         offset = draws.normal(0, noise)
@@ -79,7 +79,7 @@ class PriorWorld:
         at = coordinates(self._space, run.arm, run.config)
         point = np.array([at if at.size else [0.5]])
         times = np.tile(np.arange(1, epochs + 1) / epochs, _DRAWS)
-        with _seeded(derive_seed(self._seed, "run", run.seed)):
+        with _seeded(derive_seed(self._seed, "run", run.arm, run.seed)):
             curve: Callable[[Floats, int], Floats]
             curve = self._tasks[run.arm].curves_for_configs(point)
             drawn = curve(times, 0).reshape(_DRAWS, epochs)

@@ -25,8 +25,8 @@ from fer_tune.tuning.log.assignment import derive_seed
 
 logger = logging.getLogger(__name__)
 
-#: Expected seconds of work from which other processes are started, and of each of them at least:
-#: they import for seconds.
+#: Least expected seconds of work for which processes are started, in all and for each: each spends
+#: seconds on imports.
 WORTH_S, WORTH_OF_EACH_S = 15.0, 5.0
 
 
@@ -114,6 +114,7 @@ class Simulator:
                     ended += 1
             except BrokenProcessPool:  # such as by a lack of memory
                 logger.warning("A process that simulates was killed; simulating in this one")
+                self._processes = 1  # the next would be killed, too
         yield from (job() for job in left[ended:])
 
     def _timed(self, job: Job) -> SimulatedSearch:
@@ -143,7 +144,8 @@ def _in_processes(processes: int, todo: Sequence[Job]) -> Iterator[SimulatedSear
 
 
 def _simulated(job: Job, parent: int) -> SimulatedSearch:
-    _obey(parent)
+    if os.getpid() != parent:  # joblib has none where the system lacks what it needs
+        _obey(parent)
     return job()
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_tune.space import ChoiceDomain, Domain, SearchSpace, TrialConfig
-from fer_tune.tuning.log.assignment import Assignment
+from fer_tune.tuning.log.assignment import Assignment, derive_seed
 
 Floats = NDArray[np.float64]
 
@@ -53,6 +53,11 @@ class World(Protocol):
     def course(self, run: Assignment) -> Course:
         """The course of ``run``, of as many epochs as a full trial has."""
         ...
+
+
+def draws_of(run: Assignment, *seeds: int) -> np.random.Generator:
+    """What varies a run. The arms confirm with the same seeds, and have no noise in common."""
+    return np.random.default_rng([*seeds, derive_seed(run.seed, run.arm)])
 
 
 def coordinates(space: SearchSpace, arm: str, config: TrialConfig) -> Floats:

@@ -73,6 +73,17 @@ def test_a_run_varies_as_a_recorded_one_and_goes_on_as_a_longer_one() -> None:
     short, long = np.array([0.1, 0.2]), np.array([0.3, 0.4, 0.5, 0.6])
     noise = Noise(within=(short, long), between=0.0, kept=1.0)
     draws = np.random.default_rng(0)
-    found = {tuple(noise.wobble(6, draws).tolist()) for _ in range(40)}
+    found = {tuple(np.abs(noise.wobble(6, draws)).tolist()) for _ in range(40)}
     assert found == {(0.1, 0.2, 0.5, 0.6, 0.0, 0.0), (0.3, 0.4, 0.5, 0.6, 0.0, 0.0)}
     assert len(noise.wobble(1, draws)) == 1
+
+
+def test_epochs_vary_on_their_own() -> None:
+    """Differences of epochs would cancel in a sum, as in the curve that the stopper smooths."""
+    unseen, curves, _ = made(between=0.0, own=0.02)
+    noise = estimate(unseen, curves, pd.DataFrame({"trial": [], "replicate": []}), "val_macro_f1")
+    draws = np.random.default_rng(1)
+    found = np.array([noise.wobble(EPOCHS, draws) for _ in range(4000)]) / WITHIN
+    neighbours = np.corrcoef(found[:, :-1].ravel(), found[:, 1:].ravel())[0, 1]
+    assert abs(neighbours) < 0.05
+    assert found.mean(axis=1).std() == pytest.approx(found.std() / np.sqrt(EPOCHS), rel=0.1)

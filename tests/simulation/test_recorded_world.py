@@ -74,7 +74,7 @@ def test_runs_that_compute_features_have_times_of_their_own(records: Tables) -> 
     trials.loc[~trials["trial"].isin(first), "started"] += 1e6  # none of them waits
     epochs["seconds"] *= np.where(epochs["trial"].isin(first), 50.0, 1.0)
     world = fitted(RECORDED, RECORDED, (trials, epochs))
-    for arm in world._arms.values():
+    for arm in world._fitted.values():
         assert np.mean([pace.factor for pace in arm.searching]) == pytest.approx(1.0, rel=0.1)
     found = simulate(RECORDED, world, Fleet.of(RECORDED, 4))
     computing, others = found.trials[:2], found.trials[2:]
@@ -85,7 +85,7 @@ def test_runs_that_compute_features_have_times_of_their_own(records: Tables) -> 
     slow = np.mean([run.course.seconds.mean() for run in found.confirmations])
     assert slow == pytest.approx(10 * usual, rel=0.3)
     setups = [run.course.setup_s for run in found.trials]
-    assert {0.1, 40.0} == set(setups) and np.mean(setups) < 10
+    assert {0.1, 40.0} == {round(s, 6) for s in setups} and np.mean(setups) < 10
     assert {run.course.setup_s for run in found.confirmations} == {90.0}
 
 
@@ -102,6 +102,20 @@ def test_a_wait_for_features_is_that_of_the_first_trials_alone(records: Tables) 
     waited = arm.computing[1].seconds(np.full(9, 60.0))
     assert waited[0] > 4000 and waited[1:].max() < 200
     assert max(pace.factor for pace in arm.searching) < 5
+
+
+def test_trials_that_compute_later_keep_their_share(records: Tables) -> None:
+    """As where each crop size needs features of its own."""
+    trials, epochs = (table.copy() for table in records)
+    trials["started"] += 1e6 * trials["trial"]  # nobody waits
+    searched = trials[trials["cohort"] != "confirm"]
+    later = {int(t) for _, rows in searched.groupby("arm") for t in sorted(rows["trial"])[5::8]}
+    epochs["bank_misses"] = epochs["trial"].isin(later).astype(int)
+    epochs.loc[epochs["trial"].isin(later), "seconds"] += 3000.0
+    for arm in fitted(RECORDED, RECORDED, (trials, epochs))._fitted.values():
+        assert not arm.computing
+        extra = [pace.seconds(np.full(9, 60.0))[0] > 2000 for pace in arm.searching]
+        assert 0.05 < np.mean(extra) < 0.2
 
 
 def test_the_same_run_has_the_same_course_and_another_seed_other_noise(

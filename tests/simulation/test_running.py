@@ -25,6 +25,7 @@ from fer_tune.simulation.runs import SimulatedSearch
 from fer_tune.simulation.world import World
 
 ROOT = Path(__file__).resolve().parents[2]
+PATHS = os.pathsep.join((str(ROOT), str(ROOT / "tests/simulation")))
 
 
 def todo(runs: int, spot_loss: float = 0.0, *, of_records: bool = False) -> list[Job]:
@@ -98,11 +99,36 @@ class Killed(Job):
         return super().__call__()
 
 
-def test_a_process_that_is_killed_is_done_without(worth_it: None) -> None:
+def test_a_process_that_is_killed_is_done_without(
+    worth_it: None, caplog: pytest.LogCaptureFixture
+) -> None:
     """As by the system, where memory is short."""
     killed: list[Job] = [Killed(**vars(job), here=os.getpid()) for job in todo(4)]
-    found = Simulator(2).run(killed)
-    assert [search.seconds for search in found] == [job().seconds for job in todo(4)]
+    simulator = Simulator(2)
+    for _ in range(2):
+        found = simulator.run(killed)
+        assert [search.seconds for search in found] == [job().seconds for job in todo(4)]
+    assert caplog.text.count("was killed") == 1, "the second list is not given to others"
+
+
+WITHOUT_PROCESSES = """
+import os
+from fer_tune.simulation import running
+from tests.simulation.test_running import noted
+running.WORTH_S, running.WORTH_OF_EACH_S = 0.0, 1e-6
+print(set(running.Simulator(2).run(noted(3))) == {os.getpid()})
+"""
+
+
+def test_where_there_can_be_no_processes_this_one_simulates() -> None:
+    """joblib then calls in this process what was meant for others, which end with their parent."""
+    ended = subprocess.run(
+        [sys.executable, "-c", WITHOUT_PROCESSES],
+        env={**os.environ, "PYTHONPATH": PATHS, "JOBLIB_MULTIPROCESSING": "0"},
+        capture_output=True,
+        text=True,
+    )
+    assert (ended.returncode, ended.stdout) == (0, "True\n"), ended.stderr
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,14 +170,13 @@ running.Simulator(2, on_end=lambda ended: print(ended, flush=True)).run(todo(400
 def test_no_process_outlives_the_one_that_started_it(
     number: signal.Signals, ended: int, later: float
 ) -> None:
-    path = os.pathsep.join((str(ROOT), str(ROOT / "tests/simulation")))
     process = subprocess.Popen(
         [sys.executable, "-c", PARENT],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        env={**os.environ, "PYTHONPATH": path},
+        env={**os.environ, "PYTHONPATH": PATHS},
     )
     assert process.stdout is not None
     while process.stdout.readline() != f"{ended}\n":

@@ -32,6 +32,18 @@ def search(space: SearchSpace | None = None, gpus: int = 4, **more: float) -> Si
     return simulate(space, world, Fleet.of(space, gpus, **more))
 
 
+def test_arms_that_are_confirmed_with_the_same_seed_have_no_noise_in_common() -> None:
+    found = search(make_space(confirm={"seeds": 40}, budget={"trials": 8, "max_epochs": 9}))
+    noise: dict[str, dict[int, float]] = {arm: {} for arm in ARMS}
+    for run in found.confirmations:
+        own = run.course.test - run.course.truth
+        noise[run.assignment.arm][run.assignment.seed] = float(own[-1])
+    one, other = (noise[arm] for arm in ARMS)
+    assert one.keys() == other.keys() and len(one) == 40
+    pairs = np.array([(one[seed], other[seed]) for seed in one])
+    assert abs(np.corrcoef(pairs.T)[0, 1]) < 0.5 and pairs.std(axis=0).min() > 0
+
+
 def digest(found: SimulatedSearch) -> list[object]:
     return [(run.assignment, run.epochs, run.state, run.began, run.ended) for run in found.runs]
 

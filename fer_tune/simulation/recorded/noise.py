@@ -5,9 +5,9 @@ Residuals are those of trees that have not seen a run's configuration.
 ==============  =========================================================================
 part            estimate
 ==============  =========================================================================
-within a run    a recorded run's own: the second differences of its residual. Of the half of
-                the runs with the better curves, as what varies in poor ones decides nothing.
-                It becomes small with the learning rate
+within a run    a recorded run's own: the second differences of its residual, with random
+                signs. Of the half of the runs with the better curves, as what varies in poor
+                ones decides nothing. It becomes small with the learning rate
 between runs    standard deviation of the last score among confirmation seeds of a choice, beyond
                 that; without them, of the mean residual of a run
 ==============  =========================================================================
@@ -58,7 +58,8 @@ class Noise:
             one = longer[int(draws.integers(len(longer)))][:epochs]
             found[at : len(one)] = one[at:]
             at = len(one)
-        return found
+        # Second differences alternate, which a sum over epochs would show.
+        return found * draws.choice([-1.0, 1.0], epochs)
 
 
 def estimate(

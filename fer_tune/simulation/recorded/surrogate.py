@@ -77,8 +77,8 @@ class ArmSurrogate:
         test_gap: mean of test macro-F1 minus validation macro-F1 over confirmation runs, with the
             optimism of the best epoch added, which simulated test curves do not have.
         computing: of the first trials, as far as they computed features or waited, in their order.
-        searching, confirming: of other trials, and of confirmation runs; where none is recorded,
-            those of the other kinds.
+        searching, confirming: of other trials, some of which may have computed, and of
+            confirmation runs; where none is recorded, those of the other kinds.
     """
 
     trees: CurveTrees
@@ -156,7 +156,8 @@ def fit_arm(
     noise = estimate(unseen, alike, confirmed, metric)
     trees = CurveTrees(points, without_noise(unseen, alike, noise.kept))
     paces = _paces(trees, points, curves, _outside(trials, epochs), special)
-    searching = tuple(pace for t, pace in paces.items() if t not in special)
+    first = _first(computing, curves.keys() - confirmation)
+    searching = tuple(p for t, p in paces.items() if t not in confirmation and t not in first)
     confirming = tuple(pace for t, pace in paces.items() if t in confirmation)
     if metric != "val_loss":  # whose noise is on another scale than the test score
         chosen = [(points[t], len(curves[t])) for t in confirmed["trial"] if t in curves]
@@ -168,7 +169,7 @@ def fit_arm(
         fates=tuple(_fate(str(state)) for state in able["state"]),
         failed_share=float((trials["state"] == "failed").mean()),
         test_gap=0.0 if np.isnan(gap) else float(gap),
-        computing=tuple(paces[t] for t in _first(computing, curves.keys() - confirmation)),
+        computing=tuple(paces[t] for t in first),
         searching=searching or confirming,
         confirming=confirming or searching,
     )
@@ -189,7 +190,8 @@ def _computing(epochs: pd.DataFrame, trials: pd.DataFrame) -> set[int]:
 
 
 def _first(computing: set[int], trials: Collection[int]) -> list[int]:
-    """Those with which the trials of an arm begin; a later search's are not among them."""
+    """Those with which the trials of an arm begin. Others, such as those of a later search or the
+    first ones of a crop size, are as likely at any time."""
     return list(takewhile(computing.__contains__, sorted(trials)))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from fer_tune.simulation.recorded.curve_trees import SCORES, SECONDS
 from fer_tune.simulation.recorded.surrogate import ArmSurrogate
-from fer_tune.simulation.world import Course, Floats, coordinates
+from fer_tune.simulation.world import Course, Floats, coordinates, draws_of
 from fer_tune.space import SearchSpace, TrialConfig
 from fer_tune.tuning.log.assignment import Assignment, derive_seed
 
@@ -54,7 +54,7 @@ class RecordedWorld:
         """See :class:`fer_tune.simulation.world.World`."""
         arm, epochs = self._arms[run.arm], self._space.budget.max_epochs
         own = np.random.default_rng([self._seed, derive_seed(run.arm, repr(run.config))])
-        draws = np.random.default_rng([self._seed, 1, run.seed])
+        draws = draws_of(run, self._seed, 1)
         point = coordinates(self._recorded, run.arm, run.config)
         curve = self._curve(run, point)
         noise, metric = arm.noise, self._space.metric
@@ -71,7 +71,7 @@ class RecordedWorld:
         sign = 0.0 if metric == "loss" else 1.0
         truth = curve[:, 0] + arm.test_gap
         rank = run.number // len(self._space.compare.arms)
-        pace = arm.pace(run.cohort, rank, np.random.default_rng([self._seed, 2, run.seed]))
+        pace = arm.pace(run.cohort, rank, draws_of(run, self._seed, 2))
         return Course(
             values=values if metric == "loss" else np.clip(values, 0, 1),
             train_loss=np.maximum(curve[:, 3], 1e-6),
