@@ -6,11 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fer_tune.simulation.recorded.curve_trees import SCORES
 from fer_tune.simulation.recorded.noise import Noise, estimate, without_noise
 
 EPOCHS, RUNS = 12, 60
+LOSS = SCORES.index("val_loss")
 #: Standard deviations by epoch, as where a learning rate falls.
 WITHIN = np.linspace(0.03, 0.003, EPOCHS)
+#: That of the loss, which counts no pictures and varies less.
+LOSS_WITHIN = 0.002
 
 
 def made(
@@ -25,6 +29,7 @@ def made(
         curves[t] = unseen[t].copy()
         level = deviation + draws.normal(0, between)
         curves[t][:, 0] += level + draws.normal(0, WITHIN)
+        curves[t][:, LOSS] += draws.normal(0, LOSS_WITHIN, EPOCHS)
     return unseen, curves, deviations
 
 
@@ -44,7 +49,7 @@ def test_noise_falls_with_the_epochs_and_runs_differ_as_they_do() -> None:
     noise = estimate(unseen, curves, rows, "val_macro_f1")
     assert noise.between == pytest.approx(0.02, rel=0.3)
     assert noise.kept == pytest.approx(1 - 0.02**2 / (0.02**2 + 0.04**2), abs=0.15)
-    by_epoch = np.std(noise.within, axis=0)
+    by_epoch = np.std(noise.within, axis=0)[:, 0]
     assert np.corrcoef(by_epoch, WITHIN)[0, 1] > 0.9
     assert by_epoch.mean() == pytest.approx(WITHIN.mean(), rel=0.2)
 
@@ -66,14 +71,18 @@ def test_curves_without_noise_are_closer_to_the_true_ones() -> None:
     assert errors[0] < 0.7 * errors[1]
     best = max(deviations, key=lambda t: curves[t][:, 0].mean())
     assert clean[best][:, 0].mean() < curves[best][:, 0].mean(), "its luck is left out"
-    assert (clean[best][:, 1:] == curves[best][:, 1:]).all()
+    others = [column for column in range(1, 5) if column != LOSS]
+    assert (clean[best][:, others] == curves[best][:, others]).all()
 
 
 def test_a_run_varies_as_a_recorded_one_and_goes_on_as_a_longer_one() -> None:
     short, long = np.array([0.1, 0.2]), np.array([0.3, 0.4, 0.5, 0.6])
-    noise = Noise(within=(short, long), between=0.0, kept=1.0)
+    within = tuple(np.stack([one, -2 * one], axis=1) for one in (short, long))
+    noise = Noise(within=within, between=0.0, kept=1.0)
     draws = np.random.default_rng(0)
-    found = {tuple(np.abs(noise.wobble(6, draws)).tolist()) for _ in range(40)}
+    drawn = [noise.wobble(6, draws) for _ in range(40)]
+    assert all((one[:, 1] == -2 * one[:, 0]).all() for one in drawn), "of one epoch, both"
+    found = {tuple(np.abs(one[:, 0]).tolist()) for one in drawn}
     assert found == {(0.1, 0.2, 0.5, 0.6, 0.0, 0.0), (0.3, 0.4, 0.5, 0.6, 0.0, 0.0)}
     assert len(noise.wobble(1, draws)) == 1
 
@@ -83,7 +92,9 @@ def test_epochs_vary_on_their_own() -> None:
     unseen, curves, _ = made(between=0.0, own=0.02)
     noise = estimate(unseen, curves, pd.DataFrame({"trial": [], "replicate": []}), "val_macro_f1")
     draws = np.random.default_rng(1)
-    found = np.array([noise.wobble(EPOCHS, draws) for _ in range(4000)]) / WITHIN
+    drawn = np.array([noise.wobble(EPOCHS, draws) for _ in range(4000)])
+    found = drawn[..., 0] / WITHIN
     neighbours = np.corrcoef(found[:, :-1].ravel(), found[:, 1:].ravel())[0, 1]
     assert abs(neighbours) < 0.05
     assert found.mean(axis=1).std() == pytest.approx(found.std() / np.sqrt(EPOCHS), rel=0.1)
+    assert drawn[..., 1].std() == pytest.approx(LOSS_WITHIN, rel=0.1)

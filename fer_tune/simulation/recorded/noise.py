@@ -39,11 +39,11 @@ _SHORTEST = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Noise:
-    """Of macro-F1 (or, for ``loss``, of the loss).
+    """Of the search's metric, and of the loss on validation.
 
     Attributes:
-        within: by recorded run, and epoch, what it varies.
-        between: standard deviation between runs.
+        within: by recorded run, (epochs, 2): what metric and loss vary.
+        between: standard deviation of the metric between runs.
         kept: share of the variance of residuals that runs do not add, in [0, 1].
     """
 
@@ -52,14 +52,15 @@ class Noise:
     kept: float
 
     def wobble(self, epochs: int, draws: np.random.Generator) -> Floats:
-        """By epoch, what a run varies: as a recorded one and, after its end, a longer one."""
-        found, at = np.zeros(epochs), 0
+        """(epochs, 2), what metric and loss of a run vary: as those of a recorded one and, after
+        its end, of a longer one."""
+        found, at = np.zeros((epochs, 2)), 0
         while at < epochs and (longer := [one for one in self.within if len(one) > at]):
             one = longer[int(draws.integers(len(longer)))][:epochs]
             found[at : len(one)] = one[at:]
             at = len(one)
         # Second differences alternate, which a sum over epochs would show.
-        return found * draws.choice([-1.0, 1.0], epochs)
+        return found * draws.choice([-1.0, 1.0], (epochs, 1))
 
 
 def estimate(
@@ -74,15 +75,16 @@ def estimate(
         metric: such as ``val_macro_f1``.
     """
     column = SCORES.index(metric)
-    residuals = [curves[t][:, column] - predicted[:, column] for t, predicted in unseen.items()]
+    columns = [column, SCORES.index("val_loss")]
+    residuals = [curves[t][:, columns] - predicted[:, columns] for t, predicted in unseen.items()]
     better = (residuals[k] for k in _better(curves, unseen, metric))
     within = tuple(_within(residual) for residual in better if len(residual) >= _SHORTEST)
-    spread = float(np.std([residual.mean() for residual in residuals]))
+    spread = float(np.std([residual[:, 0].mean() for residual in residuals]))
     seeds = _seed_spread(confirmed, curves, column)
     if seeds is None:
         return Noise(within=within, between=spread, kept=0.0)
     longest = max(map(len, within), default=0)
-    last = [value for one in within if len(one) == longest for value in one[-_LAST:]]
+    last = [value for one in within if len(one) == longest for value in one[-_LAST:, 0]]
     between = float(np.sqrt(max(0.0, seeds**2 - np.square(last).mean()))) if last else seeds
     kept = max(0.0, 1.0 - between**2 / spread**2) if spread > 0 else 0.0
     return Noise(within=within, between=between, kept=kept)
@@ -131,9 +133,9 @@ def _better(curves: Mapping[int, Floats], trials: Mapping[int, Floats], metric: 
 
 
 def _within(residual: Floats) -> Floats:
-    """What a residual curve varies from epoch to epoch: its second differences, to which smooth
+    """What residual curves vary from epoch to epoch: their second differences, to which smooth
     differences of curves add little. Of white noise, they have 6 times the variance."""
-    bends = np.diff(residual, 2) / np.sqrt(6)
+    bends = np.diff(residual, 2, axis=0) / np.sqrt(6)
     return np.concatenate([bends[:1], -bends, bends[-1:]])
 
 

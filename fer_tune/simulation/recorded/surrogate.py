@@ -250,7 +250,7 @@ def _optimism(
     draws, found = np.random.default_rng(_SEED), []
     for point, epochs in runs:
         curve = trees.curve(point, epochs)[:, column]
-        wobble = np.array([noise.wobble(epochs, draws) for _ in range(_DRAWS)])
+        wobble = np.array([noise.wobble(epochs, draws)[:, 0] for _ in range(_DRAWS)])
         best = (curve + wobble).argmax(axis=1)
         found.append(wobble[np.arange(_DRAWS), best].mean())
     return float(np.mean(found)) if found else 0.0

@@ -61,8 +61,8 @@ class RecordedWorld:
         of_seed = draws.normal(0, noise.between)
         wobble = noise.wobble(epochs, draws)
         column = SCORES.index(f"val_{metric}")
-        values = curve[:, column] + of_seed + wobble
-        val_loss = values if metric == "loss" else curve[:, 2] - wobble
+        values = curve[:, column] + of_seed + wobble[:, 0]
+        val_loss = values if metric == "loss" else curve[:, 2] + wobble[:, 1]
         fate, fails_after = arm.fate(point, own), None
         if fate == "diverged":
             values, val_loss = values * np.nan, val_loss * np.nan
