@@ -122,6 +122,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
     """Waits that take no time."""
     waited: list[float] = []
     replace_time(monkeypatch, module, monotonic=lambda: sum(waited), sleep=waited.append)
+    monkeypatch.setattr(module, "_given_up", set())
     monkeypatch.delenv(module.PATIENCE, raising=False)
     yield waited
 
@@ -140,6 +141,25 @@ def test_it_asks_ever_more_rarely_and_gives_up_after_a_minute(
     assert [r.message for r in caplog.records] == [
         "s3://b/x: the store is unavailable: Could not connect to server; retrying for 60 s"
     ]
+
+
+def test_a_store_that_was_given_up_is_asked_once_until_it_answers(clock: list[float]) -> None:
+    """A search that ends because of it has more calls to make, each of which would wait."""
+
+    def away() -> None:
+        raise OSError(CONNECTION_REFUSED)
+
+    def waited_for(where: str) -> float:
+        before = sum(clock)
+        with pytest.raises(OSError, match="is unavailable"):
+            with_retries(where, away)
+        return sum(clock) - before
+
+    assert waited_for("s3://b/x") > 50
+    assert waited_for("s3://b/y") == 0
+    assert waited_for("s3://other/x") > 50, "another bucket may be available"
+    assert with_retries("s3://b/z", lambda: 1) == 1
+    assert waited_for("s3://b/x") > 50
 
 
 def test_what_is_refused_is_not_asked_again(clock: list[float]) -> None:
