@@ -60,7 +60,8 @@ class Noise:
             found[at : len(one)] = one[at:]
             at = len(one)
         # Second differences alternate, which a sum over epochs would show.
-        return found * draws.choice([-1.0, 1.0], (epochs, 1))
+        signs: Floats = draws.choice([-1.0, 1.0], (epochs, 1))
+        return found * signs
 
 
 def estimate(
