@@ -46,9 +46,11 @@ def provider(
     bank: FeatureBank | None,
     count: int = 300,
     decision: Decision = ALL,
+    first: int = 0,
     **options: Any,
 ) -> FeatureProvider:
-    """Features of ``count`` pictures of 4 × 4 through ``stages``; the depth falls with each."""
+    """Features of ``count`` pictures of 4 × 4, every other one from position ``first`` on, through
+    ``stages``; the depth falls with each."""
 
     def pictures(positions: np.ndarray, view: int | None) -> Tensor:
         value = torch.from_numpy(positions % 200 + (view or 0)).to(torch.uint8)
@@ -57,7 +59,7 @@ def provider(
     modules = [stages] if isinstance(stages, nn.Module) else list(stages)
     cuts = {5 - number: number for number in range(1, len(modules) + 1)}
     return FeatureProvider(
-        positions=np.arange(0, 2 * count, 2),
+        positions=np.arange(first, first + 2 * count, 2),
         pictures=pictures,
         prefix=FrozenPrefix(
             modules=nn.Sequential(*modules).eval().requires_grad_(False),

@@ -104,3 +104,12 @@ def test_views_are_computed_once_in_canonical_chunks(tmp_path: Path) -> None:
     assert provider(prefix, bank).view(0).hit is True
     assert first.view(1).hit is False
     assert provider(prefix, bank, count=299).view(0).hit is False, "another set, another entry"
+
+
+def test_another_set_of_as_many_pictures_has_features_of_its_own(tmp_path: Path) -> None:
+    """As validation pictures of another cut, by seed."""
+    prefix, bank, places = Counting().eval(), FeatureBank(tmp_path), np.arange(300)
+    one, other = (provider(prefix, bank, first=first).view(0) for first in (0, 1))
+    assert (one.hit, other.hit) == (False, False)
+    assert torch.equal(other.rows(places), provider(prefix, None, first=1).view(0).rows(places))
+    assert not torch.equal(other.rows(places), one.rows(places))

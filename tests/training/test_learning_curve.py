@@ -44,6 +44,14 @@ def peak(at: int) -> list[float]:
     return [0.9 - 0.05 * abs(epoch - at) for epoch in range(1, EPOCHS + 1)]
 
 
+def test_a_larger_score_is_better_whatever_the_metric() -> None:
+    """The scheduler, which knows no metric, compares scores."""
+    _, by_f1 = ended("macro_f1", f1=RISING, accuracy=FALLING)
+    assert by_f1.score == max(RISING)
+    _, by_loss = ended("loss", f1=RISING, accuracy=RISING)
+    assert (by_loss.best_epoch, by_loss.score) == (4, -min(VAL_LOSS))
+
+
 @pytest.mark.parametrize("metric", ["macro_f1", "accuracy"])
 def test_a_trial_continues_while_its_metric_improves(metric: Metric) -> None:
     reason, curve = ended(metric, f1=RISING, accuracy=RISING)
