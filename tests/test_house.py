@@ -329,6 +329,26 @@ def test_no_folder_is_crowded(tmp_path: Path) -> None:
     assert crowded(tmp_path) == {"rooms": MOST_MODULES + 1}
 
 
+#: Lines that a file of the product may have.
+MOST_LINES = 350
+
+
+def long_files(root: Path) -> dict[str, int]:
+    """Files below ``root`` with too many lines."""
+    counts = {
+        str(path.relative_to(root)): len(path.read_text(encoding="utf-8").splitlines())
+        for path in root.rglob("*.py")
+    }
+    return {file: count for file, count in counts.items() if count > MOST_LINES}
+
+
+def test_no_file_is_long(tmp_path: Path) -> None:
+    assert long_files(ROOT / "fer_tune") == long_files(ROOT / "analysis") == {}
+    (tmp_path / "long.py").write_text("pass\n" * (MOST_LINES + 1))
+    (tmp_path / "short.py").write_text("pass\n" * MOST_LINES)
+    assert long_files(tmp_path) == {"long.py": MOST_LINES + 1}
+
+
 # -- packages of `tuning` and `cluster` are layers ------------------------------------------------
 
 #: Packages, lowest first: each may import itself and those before it. "" are the modules beside
@@ -337,7 +357,7 @@ LAYERS = {
     "tuning": ["log", "studies", "files", "raytune", "monitor"],
     "cluster": ["screening", "ssh", "jobs"],
 }
-BENEATH = {"tuning": {"options", "settings"}, "cluster": {"job", "job_api", "names"}}
+BENEATH = {"tuning": {"options", "settings"}, "cluster": {"dashboard", "job", "job_api", "names"}}
 
 
 def upward(room: str, package: str, path: Path) -> list[str]:

@@ -139,7 +139,7 @@ def _check_usage(
 
 
 def _send(access: Access, id: str, package: Package, submission: Submission) -> None:
-    from fer_tune.cluster.job_api import Unreachable
+    from fer_tune.cluster.dashboard import Unreachable
 
     if not access.api.has_package(package.name):
         access.api.put_package(package.name, package.file)

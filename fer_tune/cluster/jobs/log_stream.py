@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import aiohttp
 
+from fer_tune.cluster.dashboard import ANSWER_S, TooLarge, Unreachable
 from fer_tune.cluster.job import Job
-from fer_tune.cluster.job_api import ANSWER_S, JobApi, TooLarge, Unreachable
+from fer_tune.cluster.job_api import JobApi
 from fer_tune.cluster.ssh.dashboard_access import Access
 from fer_tune.errors import EnvironmentFault
 

@@ -9,7 +9,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from fer_tune.cluster.job_api import ANSWER_S, JobApi, TokenRequired, Unreachable, dashboard_url
+from fer_tune.cluster.dashboard import ANSWER_S, TokenRequired, Unreachable, dashboard_url
+from fer_tune.cluster.job_api import JobApi
 from fer_tune.cluster.ssh.head_node import DASHBOARD_PORT, head_of
 from fer_tune.cluster.ssh.openssh import CONNECT_S, Ssh
 from fer_tune.cluster.ssh.token import local_token

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fer_tune.cluster.job_api import Unreachable
+from fer_tune.cluster.dashboard import Unreachable
 from fer_tune.cluster.ssh.head_node import Head
 from fer_tune.errors import EnvironmentFault, reporting
 from fer_tune.escaping import shell_word

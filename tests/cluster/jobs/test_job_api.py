@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from job_server import Script, serving
 
-from fer_tune.cluster import job_api
-from fer_tune.cluster.job_api import JobApi, TooLarge, Unreachable, dashboard_url
+from fer_tune.cluster import dashboard
+from fer_tune.cluster.dashboard import TooLarge, Unreachable, dashboard_url
+from fer_tune.cluster.job_api import JobApi
 from fer_tune.cluster.ssh.token import local_token
 from fer_tune.errors import EnvironmentFault
 from fer_tune.storage import without_secrets
@@ -156,7 +157,7 @@ def test_json_of_another_shape(asked: Callable[[JobApi], object], words: str) ->
 
 
 def test_an_answer_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job_api, "ANSWER_BYTES", 1024**2)
+    monkeypatch.setattr(dashboard, "ANSWER_BYTES", 1024**2)
     answer = b"HTTP/1.1 200 OK\r\n\r\n" + b" " * (1024**2 + 1)
     with answering(answer) as address, pytest.raises(TooLarge, match="more than 1 MiB"):
         JobApi(address, None).jobs()

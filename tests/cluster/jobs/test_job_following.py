@@ -8,8 +8,9 @@ import time
 import pytest
 from job_server import Script, serving
 
-from fer_tune.cluster import job_api
-from fer_tune.cluster.job_api import JobApi, Unreachable
+from fer_tune.cluster import dashboard
+from fer_tune.cluster.dashboard import Unreachable
+from fer_tune.cluster.job_api import JobApi
 from fer_tune.cluster.jobs import log_stream
 from fer_tune.cluster.jobs.log_stream import Follower
 from fer_tune.cluster.ssh.dashboard_access import Access
@@ -118,7 +119,7 @@ def test_what_is_lost_at_the_end_is_fetched() -> None:
 
 
 def test_a_log_that_is_too_long_to_be_fetched_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job_api, "ANSWER_BYTES", 1000)
+    monkeypatch.setattr(dashboard, "ANSWER_BYTES", 1000)
     with serving(Script(log=[*LINES, "x" * 1000])) as server:
         followed = Followed(server.address)
         job = followed.follower.to_the_end()

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from fer_tune.cli.fetching import fetch as fetch_command
 from fer_tune.cli.option_groups import Where
+from fer_tune.cluster.dashboard import dashboard_url
 from fer_tune.cluster.job import Job, named, new_id, ours
-from fer_tune.cluster.job_api import dashboard_url
 from fer_tune.cluster.jobs.download import fetch
 from fer_tune.cluster.names import below, checked_path, is_id
 from fer_tune.cluster.ssh.dashboard_access import Access

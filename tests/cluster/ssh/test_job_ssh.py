@@ -16,7 +16,7 @@ import pytest
 from job_server import Script
 from ssh_server import TOKEN, Server, cluster
 
-from fer_tune.cluster.job_api import Unreachable
+from fer_tune.cluster.dashboard import Unreachable
 from fer_tune.cluster.ssh.dashboard_access import connected_to
 from fer_tune.cluster.ssh.head_node import head_of
 from fer_tune.cluster.ssh.openssh import Ssh, rsync

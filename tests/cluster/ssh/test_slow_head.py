@@ -8,8 +8,9 @@ import pytest
 from job_server import Script, serving
 from ssh_server import Server, cluster
 
-from fer_tune.cluster import job_api
-from fer_tune.cluster.job_api import ANSWER_S, JobApi, Unreachable
+from fer_tune.cluster import dashboard
+from fer_tune.cluster.dashboard import ANSWER_S, Unreachable
+from fer_tune.cluster.job_api import JobApi
 from fer_tune.cluster.ssh import dashboard_access, openssh, tunnel
 from fer_tune.cluster.ssh.dashboard_access import connected_to
 from tests.command_line import Run
@@ -44,7 +45,7 @@ def in_tenths(monkeypatch: pytest.MonkeyPatch) -> None:
         (dashboard_access, "ANSWER_S"),
         (dashboard_access, "CONNECT_S"),
         (tunnel, "CONNECT_S"),
-        (job_api, "_PAUSE_S"),
+        (dashboard, "_PAUSE_S"),
     ):
         monkeypatch.setattr(module, name, getattr(module, name) / 10)
     assert min(ANSWER_S, openssh.CONNECT_S) > SLOW_S
