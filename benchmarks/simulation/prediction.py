@@ -1,12 +1,13 @@
 """Prediction against reality: from half of a recorded search, what the whole of it came to.
 
     python -m benchmarks.simulation.prediction --record FOLDER [--data ZIP --weights FOLDER]
+        [--seeds 0 1]
     python -m benchmarks.simulation.prediction --check FOLDER   # ten random halves of each
 
-Recorded are two head-only searches of 64 trials. A half has half of the trials of each arm, and
-half of the confirmation seeds. The surrogate of ``fer-tune simulate --from`` is fitted to it, and
-the whole search is simulated 20 times with seeds of its own. Printed per recording: of how many
-halves the interval that nine in ten simulated searches lie in holds the real epochs, the real
+Recorded are head-only searches of 64 trials, one per seed. A half has half of the trials of each
+arm, and half of the confirmation seeds. The surrogate of ``fer-tune simulate --from`` is fitted to
+it, and the whole search is simulated 20 times with seeds of its own. Printed per recording: of how
+many halves the interval that nine in ten simulated searches lie in holds the real epochs, the real
 seconds that runs held, and the real best value of each arm; its half width in per cent of its
 middle, median and largest; and how often the real verdict is the predicted one.
 """
@@ -17,7 +18,7 @@ import argparse
 import math
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,25 +62,31 @@ SPACE: dict[str, Any] = {
     "precision": "float32",
     "confirm": {"seeds": 5},
 }
-RECORDINGS = ("first", "second")
 
 
-def record(folder: Path, source: str, weights: str) -> None:
-    """Two searches with seeds of their own.
+def record(folder: Path, source: str, weights: str, seeds: Sequence[int]) -> None:
+    """A search per seed.
 
     Args:
         weights: of DenseNet161 and ResNet152; with none, small networks without any.
+        seeds: of the searches, which name their folders.
     """
     folder.mkdir(parents=True, exist_ok=True)
     _command("data", "import", source, "--out", str(folder / "faces"))
     own = {**SPACE, "weights": weights}
     if weights != "none":
         own["compare"] = {**SPACE["compare"], "arms": ["densenet161", "resnet152"]}
-    for seed, name in enumerate(RECORDINGS):
+    for seed in seeds:
+        name = recording(seed)
         path = folder / f"{name}.yaml"
         path.write_text(yaml.safe_dump({"name": name, **own, "seeds": {"search": seed}}))
         where = ("--data", str(folder / "faces"), "--results", str(folder / name))
         _command("search", str(path), *where)
+
+
+def recording(seed: int) -> str:
+    """The name of a recording."""
+    return f"seed-{seed}"
 
 
 def _command(*words: str) -> None:
@@ -161,21 +168,22 @@ def predicted(
 
 def check(folder: Path) -> Iterator[str]:
     """A table per recording."""
-    for name in RECORDINGS:
+    found = {int(of.stem.removeprefix("seed-")): of.stem for of in folder.glob("seed-*.yaml")}
+    for recorded, name in sorted(found.items()):
         search = analysis.load(folder / name)
         space = recorded_space(search.manifest["space"], where=name)
         real, outcome = real_figures(search), build(search)["verdict"]["kind"]
         figures: dict[str, list[Figure]] = {key: [] for key in real}
         agrees: list[float] = []
         for number in range(HALVES):
-            draws = np.random.default_rng([number, len(name)])
-            found = predicted(search, space, half(search, draws), number)
-            rows = [simulated_figures(one) for one in found]
+            draws = np.random.default_rng([number, recorded])
+            searches = predicted(search, space, half(search, draws), number)
+            rows = [simulated_figures(one) for one in searches]
             for key, value in real.items():
                 interval = Spread.of([row[key] for row in rows])
                 assert interval is not None, "every simulated search has these figures"
                 figures[key].append(Figure(interval=interval, real=value))
-            agrees.append(float(np.mean([verdict(one) == outcome for one in found])))
+            agrees.append(float(np.mean([verdict(one) == outcome for one in searches])))
         yield from table(name, figures, outcome, agrees)
 
 
@@ -199,10 +207,11 @@ def main() -> None:
     parser.add_argument("--record", type=Path, help="record into this folder")
     parser.add_argument("--data", default="synthetic:600", help="source of pictures to record with")
     parser.add_argument("--weights", default="none", help="folder of trained backbones, or none")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1], help="of the searches")
     parser.add_argument("--check", type=Path, help="check the recordings of this folder")
     given = parser.parse_args()
     if given.record is not None:
-        record(given.record, given.data, given.weights)
+        record(given.record, given.data, given.weights, given.seeds)
     if given.check is not None:
         print("| recording | figure | real | predicted | holds | width, median | widest |")
         print("|---" * 7 + "|")
