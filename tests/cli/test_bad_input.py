@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from bad_cases import BOMBS, CASES, HOSTILE, IMPORT, UNREADABLE, UNUSUAL, USAGE, ZIP
+from bad_cases import BOMBS, CASES, USAGE
 from bad_inputs import MIB, among, archive, encoded, file, members, pictures, together
+from import_cases import HOSTILE, IMPORT, UNREADABLE, UNUSUAL, ZIP
 from PIL import Image
 
 import fer_tune.cli

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tarfile
 from collections import Counter
 from pathlib import Path
 
@@ -27,6 +28,13 @@ def put(path: Path, seed: int) -> None:
     """A picture in a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(png(seed))
+
+
+def add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+    """A member of a tar."""
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    archive.addfile(member, io.BytesIO(content))
 
 
 def lines(path: Path, *rows: str) -> Path:

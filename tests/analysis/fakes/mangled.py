@@ -13,11 +13,12 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from fake_search import Plan, write
 
 import analysis
 from analysis.report import build
-from fer_tune.errors import UserError
+from fer_tune.errors import ResultsError, UserError
 from fer_tune.records import SCHEMAS
 
 #: A key or item to remove, rather than a value.
@@ -115,6 +116,13 @@ def spoil_cell(folder: Path, table: str, column: str, value: Any) -> None:
         pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMAS[table]), part)
 
 
+def spoil(folder: Path, key: str, value: Any, name: str = "manifest.json") -> None:
+    """Replaces one value, named like ``choices.0.runs``."""
+    at = tuple(int(step) if step.isdigit() else step for step in key.split("."))
+    path = folder / name
+    path.write_text(json.dumps(replaced(json.loads(path.read_text()), at, value)))
+
+
 @contextmanager
 def at_most(seconds: float) -> Iterator[None]:
     """Raises TimeoutError in what takes more time of the processors, all threads together."""
@@ -153,3 +161,11 @@ def outcome(folder: Path, *, seconds: float = 20.0, report: bool = True) -> str:
         last = ours[-1] if ours else where
         return f"{type(error).__name__} {Path(last.filename).name}:{last.lineno} {str(error)[:80]}"
     return "read"
+
+
+def refusal(folder: Path) -> str:
+    with at_most(5), pytest.raises(ResultsError) as caught:
+        analysis.load(folder)
+    text = str(caught.value)
+    assert len(text) < 800, text
+    return text.replace(str(folder), "R")

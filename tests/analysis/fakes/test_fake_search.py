@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import filecmp
 import io
 import re
-from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,62 +12,19 @@ import numpy as np
 import pandas as pd
 import pytest
 from fake_curves import quality
-from fake_search import CLASSES, SCENARIOS, Plan, make, write
+from fake_folder import ARMS, Folder, counts_of
+from fake_search import CLASSES, SCENARIOS, Plan
 from fake_space import space_of
 from PIL import Image
 from ray.tune.schedulers.async_hyperband import _Bracket
 from sklearn.metrics import accuracy_score, f1_score
 
 from fer_tune import curves, scores
-from fer_tune.records import CONFIG_COLUMNS, ELIGIBLE, SCHEMAS, Results
+from fer_tune.records import CONFIG_COLUMNS, ELIGIBLE, SCHEMAS
 from fer_tune.space import FloatDomain, SearchSpace
 from fer_tune.space import plan as plan_of
 
 ROOT = Path(__file__).resolve().parents[3]
-ARMS = ("densenet161", "resnet152")
-
-
-class Folder:
-    """A scenario as written; tables are read once."""
-
-    def __init__(self, root: Path, plan: Plan) -> None:
-        self.plan, self._results = plan, Results.open(write(root, plan))
-        self.manifest = self._results.manifest()
-        self.root = root
-
-    @cache  # noqa: B019 - a handful of folders that live as long as the module
-    def read(self, table: Any) -> pd.DataFrame:
-        return self._results.read(table)
-
-    @property
-    def searched(self) -> pd.DataFrame:
-        trials = self.read("trials")
-        return trials[trials["cohort"] != "confirm"]
-
-    @property
-    def confirmed(self) -> pd.DataFrame:
-        trials = self.read("trials")
-        return trials[trials["cohort"] == "confirm"]
-
-    def curve(self, trial: int) -> pd.DataFrame:
-        epochs = self.read("epochs")
-        return epochs[epochs["trial"] == trial]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    @cache
-    def written(name: str) -> Folder:
-        return Folder(tmp_path_factory.mktemp(name), SCENARIOS[name])
-
-    return written
-
-
-@pytest.fixture(scope="module")
-def difference(folder: Any) -> Folder:
-    found: Folder = folder("difference")
-    return found
-
 
 # -- the manifest ---------------------------------------------------------------------------
 
@@ -197,11 +151,6 @@ def test_best_values_follow_from_the_epochs(difference: Folder) -> None:
         gap = best["val_loss"] - best["train_loss"]
         assert gap == pytest.approx(row.generalisation_gap)
         assert curve["seconds"].sum() == pytest.approx(row.seconds)
-
-
-def counts_of(frame: pd.DataFrame) -> np.ndarray:
-    wide = frame.pivot(index="true_class", columns="predicted_class", values="count")
-    return wide.loc[list(CLASSES), list(CLASSES)].to_numpy()
 
 
 def test_validation_scores_follow_from_their_confusion(difference: Folder) -> None:
@@ -352,109 +301,3 @@ def test_every_test_picture_has_a_small_face(difference: Folder) -> None:
     assert thumbnails.map(len).max() < 1500
     for png in thumbnails.head(5):
         assert Image.open(io.BytesIO(png)).size == (48, 48)
-
-
-# -- scenarios ------------------------------------------------------------------------------
-
-
-def gap(folder: Folder) -> float:
-    means = folder.confirmed.groupby("arm")["test_macro_f1"].mean()
-    return float(means[ARMS[0]] - means[ARMS[1]])
-
-
-def test_true_differences_are_there(folder: Any) -> None:
-    assert gap(folder("difference")) == pytest.approx(0.04, abs=0.005)
-    assert gap(folder("none")) == pytest.approx(0.0, abs=0.003)
-
-
-def test_chosen_validation_scores_are_a_little_optimistic(difference: Folder) -> None:
-    chosen = pd.DataFrame(difference.manifest["choices"]).groupby("arm")["value"].mean()
-    tested = difference.confirmed.groupby("arm")["test_macro_f1"].mean()
-    assert ((chosen - tested) > 0).all() and ((chosen - tested) < 0.05).all()
-
-
-def test_failed_is_mostly_failed_and_still_confirmed(folder: Any) -> None:
-    failed = folder("failed")
-    ended = failed.searched["state"].isin(["failed", "oom"]).mean()
-    assert 0.5 < ended < 0.7
-    assert set(failed.searched.query("state == 'failed'")["stop_reason"]) == {"error"}
-    assert len(failed.confirmed) == 20
-
-
-def test_leaked_keeps_and_profits(folder: Any) -> None:
-    leaked = folder("leaked")
-    assert leaked.manifest["space"]["data"]["leaks"] == "keep"
-    assert set(leaked.manifest["splits"]["dropped"].values()) == {0}
-    assert leaked.manifest["dataset"]["audit"]["test_in_training"] == 75
-    better = leaked.confirmed["test_macro_f1"] - leaked.confirmed["test_clean_macro_f1"]
-    assert (better > 0.01).all()
-
-
-def test_limit_is_one_arms_in_most_studies(folder: Any) -> None:
-    choices = folder("limit").manifest["choices"]
-    at_end = {
-        arm: sum(c["arm"] == arm and c["config"]["lr_head"] > 0.0091 for c in choices)
-        for arm in ARMS
-    }
-    assert at_end[ARMS[0]] <= 1 and at_end[ARMS[1]] >= 3
-
-
-def test_unfinished_has_trials_under_way(folder: Any) -> None:
-    unfinished = folder("unfinished")
-    epochs = unfinished.read("epochs")
-    running = set(epochs["trial"]) - set(unfinished.read("trials")["trial"])
-    assert running == {120, 121, 122, 123}
-    assert len(unfinished.searched) == 120 and unfinished.read("predictions").empty
-    assert unfinished.manifest["choices"] == [] and unfinished.manifest["ended"] is None
-
-
-def test_other_parameter_has_one_backbone(folder: Any) -> None:
-    other = folder("other_parameter")
-    assert set(other.read("trials")["backbone"]) == {"resnet50"}
-    assert (other.read("trials")["optimizer"] == other.read("trials")["arm"]).all()
-    assert other.manifest["space"]["compare"]["parameter"] == "optimizer"
-
-
-def test_small_marks_of_the_other_scenarios(tmp_path: Path) -> None:
-    def small(name: str, **changes: Any) -> Folder:
-        plan = replace(SCENARIOS[name], pictures=60, replicates=1, **changes)
-        return Folder(tmp_path / name, plan)
-
-    peeked = small("peeked", trials=4).manifest
-    assert peeked["first_test_read_at"] < peeked["choice_frozen_at"]
-    assert {a["weights"] for a in small("recipes", trials=4).manifest["arms"].values()} == {
-        "imagenet-v1",
-        "imagenet-v2",
-    }
-    starved = small("starved", trials={ARMS[0]: 9, ARMS[1]: 3})
-    assert starved.searched["arm"].value_counts().tolist() == [9, 3]
-    assert small("unconfirmed", trials=4).confirmed.empty
-
-
-def test_two_arms_of_one_backbone_and_one_with_spoilt_labels(tmp_path: Path) -> None:
-    plan = Plan(
-        skill={"plain": 0.6, "spoilt": 0.5},
-        values=dict.fromkeys(("plain", "spoilt"), "resnet18"),
-        label_noise={"spoilt": 0.3},
-        trials=3,
-        pictures=60,
-        search_seed=5,
-    )
-    made = Folder(tmp_path, plan)
-    assert set(made.read("trials")["backbone"]) == {"resnet18"}
-    noise = made.read("trials").groupby("arm")["label_noise"].agg(["min", "max"])
-    assert noise.loc["plain"].tolist() == [0, 0] and noise.loc["spoilt"].tolist() == [0.3, 0.3]
-    assert made.manifest["space"]["parameters"]["label_noise"] == {"per_arm": {"spoilt": 0.3}}
-    assert made.manifest["seeds"]["search"] == 5
-
-
-def test_same_plan_same_bytes(tmp_path: Path) -> None:
-    plan = Plan(pictures=60, seeds=2)
-    one, two, other = (
-        make(tmp_path / name, chosen)
-        for name, chosen in (("one", plan), ("two", plan), ("other", replace(plan, seed=8)))
-    )
-    files = [str(p.relative_to(one)) for p in one.rglob("*") if p.is_file()]
-    assert len(files) == 7
-    assert filecmp.cmpfiles(one, two, files, shallow=False)[0] == files
-    assert filecmp.cmpfiles(one, other, files, shallow=False)[0] == []

@@ -6,9 +6,8 @@ import copy
 import json
 import tomllib
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -20,7 +19,6 @@ from report_reading import at
 from reported_search import report_of
 from trained_search import planned
 
-import analysis
 from analysis.inputs.loading import load
 from analysis.report import build
 from analysis.report.fairness.schema import Budget
@@ -32,14 +30,13 @@ from analysis.report.published import (
     schema_text,
 )
 from analysis.report.quantities import Json
-from analysis.report.reading import read_report, traced, typed
-from analysis.report.schema import SCHEMA_MINOR, SCHEMA_VERSION, Report
+from analysis.report.reading import traced, typed
+from analysis.report.schema import Report
 from analysis.report.values import STATES, Float, Int, Part
 from analysis.report.verdict.schema import Config
 from fer_tune.errors import ResultsError
 from fer_tune.records import CONFIG_COLUMNS, TRIAL_STATES
 
-EARLIER = Path(__file__).resolve().parents[2] / "earlier" / "report.json"
 #: What some searches have and those of ``trained_search`` do not.
 MORE = Plan(
     skill={"densenet161": 0.64, "resnet152": 0.638},
@@ -200,6 +197,12 @@ def test_a_report_without_clean_pictures_is_valid() -> None:
     assert report.arms[0].test_clean_macro_f1 is None and report.data.scores == ()
 
 
+def test_a_section_with_another_key_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("analysis.report.method.section._threats", lambda search: [1])
+    with pytest.raises(ResultsError, match=r"the report would not be valid: method\.threats"):
+        build(planned("whole"))
+
+
 # -- numbers --------------------------------------------------------------------------------------
 
 
@@ -300,74 +303,3 @@ def test_the_json_schema_holds_of_every_report(reports: dict[str, Json]) -> None
     broken["cost"]["surplus"] = 1
     assert len(list(check.iter_errors(broken))) == 2
     assert json_schema()["additionalProperties"] is False
-
-
-# -- files and versions ---------------------------------------------------------------------------
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Callable[[Json], Path]:
-    def make(changes: Json) -> Path:
-        path = tmp_path / "report.json"
-        path.write_text(json.dumps({**report_of("whole"), **changes}), encoding="utf-8")
-        return path
-
-    return make
-
-
-def test_a_report_is_read_from_its_file(file: Callable[[Json], Path]) -> None:
-    assert analysis.read_report(file({})) == typed(report_of("whole"))
-
-
-def test_of_a_later_minor_version_other_keys_are_left_out(file: Callable[[Json], Path]) -> None:
-    later = copy.deepcopy(report_of("whole"))
-    later["schema_minor"] = SCHEMA_MINOR + 1
-    later["surplus"] = {"value": 1}
-    later["arms"][0]["surplus"] = 1
-    later["tuning"]["arms"][1]["random"]["surplus"] = []
-    later["classes"]["classes"][0]["surplus"] = None
-    found = read_report(file(later))
-    assert found.arms == typed(report_of("whole")).arms and found.schema_minor == SCHEMA_MINOR + 1
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"schema_version": SCHEMA_VERSION - 1}, "Write it again from its results folder"),
-        ({"schema_minor": SCHEMA_MINOR - 1}, f"reads version {SCHEMA_VERSION} from"),
-        ({"schema_version": SCHEMA_VERSION + 1, "schema_minor": 0}, "Update fer-tune"),
-        ({"schema_version": "2"}, "is not a report.json"),
-        ({"schema_version": None}, "is not a report.json"),
-        ({"surplus": 1}, "surplus"),
-        ({"floors": None}, "floors must be a list"),
-        ({"schema_minor": SCHEMA_MINOR + 1, "arms": None}, "arms must be a list"),
-    ],
-)
-def test_another_version_or_content_is_refused(
-    file: Callable[[Json], Path], changes: Json, words: str
-) -> None:
-    path = file(changes)
-    with pytest.raises(ResultsError, match=words) as caught:
-        read_report(path)
-    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff", b"[" * 100_000, b"null"])
-def test_what_is_no_report_is_refused(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "report.json"
-    path.write_bytes(content)
-    with pytest.raises(ResultsError, match=r"not valid JSON|is not a report"):
-        read_report(path)
-    with pytest.raises(ResultsError, match="cannot be read"):
-        read_report(tmp_path / "none.json")
-
-
-def test_a_report_of_an_earlier_version_is_refused_with_the_remedy() -> None:
-    with pytest.raises(ResultsError, match=r"has version 2\.0.*Write it again"):
-        read_report(EARLIER)
-
-
-def test_a_section_with_another_key_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("analysis.report.method.section._threats", lambda search: [1])
-    with pytest.raises(ResultsError, match=r"the report would not be valid: method\.threats"):
-        build(planned("whole"))

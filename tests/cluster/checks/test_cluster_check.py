@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 import ray.autoscaler
 import yaml
-from file_cases import BROKEN, GOOD, HEAD, OPEN, TYPES, Changes, Faults
+from file_cases import BROKEN, GOOD, HEAD
 from jsonschema import Draft7Validator
+from machine_cases import OPEN, TYPES, Changes, Faults
 
 from fer_tune.cluster.checks.checking import Checked, check
 from fer_tune.cluster.shipped import find, shipped

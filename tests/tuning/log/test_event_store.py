@@ -14,7 +14,7 @@ from fer_tune.tuning.log.event_store import Segments, read_lines
 from fer_tune.tuning.log.events import EVENTS_FILE, EventLog, History, has_log
 from fer_tune.tuning.log.lease import Lease
 from tests.object_store import ObjectStore
-from tests.tuning.log.test_events import IDENTITY, Driver
+from tests.tuning.log.logged_search import IDENTITY, Driver
 
 
 def test_a_search_at_a_url_is_that_on_a_path(store: ObjectStore, tmp_path: Path) -> None:
