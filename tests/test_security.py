@@ -6,7 +6,7 @@ import ast
 import re
 from pathlib import Path
 
-from tests.test_house import ROOT, called
+from tests.house import ROOT, called
 
 SECURITY = ROOT / "docs" / "security" / "promises.md"
 

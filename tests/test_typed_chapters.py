@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-from tests.test_house import ENTRIES, REPORT, ROOT, module_file, ours
+from tests.house import ENTRIES, REPORT, ROOT, module_file, ours
 
 
 def presenting(topic: str, start: Path) -> list[Path]:
