@@ -72,7 +72,7 @@ def _from_sequences(
     ]
     # A frame may be there twice, in two sizes for example.
     if missing := len(emotions) - len({frame.path.stem.casefold() for frame in peaks}):
-        notes.append(f"{missing} _emotion.txt files have no frame")
+        notes.append(f"{plural(missing, '_emotion.txt file')} without a frame")
     found_ = Found(
         format=NAME,
         labels_from="_emotion.txt files",
