@@ -13,6 +13,7 @@ from labels_writing import counted, lines, listed, png, put
 
 from fer_tune.data.labels.hugging_face import names_in_card
 from fer_tune.data.listing import Listing
+from fer_tune.data.pixels import UnusableError
 from fer_tune.errors import DataError
 
 GOOD = 24
@@ -94,16 +95,15 @@ def test_a_row_without_its_picture(tmp_path: Path) -> None:
     parquet(tmp_path / "data/train-00000-of-00001.parquet", pa.array(["happy", "sad"]), rows)
     entries = listed(tmp_path).entries
     assert entries[0].load().shape == (8, 8, 1)
-    with pytest.raises(Exception, match="its row has no picture, perhaps only a path"):
+    with pytest.raises(UnusableError, match="its row has no picture, perhaps only a path"):
         entries[1].load()
 
 
 def test_a_label_that_is_a_list(tmp_path: Path) -> None:
     labels = pa.array([["happy"], ["sad", "angry"]])
     parquet(tmp_path / "data/train-00000-of-00001.parquet", labels)
-    with pytest.raises(DataError) as raised:
+    with pytest.raises(DataError, match="label holds lists or objects"):
         listed(tmp_path)
-    assert "label" in str(raised.value)
 
 
 def test_labels_of_a_dictionary_are_read_as_text(tmp_path: Path) -> None:

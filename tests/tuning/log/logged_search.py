@@ -39,10 +39,8 @@ def reports(run: Assignment) -> list[dict[str, Any]]:
             reason = "overfit"
         if run.number == 2 and epoch == 2:
             reason, result["val_macro_f1"] = "diverged", math.nan
-        if (run.number, epoch) in (
-            (5, 2),
-            (12, 4),
-        ):  # the last of its arm: no wall shuts others out
+        # Run 12 is the last of its arm: its lack of memory excludes no other.
+        if (run.number, epoch) in ((5, 2), (12, 4)):
             reason, result = "oom", {"epoch": epoch - 1, "ran": False, "score": best}
         results.append({**result, "stop_reason": reason})
         if reason:
@@ -116,7 +114,7 @@ class Driver:
             "walls": [
                 self.searcher.oom_limits.excludes(r.arm, r.config) for r in self.proposed.values()
             ],
-            "told": {
+            "trials": {
                 s.name: [
                     (t.user_attrs, t.state, t.params, t.intermediate_values) for t in s.ended()
                 ]

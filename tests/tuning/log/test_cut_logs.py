@@ -75,7 +75,7 @@ def test_a_kill_round_an_audit_changes_nothing(lived: Any, tmp_path: Path) -> No
 def test_audited_trials_count_as_stopped_for_everyone_else(lived: Any, tmp_path: Path) -> None:
     asked, log, audited = lived
     stopped = Driver(tmp_path, asked, share=0.0).drive().outcome()
-    for key in ("runs", "rungs", "told", "left"):
+    for key in ("runs", "rungs", "trials", "left"):
         assert audited[key] == stopped[key], key
     assert set(stopped["audited"].values()) == {None}
     (tmp_path / EVENTS_FILE).write_bytes(log)
@@ -89,9 +89,9 @@ def test_audited_trials_count_as_stopped_for_everyone_else(lived: Any, tmp_path:
         ("oom", False),
         (None, True),
     }
-    told = {attrs["trial"]: rest for s in audited["told"].values() for attrs, *rest in s}
+    trials = {attrs["trial"]: rest for s in audited["trials"].values() for attrs, *rest in s}
     for number, run in taken.items():
-        state, _, values = told[number]
+        state, _, values = trials[number]
         assert state == TrialState.PRUNED and max(values) == run.audited_at
         assert run.failed or run.epochs > max(values)
 
@@ -110,10 +110,10 @@ def test_a_fault_that_kept_the_audited_epoch_from_coming_ends_it_all_the_same(
     history = History.read(tmp_path)
     searcher = StudySearcher(SPACE, log, history=history)
     searcher.suggest("t0")
-    told = lambda: searcher.studies[0].study.trials[0].state  # noqa: E731
-    assert searcher.assignments["t0"] == run and told() == TrialState.RUNNING
+    state = lambda: searcher.studies[0].study.trials[0].state  # noqa: E731
+    assert searcher.assignments["t0"] == run and state() == TrialState.RUNNING
     searcher.on_trial_complete("t0", None, error=True)
-    assert told() == TrialState.PRUNED
+    assert state() == TrialState.PRUNED
 
 
 def test_every_prefix_in_lines_holds_what_ended(lived: Any) -> None:
